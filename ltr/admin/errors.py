@@ -1,0 +1,52 @@
+"""Errors whose message is meant for the person at the keyboard, and the one place that shows them.
+
+A message is one sentence: what is wrong, where (file, sequence, key), what to do next. Scripts print it without a
+traceback; every other exception is a defect of ours and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+import difflib
+import sys
+from collections.abc import Callable, Iterable
+
+
+class BadInput(Exception):
+    """Something the user gave or configured cannot be used. Base of all errors that scripts show as one sentence."""
+
+
+class BadValue(BadInput, ValueError):
+    """A value (name, option, number, file content) is not acceptable."""
+
+
+class MissingFile(BadInput, FileNotFoundError):
+    """A file or folder that should exist does not."""
+
+    def __str__(self) -> str:  # FileNotFoundError would print "[Errno ...]" forms
+        return str(self.args[0]) if self.args else ""
+
+
+class NotConfigured(BadInput, RuntimeError):
+    """A setting in local.py is missing or empty."""
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """Return `", did you mean 'x'?"` for the known name nearest to `name`, or an empty string."""
+    near = difflib.get_close_matches(str(name), [str(k) for k in known], n=1)
+    return f", did you mean '{near[0]}'?" if near else ""
+
+
+def run_script(main: Callable[[], int | None]) -> None:
+    """Run a script's `main` and leave the process with its status.
+
+    `BadInput` becomes one line on stderr and status 1; Ctrl-C becomes status 130; everything else keeps its traceback.
+    """
+    try:
+        status = main()
+    except BadInput as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)
+    sys.exit(status or 0)

@@ -1,0 +1,97 @@
+"""The one square crop of SiamFC-style trackers: a context window around a box, resized, padded with the mean colour.
+
+Training (`ltr.data.processing_utils`, `spot_ext.data`) and tracking (`pytracking.tracker`) both cut here, so a network
+sees the same pixels in both. Crop coordinates follow TransT: the window's centre maps to pixel `(out_size - 1) / 2`.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from ltr.admin.errors import BadValue
+
+
+def context_side(width: float, height: float, factor: float) -> int:
+    """Side in pixels of the square context window: `ceil(sqrt((w + a)(h + a)))` with `a = (factor - 1)(w + h) / 2`."""
+    pad = (factor - 1) * (width + height) / 2
+    area = (width + pad) * (height + pad)
+    side = math.ceil(math.sqrt(area)) if area > 0 else 0  # NaN compares false and lands here too
+    if side < 1:
+        raise BadValue(f"Too small bounding box: {width} x {height} px cannot be cropped, give a box of at least 1 px")
+    return side
+
+
+@dataclass(frozen=True)
+class CropWindow:
+    """A square part of a frame, `side` px wide around `(center_x, center_y)`, that is shown at `out_size` px."""
+
+    center_x: float
+    center_y: float
+    side: int
+    out_size: int
+
+    @property
+    def scale(self) -> float:
+        """Crop pixels per frame pixel."""
+        return self.out_size / self.side
+
+    @property
+    def corner(self) -> tuple[int, int]:
+        """Frame pixel (x, y) that becomes the crop's first pixel; may lie outside the frame."""
+        half = (self.side + 1) / 2
+        return math.floor(self.center_x - half + 0.5), math.floor(self.center_y - half + 0.5)
+
+    def to_crop(self, boxes_xywh: np.ndarray) -> np.ndarray:
+        """Map frame boxes `(..., 4)` to crop pixels, not clipped."""
+        return self._map(np.asarray(boxes_xywh, dtype=np.float64), self.scale, (self.center_x, self.center_y),
+                         ((self.out_size - 1) / 2,) * 2)
+
+    def to_frame(self, boxes_xywh: np.ndarray) -> np.ndarray:
+        """Map crop boxes `(..., 4)` back to frame pixels, not clipped. Inverse of `to_crop`."""
+        return self._map(np.asarray(boxes_xywh, dtype=np.float64), 1 / self.scale, ((self.out_size - 1) / 2,) * 2,
+                         (self.center_x, self.center_y))
+
+    @staticmethod
+    def _map(boxes: np.ndarray, scale: float, origin: tuple, target: tuple) -> np.ndarray:
+        size = boxes[..., 2:] * scale
+        center = (boxes[..., :2] + boxes[..., 2:] / 2 - origin) * scale + target
+        return np.concatenate([center - size / 2, size], axis=-1)
+
+
+def context_window(box_xywh, factor: float, out_size: int) -> CropWindow:
+    """The window around `box_xywh` whose side grows with `factor`: 2 for templates, 4 for search regions."""
+    x, y, w, h = (float(v) for v in box_xywh)
+    return CropWindow(x + w / 2, y + h / 2, context_side(w, h, factor), int(out_size))
+
+
+def mean_color(image: np.ndarray) -> np.ndarray:
+    """Per-channel mean `(3,)` float64 of an `(H, W, 3)` image; cv2.mean is 100 times faster than np.mean and as exact."""
+    return np.array(cv2.mean(image)[:3])
+
+
+def cut(image: np.ndarray, window: CropWindow, fill: np.ndarray | None = None) -> np.ndarray:
+    """Cut `window` out of an `(H, W, 3)` uint8 image, bilinear, as `(out_size, out_size, 3)` uint8.
+
+    `fill` is the colour outside the frame, the frame's mean when None; it is truncated to whole grey levels as TransT does.
+    Only the window is allocated, however far outside the frame it lies.
+    """
+    height, width = image.shape[:2]
+    x, y = window.corner
+    left, top = min(max(-x, 0), window.side), min(max(-y, 0), window.side)
+    right, bottom = (min(max(p + window.side - limit, 0), window.side) for p, limit in ((x, width), (y, height)))
+    if left or top or right or bottom:
+        color = (mean_color(image) if fill is None else np.asarray(fill)).astype(np.uint8)
+        patch = np.empty((window.side, window.side, 3), np.uint8)
+        patch[:] = color
+        if left + right < window.side and top + bottom < window.side:
+            patch[top:window.side - bottom, left:window.side - right] = \
+                image[max(y, 0):y + window.side - bottom, max(x, 0):x + window.side - right]
+    else:
+        patch = image[y:y + window.side, x:x + window.side]
+    if window.side == window.out_size:
+        return np.ascontiguousarray(patch)
+    return cv2.resize(patch, (window.out_size, window.out_size), interpolation=cv2.INTER_LINEAR)
