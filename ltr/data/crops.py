@@ -14,6 +14,9 @@ import numpy as np
 
 from ltr.admin.errors import BadValue
 
+IMAGENET_MEAN = (0.485, 0.456, 0.406)  # RGB in [0, 1]: what every backbone here was trained with
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
 
 def context_side(width: float, height: float, factor: float) -> int:
     """Side in pixels of the square context window: `ceil(sqrt((w + a)(h + a)))` with `a = (factor - 1)(w + h) / 2`."""

@@ -1,0 +1,102 @@
+"""Crops around a box, with the boxes that belong to them, in the two geometries of the field.
+
+`sample_target` is pytracking's: a square whose area is the box's times the squared factor, borders replicated.
+`sample_target_transt` is TransT's context crop, `ltr.data.crops`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from ltr.admin.errors import BadValue
+from ltr.data import crops
+
+
+def sample_target(im: np.ndarray, target_bb, search_area_factor: float, output_sz: int | None = None,
+                  mask: np.ndarray | None = None) -> tuple:
+    """Square crop around the box xywh `target_bb`, of `factor` times the side of the square with the box's area.
+
+    `im` is (H, W, 3), `mask` (H, W). Returns the crop, bilinearly resized to `output_sz` when given, and the resize
+    factor; with `mask` also its crop, zero outside the frame. Outside the frame border pixels repeat. As in pytracking
+    the last row and column of a frame are never used. BadValue for a box without area.
+    """
+    x, y, w, h = _floats(target_bb)
+    area = w * h
+    side = math.ceil(math.sqrt(area) * search_area_factor) if area > 0 else 0  # NaN compares false and lands here too
+    if side < 1:
+        raise BadValue(f"Too small bounding box. {w} x {h} px cannot be cropped, give a box of at least 1 px")
+    x1, y1 = round(x + 0.5 * w - side * 0.5), round(y + 0.5 * h - side * 0.5)
+    height, width = im.shape[:2]
+    rows = np.clip(np.arange(y1, y1 + side), 0, max(height - 2, 0))
+    columns = np.clip(np.arange(x1, x1 + side), 0, max(width - 2, 0))
+    crop, mask_crop = _take(im, rows, columns), None
+    if mask is not None:
+        mask_crop = _take(mask, rows, columns)
+        mask_crop[rows != np.arange(y1, y1 + side)] = 0
+        mask_crop[:, columns != np.arange(x1, x1 + side)] = 0
+    factor = 1.0
+    if output_sz is not None:
+        factor = output_sz / side
+        crop = cv2.resize(crop, (int(output_sz), int(output_sz)))
+        if mask_crop is not None:
+            mask_crop = cv2.resize(mask_crop, (int(output_sz), int(output_sz)))
+    return (crop, factor) if mask is None else (crop, factor, mask_crop)
+
+
+def sample_target_transt(im: np.ndarray, target_bb, search_area_factor: float, output_sz: int,
+                         mask: np.ndarray | None = None) -> tuple[np.ndarray, float]:
+    """TransT's context crop of `output_sz` px around the box xywh `target_bb`, and the resize factor.
+
+    Outside the frame lies the frame's mean colour. `mask` is taken for the sake of the signature and not used.
+    """
+    window = crops.context_window(_floats(target_bb), search_area_factor, int(output_sz))
+    return crops.cut(im, window), window.scale
+
+
+def transform_image_to_crop(box_in: Tensor, box_extract: Tensor, resize_factor: float, crop_sz: Tensor) -> Tensor:
+    """Box xywh `box_in` in pixels of the crop that was cut around `box_extract`; not clipped.
+
+    The centre of `box_extract` maps to `(crop_sz - 1) / 2`; `crop_sz` is (width, height).
+    """
+    center = (crop_sz - 1) / 2 + (_center(box_in) - _center(box_extract)) * resize_factor
+    size = box_in[2:4] * resize_factor
+    return torch.cat([center - size / 2, size])
+
+
+def jittered_center_crop(frames: Sequence[np.ndarray], box_extract: Sequence[Tensor], box_gt: Sequence[Tensor],
+                         search_area_factor: float, output_sz: int, masks: Sequence[np.ndarray] | None = None,
+                         sample: Callable = sample_target) -> tuple:
+    """Crop each frame around its `box_extract`, and give its `box_gt` in crop pixels.
+
+    Returns crops (tuple), boxes (list of (4,) tensors xywh), and the masks' crops (None without masks). `sample`
+    chooses the geometry: `sample_target` or `sample_target_transt`.
+    """
+    samples = [sample(frame, box, search_area_factor, output_sz, *([] if masks is None else [mask]))
+               for frame, box, mask in zip(frames, box_extract, masks or [None] * len(frames), strict=True)]
+    crop_sz = torch.tensor([float(output_sz), float(output_sz)])
+    boxes = [transform_image_to_crop(gt, extract, cut[1], crop_sz)
+             for cut, gt, extract in zip(samples, box_gt, box_extract, strict=True)]
+    mask_crops = None if masks is None else tuple(cut[2] for cut in samples)
+    return tuple(cut[0] for cut in samples), boxes, mask_crops
+
+
+def _floats(box) -> list[float]:
+    return [float(value) for value in (box.tolist() if hasattr(box, "tolist") else box)]
+
+
+def _take(image: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Copy of the given rows and columns; a block in one piece, which is much faster, where they run without repeats.
+    """
+    if rows[-1] - rows[0] + 1 == len(rows) and columns[-1] - columns[0] + 1 == len(columns):
+        return image[rows[0]:rows[-1] + 1, columns[0]:columns[-1] + 1].copy()
+    return image[rows][:, columns]
+
+
+def _center(box_xywh: Tensor) -> Tensor:
+    return box_xywh[:2] + box_xywh[2:4] / 2

@@ -1,0 +1,17 @@
+"""Training data sets. Each is imported on first use, so that one that needs a rare package does not hinder the others.
+"""
+
+import importlib
+
+_MODULES = {"Lasot": "lasot", "Got10k": "got10k", "TrackingNet": "tracking_net", "VideoFolder": "video_folder"}
+__all__ = ["Got10k", "Lasot", "TrackingNet", "VideoFolder"]
+
+
+def __getattr__(name: str):
+    if name in _MODULES:
+        return getattr(importlib.import_module(f"ltr.dataset.{_MODULES[name]}"), name)
+    raise AttributeError(f"module 'ltr.dataset' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_MODULES])

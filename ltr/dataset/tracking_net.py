@@ -1,0 +1,74 @@
+"""TrackingNet's training videos."""
+
+from __future__ import annotations
+
+import functools
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from ltr.admin.errors import BadValue, MissingFile
+from ltr.data.image_loader import jpeg4py_loader
+from ltr.dataset.base_video_dataset import object_meta
+from ltr.dataset.file_video_dataset import FileVideoDataset, by_class, take_fraction
+from ltr.dataset.places import find_root, log, read_lines, spec_file
+
+NUM_SETS = 12
+
+
+class TrackingNet(FileVideoDataset):
+    """Videos `TRAIN_<set>/frames/<video>` of TrackingNet (`root`, or `trackingnet_dir` of local.py).
+
+    `set_ids` chooses among the sets 0 to 11 (None: those that are there). `sequence_list` holds pairs (set, video),
+    sorted. Classes come from pytracking's `trackingnet_classmap.txt` in `data_specs_dir`, where there is one.
+    `data_fraction` keeps a random part. Boxes are machine-made except about one per second.
+    """
+
+    def __init__(self, root: str | Path | None = None, image_loader: Callable = jpeg4py_loader,
+                 set_ids: Iterable[int] | None = None, data_fraction: float | None = None):
+        root = find_root("TrackingNet", "trackingnet_dir", "TRAIN_*/", "TRAIN_0, TRAIN_1, ...", root)
+        super().__init__("trackingnet", root, image_loader)
+        present = [i for i in range(NUM_SETS) if (root / f"TRAIN_{i}").is_dir()]
+        if set_ids is None and len(present) < NUM_SETS:
+            log.info("TrackingNet: %s holds %d of %d sets: %s", root, len(present), NUM_SETS, str(present)[1:-1])
+        self.set_ids = present if set_ids is None else [int(i) for i in set_ids]
+        sequences = []
+        for set_id in self.set_ids:
+            folder = root / f"TRAIN_{set_id}" / "anno"
+            if not folder.is_dir():
+                raise MissingFile(f"TrackingNet: there is no folder {folder}; correct set_ids or get the set")
+            sequences += sorted((set_id, path.stem) for path in folder.glob("*.txt"))
+        self.sequence_list = take_fraction(sequences, data_fraction)
+        if not self.sequence_list:
+            raise BadValue(f"TrackingNet: {root} holds no annotation TRAIN_*/anno/*.txt for sets {self.set_ids}; "
+                           "correct trackingnet_dir or set_ids")
+
+    def has_class_info(self) -> bool:
+        return True
+
+    def get_class_list(self) -> list[str]:
+        return list(self._sequences_by_class)
+
+    def get_sequences_in_class(self, class_name: str) -> list[int]:
+        return self._sequences_by_class[class_name]
+
+    def frame_path(self, seq_id: int, frame_id: int) -> Path:
+        set_id, video = self.sequence_list[seq_id]
+        return self.root / f"TRAIN_{set_id}" / "frames" / video / f"{frame_id}.jpg"
+
+    def boxes_path(self, seq_id: int) -> Path:
+        set_id, video = self.sequence_list[seq_id]
+        return self.root / f"TRAIN_{set_id}" / "anno" / f"{video}.txt"
+
+    def meta(self, seq_id: int) -> OrderedDict:
+        return object_meta(object_class_name=self._classes.get(self.sequence_list[seq_id][1]))
+
+    @functools.cached_property
+    def _classes(self) -> dict[str, str]:
+        file = spec_file("trackingnet_classmap.txt")
+        lines = read_lines(file) if file else []
+        return dict(line.rsplit("\t", 1) for line in lines if "\t" in line)
+
+    @functools.cached_property
+    def _sequences_by_class(self) -> dict[str, list[int]]:
+        return by_class([self._classes.get(video) for _, video in self.sequence_list])

@@ -1,0 +1,1 @@
+"""Networks and losses. Importing this package builds nothing and reads no file."""

@@ -1,0 +1,1 @@
+"""Box arithmetic, target assignment and training criteria."""

@@ -1,0 +1,1 @@
+"""Tracking networks and the factories that build them."""

@@ -1,0 +1,238 @@
+"""TransT: a Siamese network that matches a template with a search crop by attention, and the factories that build it.
+
+`forward(search, template)` serves training; `template(z)` once and `track(x)` per frame serve tracking.
+`encode_template` and `match` are the same without stored state, for batches of templates.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ltr.admin.errors import BadValue, suggestion
+from ltr.admin.model_constructor import model_constructor
+from ltr.models.backbone.transt_backbone import Joiner, SmallBackbone, build_backbone
+from ltr.models.loss.transt_criterion import SetCriterion, transt_loss, usable_device
+from ltr.models.neck.featurefusion_network import FeatureFusionNetwork, build_featurefusion_network
+from ltr.models.neck.position_encoding import build_position_encoding
+
+__all__ = ["MLP", "SetCriterion", "TransT", "TransTSettings", "from_state_dict", "transt_loss", "transt_resnet50",
+           "transt_small"]
+
+logger = logging.getLogger(__name__)
+
+
+class MLP(nn.Module):
+    """`num_layers` linear layers with ReLU between them."""
+
+    def __init__(self, input_dim: int, hidden_dim: int, output_dim: int, num_layers: int):
+        super().__init__()
+        widths = [input_dim] + [hidden_dim] * (num_layers - 1) + [output_dim]
+        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in itertools.pairwise(widths))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map the last dimension from `input_dim` to `output_dim`."""
+        for layer in self.layers[:-1]:
+            x = F.relu(layer(x))
+        return self.layers[-1](x)
+
+
+class TransT(nn.Module):
+    """Backbone, feature fusion and one prediction per search position.
+
+    Predictions for N = (H/stride)*(W/stride) positions in row-major order:
+    `pred_logits` (B, N, num_classes+1), index 0 = target, last = background; `pred_boxes` (B, N, 4) cxcywh in units of
+    the search crop; with `iou_head` also `pred_ious` (B, N, 1) in 0..1, how well each box is expected to overlap the
+    target. The IoU head reads detached features: it judges the boxes and does not change them.
+
+    Images are (B, 3, H, W) in ImageNet normalisation; a NestedTensor without padding is taken as well.
+    `template_sz` and `search_sz` are the crop sizes in pixels the network is meant for.
+    """
+
+    def __init__(self, backbone: Joiner, featurefusion_network: FeatureFusionNetwork, num_classes: int = 1,
+                 iou_head: bool = False):
+        super().__init__()
+        width = featurefusion_network.d_model
+        # The order of the children is the order of parameters in the optimiser states of published checkpoints.
+        self.featurefusion_network = featurefusion_network
+        self.class_embed = MLP(width, width, num_classes + 1, 3)
+        self.bbox_embed = MLP(width, width, 4, 3)
+        self.input_proj = nn.Conv2d(backbone.num_channels, width, 1)
+        self.backbone = backbone
+        if iou_head:
+            self.iou_embed = MLP(width, width, 1, 3)
+        self.stride = backbone.stride
+        self.template_sz = 128
+        self.search_sz = 256
+        self.info: dict | None = None  # what a checkpoint stores as net_info
+        self.zf: Tensor | None = None
+        self.pos_template: Tensor | None = None
+
+    @property
+    def has_iou_head(self) -> bool:
+        """Whether predictions hold `pred_ious`."""
+        return hasattr(self, "iou_embed")
+
+    def forward(self, search, template) -> dict[str, Tensor]:
+        """Predictions for search crops (B, 3, H, W) given template crops (B, 3, h, w). Note the order."""
+        return self.match(self.encode_template(template), search)
+
+    def encode_template(self, template) -> Tensor:
+        """Features (B, C, h/stride, w/stride) of templates, to be indexed or repeated along B and given to `match`."""
+        return self.input_proj(self.backbone[0](_images(template))[-1])
+
+    def match(self, template_features: Tensor, search) -> dict[str, Tensor]:
+        """Predictions for search crops (B, 3, H, W), one for each of the B templates encoded before."""
+        return self._predict(template_features, self.backbone[1](template_features), search)
+
+    @torch.no_grad()
+    def template(self, z) -> None:
+        """Store the template (1, 3, h, w) that `track` looks for. Tracking keeps no gradients."""
+        self.zf = self.encode_template(z)
+        self.pos_template = self.backbone[1](self.zf)
+
+    @torch.no_grad()
+    def track(self, x) -> dict[str, Tensor]:
+        """Predictions for a search crop (1, 3, H, W), given the stored template."""
+        if self.zf is None:
+            raise RuntimeError("TransT.track was called before TransT.template; give the template crop to it first")
+        return self._predict(self.zf, self.pos_template, x)
+
+    def _predict(self, template_features: Tensor, pos_template: Tensor, search) -> dict[str, Tensor]:
+        features = self.input_proj(self.backbone[0](_images(search))[-1])
+        fused = self.featurefusion_network(template_features, None, features, None, pos_template,
+                                           self.backbone[1](features))[0]
+        outputs = {"pred_logits": self.class_embed(fused), "pred_boxes": self.bbox_embed(fused).sigmoid()}
+        if self.has_iou_head:
+            outputs["pred_ious"] = self.iou_embed(fused.detach()).sigmoid()
+        return outputs
+
+
+@dataclass(frozen=True)
+class TransTSettings:
+    """What shapes a full-size TransT. Published weights have the defaults (the N2 variant: 2 fusion layers)."""
+
+    hidden_dim: int = 256
+    nheads: int = 8  # must divide hidden_dim
+    dim_feedforward: int = 2048
+    featurefusion_layers: int = 4
+    dropout: float = 0.1
+    position_embedding: str = "sine"  # or 'learned'
+    iou_head: bool = False  # predict the IoU of each box: SPOT's filter needs it
+    backbone_pretrained: bool = False
+    backbone_weights: str | None = None  # torchvision's ResNet-50 file; setting it implies backbone_pretrained
+    frozen_backbone_layers: str | tuple[str, ...] = ()
+    template_sz: int = 128
+    search_sz: int = 256
+
+    @classmethod
+    def collect(cls, settings, options: Mapping) -> TransTSettings:
+        """Defaults, overridden by the attributes `settings` has, overridden by `options`."""
+        names = [field.name for field in fields(cls)]
+        for name in options:
+            if name not in names:
+                raise BadValue(f"transt_resnet50 has no option '{name}'{suggestion(name, names)}; "
+                               f"it takes {', '.join(names)}")
+        given = {name: getattr(settings, name) for name in names if hasattr(settings, name)}
+        return replace(cls(), **{**given, **options})
+
+
+@model_constructor
+def transt_resnet50(settings=None, **options) -> TransT:
+    """Full-size TransT. Options are the fields of `TransTSettings`.
+
+    `settings` may be a train-settings object: fields of `TransTSettings` it carries are used, options go before them,
+    and the network is moved to its `device`.
+    """
+    chosen = TransTSettings.collect(settings, options)
+    pretrained = bool(chosen.backbone_pretrained or chosen.backbone_weights)
+    if settings is not None and not hasattr(settings, "backbone_pretrained") and "backbone_pretrained" not in options:
+        logger.warning("transt_resnet50: the backbone starts from random weights; "
+                       "set settings.backbone_pretrained = True to start from ImageNet's")
+    backbone = build_backbone(chosen, pretrained, chosen.frozen_backbone_layers, chosen.backbone_weights)
+    net = TransT(backbone, build_featurefusion_network(chosen), num_classes=1, iou_head=chosen.iou_head)
+    net.template_sz, net.search_sz = chosen.template_sz, chosen.search_sz
+    net.info = {"nheads": chosen.nheads, "template_sz": net.template_sz, "search_sz": net.search_sz}
+    return net.to(usable_device(settings))
+
+
+@dataclass(frozen=True)
+class _FusionSettings:
+    hidden_dim: int
+    nheads: int
+    dim_feedforward: int
+    featurefusion_layers: int
+    dropout: float
+    position_embedding: str = "sine"
+
+
+@model_constructor
+def transt_small(hidden_dim: int = 96, nheads: int = 4, dim_feedforward: int = 256, featurefusion_layers: int = 1,
+                 dropout: float = 0.0, width: int = 16, template_sz: int = 64, search_sz: int = 128,
+                 iou_head: bool = True) -> TransT:
+    """TransT of 0.6 M parameters for small crops: trains in minutes on two CPU cores.
+
+    `width` is the channel count of the first backbone layer. Dropout costs time on a CPU, as torch's fused attention
+    has none there.
+    """
+    fusion = _FusionSettings(hidden_dim, nheads, dim_feedforward, featurefusion_layers, dropout)
+    backbone = Joiner(SmallBackbone(width), build_position_encoding(fusion))
+    net = TransT(backbone, build_featurefusion_network(fusion), num_classes=1, iou_head=iou_head)
+    net.template_sz, net.search_sz = template_sz, search_sz
+    net.info = {"nheads": nheads, "template_sz": template_sz, "search_sz": search_sz}
+    return net
+
+
+def from_state_dict(state_dict: Mapping[str, Tensor], net_info: Mapping | None = None) -> TransT:
+    """Rebuild a TransT, of any size, from the shapes in a checkpoint's `net` and load it; the network is in eval mode.
+
+    Takes students, teachers, original TransT weights (no IoU head) and names prefixed by 'module.'. `net_info` is the
+    checkpoint's entry of that name: it holds what shapes cannot tell (`nheads`, crop sizes).
+    """
+    state = {name.removeprefix("module."): value for name, value in state_dict.items()}
+    factory, options = _recognise(state)
+    known = {name: value for name, value in (net_info or {}).items() if name in ("nheads", "template_sz", "search_sz")}
+    net = factory(**{**options, **known})
+    try:
+        net.load_state_dict(state)
+    except RuntimeError as error:
+        detail = " ".join(str(error).split())[:300]
+        raise BadValue(f"the weights look like TransT's but do not fit it: {detail}; "
+                       "the checkpoint is damaged or of another network") from error
+    return net.eval()
+
+
+def _recognise(state: Mapping[str, Tensor]):
+    """Factory and options whose network has the shapes in `state`."""
+    prefix = "featurefusion_network.encoder.layers."
+    needed = ("input_proj.weight", prefix + "0.linear11.weight", "backbone.0.body.conv1.weight")
+    for name in needed:
+        if name not in state:
+            raise BadValue(f"these weights are not TransT's: there is no entry '{name}' among {len(state)}; "
+                           "give a TransT or SPOT-TransT checkpoint")
+    layers = {int(name[len(prefix):].split(".")[0]) for name in state if name.startswith(prefix)}
+    options = {
+        "hidden_dim": state["input_proj.weight"].shape[0],
+        "dim_feedforward": state[prefix + "0.linear11.weight"].shape[0],
+        "featurefusion_layers": 1 + max(layers),
+        "iou_head": "iou_embed.layers.0.weight" in state,
+    }
+    stem = state["backbone.0.body.conv1.weight"]
+    if stem.shape[-1] == 3:
+        return transt_small, {**options, "width": stem.shape[0]}
+    learned = "backbone.1.row_embed.weight" in state
+    return transt_resnet50, {**options, "position_embedding": "learned" if learned else "sine"}
+
+
+def _images(images) -> Tensor:
+    """The tensor of a tensor or NestedTensor; crops are never padded here, so a mask may not hide anything."""
+    mask = getattr(images, "mask", None)
+    if mask is not None and bool(mask.any()):
+        raise BadValue("TransT takes crops of one size without padding; this NestedTensor hides part of its images")
+    return getattr(images, "tensors", images)

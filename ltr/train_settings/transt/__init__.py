@@ -1,0 +1,1 @@
+"""Recipes for TransT with full supervision."""

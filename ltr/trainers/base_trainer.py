@@ -1,0 +1,283 @@
+"""The loop over epochs: seeds, checkpoints, resuming, restarts after failures. What an epoch is, a subclass says."""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import traceback
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ltr.admin.checkpoint import (
+    TYPE,
+    CheckpointFile,
+    checkpoint_files,
+    from_plain,
+    read_checkpoint,
+    to_plain,
+    write_checkpoint,
+)
+from ltr.admin.errors import BadInput, BadValue, MissingFile, NotConfigured
+from ltr.admin.loading import load_state
+from ltr.admin.model_constructor import NetConstructor
+from ltr.admin.multigpu import unwrapped
+from ltr.data.seeding import generator
+
+log = logging.getLogger(__name__)
+
+MAX_FAILURES = 10
+_NO_ATTRIBUTES = ("lr_scheduler", "constructor", "net_type", "actor_type", "net_info")
+
+
+class BaseTrainer:
+    """Trains `actor` epoch by epoch and writes a checkpoint after each.
+
+    What a subclass provides or may change:
+
+    - `train_epoch()`, required: one epoch. `self.epoch` is its number from 1, `self.device` where the actor is. The
+      global generators have just been seeded by (settings.seed, epoch), so that an epoch depends on the state before
+      it only.
+    - `checkpoint_suffix`: text after the epoch in the file name, e.g. '_s'.
+    - `state_dict_for_checkpoint()` and `load_state(state, path)`: extend both for more state, calling super(). What a
+      subclass does not handle in `load_state` becomes an attribute of the trainer under its name.
+    - `companions(path)` and `write_companions(path)`: files that belong to the checkpoint `path`. They are written
+      before it, removed after it, and without them it does not count as a checkpoint.
+
+    `loaders` is kept for subclasses and not touched here; it may be empty.
+    """
+
+    checkpoint_suffix = ""
+
+    def __init__(self, actor, loaders: Iterable, optimizer, settings, lr_scheduler=None):
+        self.actor = actor
+        self.optimizer = optimizer
+        self.lr_scheduler = lr_scheduler
+        self.loaders = loaders
+        self.epoch = 0
+        self.stats: dict = {}
+        self.update_settings(settings)
+        self.device = choose_device(settings)
+        self.actor.to(self.device)
+
+    def update_settings(self, settings=None) -> None:
+        """Use `settings` from now on, and make the folder for checkpoints (none when env.workspace_dir is None)."""
+        if settings is not None:
+            self.settings = settings
+        keep = getattr(self.settings, "keep_checkpoints", None)
+        if keep is not None and keep < 1:
+            raise BadValue(f"settings.keep_checkpoints is {keep}; give at least 1, or None to keep all")
+        if not hasattr(self.settings.env, "workspace_dir"):
+            raise NotConfigured("workspace_dir is not set in ltr/admin/local.py; set it to a folder for checkpoints")
+        workspace = self.settings.env.workspace_dir
+        self._checkpoint_dir = None if workspace is None else Path(workspace).expanduser() / "checkpoints"
+        if self._checkpoint_dir is not None:
+            try:
+                self._checkpoint_dir.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise BadInput(f"the folder {self._checkpoint_dir} for checkpoints cannot be made ({error.strerror}); "
+                               "correct workspace_dir in ltr/admin/local.py") from error
+
+    def train(self, max_epochs: int, load_latest: bool = False, fail_safe: bool = True) -> None:
+        """Train up to epoch `max_epochs`, with `load_latest` from the newest checkpoint on.
+
+        With `fail_safe`, a failure leads back to the last checkpoint, up to 10 times in all; then, and without it at
+        once, the error is raised. Errors in what the user gave (BadInput) are raised at once: they would come again.
+        Ctrl-C tells which checkpoint there is and raises KeyboardInterrupt.
+        """
+        failures, resumes = 0, load_latest
+        while True:
+            try:
+                if load_latest:
+                    self.load_checkpoint()
+                for epoch in range(self.epoch + 1, max_epochs + 1):
+                    self._run_epoch(epoch)
+                break
+            except KeyboardInterrupt:
+                print(f"\nStopped in epoch {self.epoch}. {self._how_to_go_on(resumes)}")
+                raise
+            except Exception as error:
+                print(f"Training crashed at epoch {self.epoch}")
+                failures += 1
+                if not fail_safe or isinstance(error, BadInput) or failures == MAX_FAILURES:
+                    raise
+                traceback.print_exc()
+                print("Restarting training from last epoch ...")
+                self.epoch = max(self.epoch - 1, 0)
+                load_latest = True
+        print("Finished training!")
+
+    def train_epoch(self) -> None:
+        """One epoch."""
+        raise NotImplementedError
+
+    def _run_epoch(self, epoch: int) -> None:
+        self.epoch = epoch
+        seed_everything(getattr(self.settings, "seed", 0), "epoch", epoch)
+        self.train_epoch()
+        if self.lr_scheduler is not None:
+            self.lr_scheduler.step()
+        if self._checkpoint_dir is not None:
+            self.save_checkpoint()
+
+    # Checkpoints
+
+    def save_checkpoint(self) -> None:
+        """Write the checkpoint of `self.epoch`; remove old ones when `settings.keep_checkpoints` limits their number.
+        """
+        path = self.checkpoint_path(self.epoch)
+        self.write_companions(path)
+        write_checkpoint(path, self.state_dict_for_checkpoint())
+        keep = getattr(self.settings, "keep_checkpoints", None)
+        for old in self._own_checkpoints()[:-keep] if keep else []:
+            for file in (old.path, *self.companions(old.path)):
+                file.unlink(missing_ok=True)
+
+    def load_checkpoint(self, checkpoint: int | str | os.PathLike | None = None, fields: Iterable[str] | None = None,
+                        ignore_fields: Iterable[str] | None = None, load_constructor: bool = False) -> bool | None:
+        """Restore the trainer from a checkpoint: None = the newest readable one, an epoch, a file, or a folder.
+
+        `fields` limits what is restored (default: everything but `settings`); `ignore_fields` replaces the list of
+        what is not. `load_constructor` also takes the network's constructor and info from the file. Returns True, or
+        None when there is no checkpoint yet, which is said on stdout.
+        """
+        path, state = self._newest() if checkpoint is None else self._chosen(checkpoint)
+        if path is None:
+            print("No matching checkpoint file found")
+            return None
+        net = unwrapped(self.actor.net)
+        if state.get("net_type") != type(net).__name__:
+            raise BadValue(f"{path} holds the network {state.get('net_type')}, this run trains {type(net).__name__}; "
+                           "move the file away or use the recipe it belongs to")
+        ignored = set(["settings"] if ignore_fields is None else ignore_fields)
+        wanted = set(state if fields is None else fields) - ignored
+        self.load_state({name: value for name, value in state.items() if name in wanted}, path)
+        if load_constructor and state.get("constructor") is not None:
+            net.constructor = NetConstructor(**from_plain(state["constructor"]))
+        if state.get("net_info") is not None:
+            net.info = state["net_info"]
+        return True
+
+    def state_dict_for_checkpoint(self) -> dict[str, Any]:
+        """What a checkpoint holds; turned into plain values when it is written."""
+        net = unwrapped(self.actor.net)
+        return {"epoch": self.epoch, "actor_type": type(self.actor).__name__, "net_type": type(net).__name__,
+                "net": net.state_dict(), "net_info": getattr(net, "info", None),
+                "constructor": getattr(net, "constructor", None), "optimizer": self.optimizer.state_dict(),
+                "lr_scheduler": _scheduler_state(self.lr_scheduler), "stats": self.stats, "settings": self.settings}
+
+    def load_state(self, state: dict[str, Any], path: Path) -> None:
+        """Restore what `state`, read from `path`, holds. Checkpoints of pytracking lack the scheduler's state."""
+        for name, value in state.items():
+            if name == "net":
+                load_state(unwrapped(self.actor.net), value, path)
+            elif name == "optimizer":
+                self._load_optimizer(value, path)
+            elif name not in _NO_ATTRIBUTES and not hasattr(type(self), name):
+                setattr(self, name, from_plain(value))
+        if self.lr_scheduler is not None:
+            if state.get("lr_scheduler") is not None:
+                self.lr_scheduler.load_state_dict(state["lr_scheduler"])
+            elif "epoch" in state:
+                self.lr_scheduler.last_epoch = self.epoch
+
+    def companions(self, path: Path) -> list[Path]:
+        """Files that belong to the checkpoint `path`."""
+        return []
+
+    def write_companions(self, path: Path) -> None:
+        """Write the files that belong to the checkpoint `path`, which is written next."""
+
+    def checkpoint_path(self, epoch: int) -> Path:
+        """Where the checkpoint of an epoch is."""
+        net_type = type(unwrapped(self.actor.net)).__name__
+        return self._folder() / f"{net_type}_ep{epoch:04d}{self.checkpoint_suffix}.pth.tar"
+
+    def _folder(self) -> Path:
+        if self._checkpoint_dir is None:
+            raise BadValue("checkpoints are switched off, as workspace_dir is None in ltr/admin/local.py; set it")
+        if not getattr(self.settings, "project_path", None):
+            raise BadValue("settings.project_path is not set, which names the folder for checkpoints; start the "
+                           "recipe with ltr/run_training.py, or set it to 'ltr/<module>/<name>'")
+        return self._checkpoint_dir / self.settings.project_path
+
+    def _own_checkpoints(self) -> list[CheckpointFile]:
+        """Complete checkpoints of this run, oldest first."""
+        if self._checkpoint_dir is None:
+            return []
+        name = type(unwrapped(self.actor.net)).__name__
+        return [file for file in checkpoint_files(self._folder())
+                if file.net_type == name and file.suffix == self.checkpoint_suffix
+                and all(companion.exists() for companion in self.companions(file.path))]
+
+    def _newest(self) -> tuple[Path | None, dict[str, Any]]:
+        """The newest checkpoint that can be read; a damaged one is reported and the one before it taken."""
+        problem = None
+        for file in reversed(self._own_checkpoints()):
+            try:
+                return file.path, read_checkpoint(file.path)
+            except BadInput as error:
+                problem = error
+                print(f"Skipping a checkpoint: {error}")
+        if problem is not None:
+            raise BadInput(f"no checkpoint in {self._folder()} can be read; move them away to start from the beginning")
+        return None, {}
+
+    def _chosen(self, checkpoint: int | str | os.PathLike) -> tuple[Path, dict[str, Any]]:
+        if isinstance(checkpoint, bool) or not isinstance(checkpoint, (int, str, os.PathLike)):
+            raise TypeError(f"checkpoint must be None, an epoch number or a path, not {type(checkpoint).__name__}")
+        path = self.checkpoint_path(checkpoint) if isinstance(checkpoint, int) else Path(checkpoint).expanduser()
+        if path.is_dir():
+            found = [file.path for file in checkpoint_files(path) if file.suffix == self.checkpoint_suffix]
+            if not found:
+                raise MissingFile(f"No checkpoint found in {path}; give the folder of a training run")
+            path = found[-1]
+        return path, read_checkpoint(path)
+
+    def _load_optimizer(self, state: dict[str, Any], path: Path) -> None:
+        try:
+            self.optimizer.load_state_dict(state)
+        except ValueError as error:
+            raise BadValue(f"the optimizer state in {path} does not fit this run ({error}); the recipe's parameter "
+                           "groups have changed: undo that, or move the checkpoints away") from error
+
+    def _how_to_go_on(self, resumes: bool) -> str:
+        done = self._own_checkpoints()
+        if not done:
+            return "There is no checkpoint yet."
+        how = "start the same command again" if resumes else "train with load_latest=True"
+        return f"The last checkpoint is {done[-1].path}; {how} to go on from it."
+
+
+def choose_device(settings) -> torch.device:
+    """`settings.device`, else the first GPU if `settings.use_gpu`; the CPU where there is none, which a log line says.
+    """
+    device = getattr(settings, "device", None)
+    if device is None:
+        device = "cuda:0" if getattr(settings, "use_gpu", False) else "cpu"
+    device = torch.device(device)
+    if device.type == "cuda" and not torch.cuda.is_available():
+        log.info("No GPU is available: training on the CPU")
+        return torch.device("cpu")
+    return device
+
+
+def seed_everything(seed: int | None, *key: int | str) -> None:
+    """Start Python's, NumPy's and torch's global generators from (seed, key); None leaves them alone."""
+    if seed is not None:
+        draw = generator(seed, *key)
+        random.seed(int(draw.integers(2**63)))
+        np.random.seed(int(draw.integers(2**32)))
+        torch.manual_seed(int(draw.integers(2**63)))
+
+
+def _scheduler_state(lr_scheduler) -> dict[str, Any] | None:
+    """The scheduler's state without what cannot be stored, such as functions: the recipe gives those again."""
+    if lr_scheduler is None:
+        return None
+    state = to_plain(lr_scheduler.state_dict())
+    return {name: value for name, value in state.items() if not (isinstance(value, dict) and TYPE in value)}

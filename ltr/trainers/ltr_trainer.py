@@ -1,0 +1,169 @@
+"""Trains from batches of loaders, with statistics on the console and in TensorBoard."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import nn
+
+from ltr.admin.errors import BadInput
+from ltr.admin.multigpu import unwrapped
+from ltr.admin.stats import AverageMeter, StatValue
+from ltr.admin.tensorboard import TensorboardWriter
+from ltr.admin.tensordict import TensorDict
+from ltr.trainers.base_trainer import BaseTrainer
+
+_DEFAULTS = {"print_interval": 10, "print_stats": None, "description": ""}
+
+
+class LTRTrainer(BaseTrainer):
+    """Runs each loader once an epoch: those with `training` update the weights, the others only measure.
+
+    A batch is passed to the actor with the entries `epoch` and `settings` added. Reads from the settings:
+    `print_interval` (batches between two lines), `print_stats` (names to print; None: all), `description`,
+    `move_data_to_gpu`, `grad_clip_max_norm`. `freeze_backbone_bn_layers` keeps the batch norms of
+    `actor.net.feature_extractor` in eval mode.
+    """
+
+    def __init__(self, actor, loaders, optimizer, settings, lr_scheduler=None, freeze_backbone_bn_layers: bool = False):
+        super().__init__(actor, loaders, optimizer, settings, lr_scheduler)
+        for name, value in _DEFAULTS.items():
+            if getattr(self.settings, name, None) is None:
+                setattr(self.settings, name, value)
+        self.stats = OrderedDict((loader.name, None) for loader in self.loaders)
+        self.move_data_to_gpu = getattr(settings, "move_data_to_gpu", True)
+        self.freeze_backbone_bn_layers = freeze_backbone_bn_layers
+        self.tensorboard_writer = self._make_writer()
+
+    def train_epoch(self) -> None:
+        """Run the loaders whose turn it is; then note learning rates and means."""
+        for loader in self.loaders:
+            if self.epoch % loader.epoch_interval == 0:
+                self.cycle_dataset(loader)
+        self._close_epoch()
+        self._write_tensorboard()
+
+    def cycle_dataset(self, loader) -> None:
+        """One pass over a loader."""
+        self.actor.train(loader.training)
+        if self.freeze_backbone_bn_layers:
+            for module in unwrapped(self.actor.net).feature_extractor.modules():
+                if isinstance(module, nn.BatchNorm2d):
+                    module.eval()
+        self._tell_epoch(loader)
+        for meter in (self.stats.get(loader.name) or {}).values():
+            if isinstance(meter, AverageMeter):
+                meter.reset()  # of an attempt at this epoch that failed
+        clock = _Clock()
+        with torch.set_grad_enabled(loader.training):
+            for number, data in enumerate(loader, 1):
+                data = self._prepare(data)
+                loss, stats = self.actor(data)
+                if loader.training:
+                    self._step(loss)
+                batch_size = self._batch_size(data, loader)
+                self._count(loader.name, stats, batch_size)
+                clock.tick(batch_size)
+                if number % self.settings.print_interval == 0 or number == len(loader):
+                    self._print(loader, number, clock)
+
+    def _tell_epoch(self, loader) -> None:
+        """Make the loader's draws depend on the run's seed and on the epoch."""
+        if hasattr(loader, "set_epoch"):
+            if loader.seed is None:
+                loader.seed = getattr(self.settings, "seed", None)
+            loader.set_epoch(self.epoch)
+
+    def _prepare(self, data: Any) -> Any:
+        if self.move_data_to_gpu:
+            data = data.to(self.device) if hasattr(data, "to") else TensorDict(data).to(self.device)
+        data["epoch"] = self.epoch
+        data["settings"] = self.settings
+        return data
+
+    def _step(self, loss: torch.Tensor) -> None:
+        self.optimizer.zero_grad()
+        loss.backward()
+        max_norm = getattr(self.settings, "grad_clip_max_norm", None)
+        if max_norm is not None:
+            nn.utils.clip_grad_norm_(self.actor.net.parameters(), max_norm)
+        self.optimizer.step()
+
+    @staticmethod
+    def _batch_size(data: Mapping, loader) -> int:
+        """Samples in the batch: the last one of an epoch may be smaller."""
+        for value in data.values():
+            if isinstance(value, torch.Tensor) and value.dim() > loader.stack_dim:
+                return value.shape[loader.stack_dim]
+        return loader.batch_size or 1
+
+    def _count(self, loader_name: str, values: Mapping[str, float], batch_size: int) -> None:
+        if self.stats.get(loader_name) is None:
+            self.stats[loader_name] = OrderedDict()
+        stats = self.stats[loader_name]
+        for name, value in values.items():
+            if name not in stats:
+                stats[name] = AverageMeter()
+            stats[name].update(value, batch_size)
+
+    def _print(self, loader, number: int, clock: _Clock) -> None:
+        parts = [f"[{loader.name}: {self.epoch}, {number} / {len(loader)}] "
+                 f"FPS: {clock.mean_rate:.1f} ({clock.rate:.1f})"]
+        for name, value in self.stats[loader.name].items():
+            shown = self.settings.print_stats is None or name in self.settings.print_stats
+            if shown and hasattr(value, "avg"):
+                parts.append(f"{name}: {value.avg:.5f}")
+        print("  ,  ".join(parts), flush=True)
+
+    def _close_epoch(self) -> None:
+        for loader in self.loaders:
+            stats = self.stats.get(loader.name)
+            if stats is None:
+                continue
+            for value in stats.values():
+                if hasattr(value, "new_epoch"):
+                    value.new_epoch()
+            if loader.training and self.epoch % loader.epoch_interval == 0:
+                for number, group in enumerate(self.optimizer.param_groups):
+                    stats.setdefault(f"LearningRate/group{number}", StatValue()).update(group["lr"])
+
+    def _make_writer(self) -> TensorboardWriter | None:
+        folder = getattr(self.settings.env, "tensorboard_dir", None)
+        if not folder:
+            return None
+        project = os.path.join(os.path.expanduser(folder), self.settings.project_path)
+        try:
+            return TensorboardWriter(project, [loader.name for loader in self.loaders])
+        except OSError as error:
+            raise BadInput(f"the TensorBoard folder {project} cannot be made ({error.strerror}); correct "
+                           "tensorboard_dir in ltr/admin/local.py, or set it to None to go without") from error
+
+    def _write_tensorboard(self) -> None:
+        if self.tensorboard_writer is None:
+            return
+        if self.epoch == 1:
+            module, script = (getattr(self.settings, name, "") for name in ("module_name", "script_name"))
+            self.tensorboard_writer.write_info(module, script, self.settings.description)
+        self.tensorboard_writer.write_epoch(self.stats, self.epoch)
+
+
+class _Clock:
+    """Samples per second, over the last interval between ticks and over all."""
+
+    def __init__(self):
+        self.start = self.last = time.perf_counter()
+        self.samples = 0
+        self.rate = self.mean_rate = 0.0
+
+    def tick(self, samples: int) -> None:
+        """Count `samples` as done now."""
+        now = time.perf_counter()
+        self.samples += samples
+        self.rate = samples / max(now - self.last, 1e-9)
+        self.mean_rate = self.samples / max(now - self.start, 1e-9)
+        self.last = now

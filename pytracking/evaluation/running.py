@@ -1,0 +1,171 @@
+"""Running trackers over data sets, in this process or several, and storing the results."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import multiprocessing
+import os
+import time
+import traceback
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from typing import Any
+
+from ltr.admin.errors import BadInput
+from pytracking.evaluation.data import Sequence
+from pytracking.evaluation.results import results_exist, save_results
+from pytracking.evaluation.tracker import Tracker
+from pytracking.utils import plugins
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A sequence that a tracker could not be run on; it has no result files."""
+
+    sequence: str
+    tracker: str
+    message: str
+
+
+def run_dataset(dataset: list[Sequence], trackers: list[Tracker], debug: int | bool = False, threads: int = 0,
+                visdom_info: dict | None = None) -> list[Failure]:
+    """Run every tracker on every sequence that has no results yet.
+
+    Args:
+        debug: above 0 everything is run, shown in a window and not stored, and the first failure ends the run.
+        threads: number of worker processes; 0 runs here. Raising it up to the number of cores (or GPUs, to which the
+            workers are dealt in turn) shortens the run; each worker holds its own copy of the networks.
+
+    Returns:
+        The failures; the other sequences are complete. Running again does only what is missing.
+    """
+    print(f"Evaluating {len(trackers):4d} trackers on {len(dataset):5d} sequences")
+    jobs = list(itertools.product(dataset, trackers))
+    if debug:
+        pending = jobs
+    else:
+        pending = [(seq, tracker) for seq, tracker in jobs if not results_exist(seq, tracker.results_dir)]
+    for tracker in trackers:
+        if any(one is tracker for _, one in pending):
+            tracker.check()
+
+    failures: list[Failure] = []
+    progress = _Progress(len(pending))
+    if threads and pending:
+        for _ in range(len(jobs) - len(pending)):
+            print("FPS: -1")
+        outcomes = _run_in_workers(pending, debug, threads, visdom_info)
+    else:
+        outcomes = (run_sequence(seq, tracker, debug=debug, visdom_info=visdom_info) for seq, tracker in jobs)
+    for outcome in outcomes:
+        if isinstance(outcome, Failure):
+            failures.append(outcome)
+        progress.report(outcome)
+    print("Done")
+    if failures:
+        print(f"{len(failures)} of {len(pending)} runs failed and left no results:")
+        for failure in failures:
+            print(f"  {failure.tracker}, {failure.sequence}: {failure.message}")
+    return failures
+
+
+def run_sequence(seq: Sequence, tracker: Tracker, debug: int | bool = False,
+                 visdom_info: dict | None = None) -> float | Failure | None:
+    """Run `tracker` on `seq` and store the results, unless they exist.
+
+    Returns frames per second, None when there was nothing to do, or the Failure (with `debug` exceptions propagate).
+    """
+    if not debug and results_exist(seq, tracker.results_dir):
+        print("FPS: -1")
+        return None
+    print(f"Tracker: {tracker.name} {tracker.parameter_name} {tracker.run_id} ,  Sequence: {seq.name}")
+    if debug:
+        output = tracker.run_sequence(seq, debug=debug, visdom_info=visdom_info)
+    else:
+        try:
+            output = tracker.run_sequence(seq, debug=debug, visdom_info=visdom_info)
+            save_results(seq, tracker.results_dir, tracker.segmentation_dir, output)
+        except Exception as error:
+            failure = Failure(seq.name, _label(tracker), _describe(error))
+            print(f"Sequence {failure.sequence}, tracker {failure.tracker} failed: {failure.message}")
+            _log.debug("traceback of the failure", exc_info=True)
+            return failure
+    fps = _frames_per_second(output["time"])
+    print(f"FPS: {fps}")
+    return fps
+
+
+def _run_in_workers(jobs: list[tuple[Sequence, Tracker]], debug, threads: int, visdom_info) -> Iterator[Any]:
+    """The outcomes of `run_sequence` over `jobs`, as they come in from `threads` processes."""
+    context = multiprocessing.get_context("spawn")  # CUDA does not survive a fork
+    counter = context.Value("i", 0)
+    torch_threads = max(1, (os.cpu_count() or 1) // threads)
+    pool = ProcessPoolExecutor(threads, mp_context=context, initializer=_start_worker,
+                               initargs=(counter, torch_threads, plugins.folders(), logging.getLogger().level))
+    try:
+        futures = [pool.submit(run_sequence, seq, tracker, debug, visdom_info) for seq, tracker in jobs]
+        for future in as_completed(futures):
+            yield future.result()
+    except BrokenProcessPool:
+        raise BadInput("a worker process ended unexpectedly, usually for lack of memory - use fewer --threads; what is "
+                       "finished is kept, and running again does the rest") from None
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _start_worker(counter, torch_threads: int, plugin_folders: list[str], log_level: int) -> None:
+    """Set up a worker: plug-ins before any tracker is unpickled, its share of the cores, its GPU."""
+    logging.basicConfig(level=log_level, format="%(message)s")
+    plugins.activate(plugin_folders)
+    import cv2
+    import torch
+
+    torch.set_num_threads(torch_threads)
+    cv2.setNumThreads(torch_threads)
+    with counter.get_lock():
+        number = counter.value
+        counter.value += 1
+    if torch.cuda.device_count() > 1:
+        torch.cuda.set_device(number % torch.cuda.device_count())
+
+
+class _Progress:
+    """Prints, after each run, how many are left, the mean speed, and how long it will take."""
+
+    def __init__(self, total: int):
+        self.total, self.done, self.speeds, self.start = total, 0, [], time.monotonic()
+
+    def report(self, outcome: float | Failure | None) -> None:
+        if outcome is None:
+            return
+        self.done += 1
+        if isinstance(outcome, float):
+            self.speeds.append(outcome)
+        left = self.total - self.done
+        speed = f", mean FPS {sum(self.speeds) / len(self.speeds):.1f}" if self.speeds else ""
+        minutes = (time.monotonic() - self.start) / self.done * left / 60
+        print(f"Finished {self.done} of {self.total}, {left} left{speed}, about {minutes:.1f} min to go", flush=True)
+
+
+def _frames_per_second(times: list) -> float:
+    """Frames per second of tracking time; entries may be dicts of times per object."""
+    total = sum(sum(entry.values()) if isinstance(entry, dict) else entry for entry in times)
+    return len(times) / total if total > 0 else float("inf")
+
+
+def _label(tracker: Tracker) -> str:
+    run = "" if tracker.run_id is None else f" {tracker.run_id:03d}"
+    return f"{tracker.name} {tracker.parameter_name}{run}"
+
+
+def _describe(error: Exception) -> str:
+    """One line: the sentence of a BadInput; otherwise type, text and where it was raised."""
+    if isinstance(error, BadInput):
+        return str(error)
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__}: {error} ({place.filename} line {place.lineno}; --debug 1 shows the traceback)"

@@ -1,0 +1,12 @@
+"""The rendered toy videos: a GOT-10k tree under `toy_path` in which every split has all boxes."""
+
+from __future__ import annotations
+
+from pytracking.evaluation.got10kdataset import GOT10KDataset
+
+
+class ToyDataset(GOT10KDataset):
+    """The `split` 'test', 'val' or 'train' of the toy videos."""
+
+    title, path_attribute, tag = "toy videos", "toy_path", "toy"
+    splits = ("test", "val", "train")

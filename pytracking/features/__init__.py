@@ -1,0 +1,1 @@
+"""What trackers see of networks and images."""

@@ -1,0 +1,92 @@
+"""Run a tracker on a data set: `python pytracking/run_tracker.py transt spot_transt --dataset_name lasot`."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+
+if not __package__:  # run by path: find the packages of this checkout, not the modules of this folder
+    _FOLDER = os.path.dirname(os.path.abspath(__file__))
+    sys.path[:] = [os.path.dirname(_FOLDER), *(p for p in sys.path if os.path.abspath(p or ".") != _FOLDER)]
+
+from ltr.admin.errors import run_script
+from pytracking.evaluation.data import SequenceList
+from pytracking.evaluation.datasets import get_dataset
+from pytracking.evaluation.environment import ensure_local_file, env_settings
+from pytracking.evaluation.running import Failure, run_dataset
+from pytracking.evaluation.tracker import Tracker
+
+
+def run_tracker(tracker_name: str, tracker_param: str, run_id: int | None = None, dataset_name: str = "otb",
+                sequence: int | str | None = None, debug: int = 0, threads: int = 0, visdom_info: dict | None = None,
+                device: str | None = None) -> list[Failure]:
+    """Run a tracker on a data set, or on one sequence of it, and store the results.
+
+    Args:
+        tracker_name: folder under `pytracking/tracker` and `pytracking/parameter`.
+        tracker_param: file in `pytracking/parameter/<tracker_name>`.
+        run_id: number of the repetition.
+        dataset_name: a name known to `pytracking.evaluation.datasets`.
+        sequence: name or number of a single sequence.
+        debug: above 0 the frames are shown and nothing is stored.
+        threads: number of worker processes, 0 for none.
+        device: 'cpu', 'cuda:1', … instead of what the parameter file says.
+
+    Returns:
+        The sequences that failed.
+    """
+    dataset = get_dataset(dataset_name)
+    if sequence is not None:
+        dataset = SequenceList([dataset[_name_or_number(sequence, dataset)]])
+    trackers = [Tracker(tracker_name, tracker_param, run_id, device=device)]
+    return run_dataset(dataset, trackers, debug, threads, visdom_info=visdom_info)
+
+
+def _name_or_number(sequence: int | str, dataset: SequenceList) -> int | str:
+    """Text that is no sequence's name but a number is a number."""
+    if isinstance(sequence, str) and all(one.name != sequence for one in dataset):
+        try:
+            return int(sequence)
+        except ValueError:
+            pass
+    return sequence
+
+
+def true_or_false(text: str) -> bool:
+    """Argument type for flags that take a value: true/false, yes/no, 1/0."""
+    known = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+    if text.lower() not in known:
+        raise argparse.ArgumentTypeError(f"'{text}' is neither true nor false")
+    return known[text.lower()]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Run a tracker on a data set and store its boxes.")
+    parser.add_argument("tracker_name", help="folder under pytracking/tracker, e.g. transt")
+    parser.add_argument("tracker_param", help="parameter file in pytracking/parameter/<tracker_name>, e.g. spot_transt")
+    parser.add_argument("--runid", type=int, help="number of the repetition; its results get a folder of their own")
+    parser.add_argument("--dataset_name", default="otb", help="otb, lasot, got10k_test, got10k_val, trackingnet, toy, "
+                                                              "folder, … (default otb)")
+    parser.add_argument("--sequence", help="name or number (from 0) of a single sequence")
+    parser.add_argument("--debug", type=int, default=0, help="above 0: show frames, store nothing, stop at an error")
+    parser.add_argument("--threads", type=int, default=0, help="number of worker processes (default 0: none)")
+    parser.add_argument("--use_visdom", type=true_or_false, default=True, metavar="BOOL",
+                        help="show debug information with visdom rather than in a window")
+    parser.add_argument("--visdom_server", default="127.0.0.1", help="address of the visdom server")
+    parser.add_argument("--visdom_port", type=int, default=8097, help="port of the visdom server")
+    parser.add_argument("--device", help="cpu, cuda, cuda:1, … instead of what the parameter file says")
+    args = parser.parse_args()
+
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    ensure_local_file()
+    env_settings()  # an error in local.py is shown before anything else
+    visdom_info = {"use_visdom": args.use_visdom, "server": args.visdom_server, "port": args.visdom_port}
+    failures = run_tracker(args.tracker_name, args.tracker_param, args.runid, args.dataset_name, args.sequence,
+                           args.debug, args.threads, visdom_info=visdom_info, device=args.device)
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    run_script(main)

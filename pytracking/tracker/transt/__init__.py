@@ -1,0 +1,7 @@
+"""TransT, and networks with its interface such as those SPOT trains."""
+
+from pytracking.tracker.transt.transt import TransT
+
+
+def get_tracker_class() -> type[TransT]:
+    return TransT

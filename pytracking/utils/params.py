@@ -1,0 +1,45 @@
+"""Attribute bags that parameter files fill and trackers read."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+from ltr.admin.errors import BadValue
+
+
+class TrackerParams:
+    """The parameters of one tracker: any attribute may be set, unset ones are asked for with `get`."""
+
+    def set_default_values(self, default_vals: dict[str, Any]) -> None:
+        """Set those of `default_vals` that are not set yet."""
+        for name, value in default_vals.items():
+            if not hasattr(self, name):
+                setattr(self, name, value)
+
+    def get(self, name: str, *default: Any) -> Any:
+        """Value of parameter `name`, else the one `default`; without a default a missing name is an AttributeError."""
+        if len(default) > 1:
+            raise BadValue(f"parameter '{name}': give at most one default, not {len(default)}")
+        return getattr(self, name, *default)
+
+    def has(self, name: str) -> bool:
+        """Whether parameter `name` is set."""
+        return hasattr(self, name)
+
+
+class FeatureParams:
+    """The parameters of one feature extractor, by keyword; lists become TensorLists."""
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        from ltr.admin.tensorlist import TensorList  # needs torch, which most users of this module do not
+
+        if args:
+            raise BadValue("FeatureParams takes keyword arguments only, e.g. FeatureParams(feature_stride=[16])")
+        for name, value in kwargs.items():
+            setattr(self, name, TensorList(value) if isinstance(value, list) else value)
+
+
+def Choice(*args: Any) -> Any:
+    """One of the arguments, drawn at random: parameter files use it for random search."""
+    return random.choice(args)

@@ -1,0 +1,42 @@
+"""What the method needs from one network. Adding a network = one file beside this one + one recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """All candidates of one forward pass over B search crops with N positions each."""
+
+    scores_BN: Tensor  # probability of being the target, before temporal calibration
+    boxes_cxcywh_BN4: Tensor  # normalised by the crop size
+    ious_BN: Tensor  # predicted IoU with the true box
+
+
+Outputs = Mapping[str, Tensor]  # what a network's forward returns; only its architecture reads it
+
+
+class Architecture(Protocol):
+    """One network, seen from the method."""
+
+    name: str
+
+    def build(self, options: Mapping[str, Any]) -> nn.Module:
+        """Make the network; unknown options are errors. Its forward takes `(search, template)`."""
+
+    def parameter_groups(self, net: nn.Module, lr: float, lr_backbone: float) -> list[dict]:
+        """Trainable parameters as optimiser groups."""
+
+    def decode(self, outputs: Outputs) -> Prediction:
+        """Scores, boxes and predicted IoUs of every position."""
+
+    def criterion(self, outputs: Outputs, boxes_cxcywh_B4: Tensor, labelled: bool) -> dict[str, Tensor]:
+        """Losses of a batch; `total` is their weighted sum. `labelled` adds the IoU head's loss."""
+
+    def rows(self, outputs: Outputs, start: int, stop: int | None) -> Outputs:
+        """The outputs of samples `start` to `stop` (None: the last) of the batch."""

@@ -1,0 +1,49 @@
+"""TransT as the method sees it: SP-TransT (full size) and its small sibling for the embedded videos."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor, nn
+
+from ltr.admin.errors import BadValue, suggestion
+from ltr.models.loss.transt_criterion import TransTCriterion
+from ltr.models.tracking import transt
+from spot_ext.architectures.base import Outputs, Prediction
+
+
+class TransTArchitecture:
+    """`transt`: the published network with an IoU head; `transt_small`: 0.6 M parameters for two CPU cores."""
+
+    def __init__(self, name: str):
+        self.name = name
+        self._criterion = TransTCriterion()
+
+    def build(self, options: Mapping[str, Any]) -> nn.Module:
+        """Make the network with an IoU head; `options` are the factory's keyword arguments."""
+        factory = transt.transt_resnet50 if self.name == "transt" else transt.transt_small
+        known = [name for name in inspect.signature(inspect.unwrap(factory)).parameters if name != "settings"]
+        for option in options:
+            if option not in known:
+                raise BadValue(f"network '{self.name}' has no option '{option}'{suggestion(option, known)}")
+        return factory(iou_head=True, **options)
+
+    def parameter_groups(self, net: nn.Module, lr: float, lr_backbone: float) -> list[dict]:
+        """Head first, then the backbone with its own rate."""
+        named = [(name, p) for name, p in net.named_parameters() if p.requires_grad]
+        return [{"params": [p for name, p in named if not name.startswith("backbone.")], "lr": lr},
+                {"params": [p for name, p in named if name.startswith("backbone.")], "lr": lr_backbone}]
+
+    def decode(self, outputs: Outputs) -> Prediction:
+        """Class 0 is the target."""
+        return Prediction(outputs["pred_logits"].softmax(-1)[..., 0], outputs["pred_boxes"], outputs["pred_ious"][..., 0])
+
+    def criterion(self, outputs: Outputs, boxes_cxcywh_B4: Tensor, labelled: bool) -> dict[str, Tensor]:
+        """Cross-entropy, L1, GIoU, and on labelled samples the IoU head's L1."""
+        return self._criterion.to(boxes_cxcywh_B4.device)(outputs, boxes_cxcywh_B4, with_iou=labelled)
+
+    def rows(self, outputs: Outputs, start: int, stop: int | None) -> Outputs:
+        """Every output is batch-first."""
+        return {name: value[start:stop] for name, value in outputs.items()}

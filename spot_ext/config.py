@@ -1,0 +1,140 @@
+"""Everything a recipe decides, typed and in one place; a variant of a recipe replaces a few of these values."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ltr.admin.errors import BadValue, suggestion
+from spot_ext.augment import AugmentConfig
+from spot_ext.data.crops import CropConfig
+from spot_ext.data.videos import STAGES
+
+
+@dataclass(frozen=True)
+class DatasetConfig:
+    """One training data set: its class in `ltr.dataset`, the constructor's arguments, and the stages it serves."""
+
+    name: str  # 'Lasot', 'Got10k', 'TrackingNet', 'VideoFolder'
+    options: Mapping[str, Any] = field(default_factory=dict)
+    stages: tuple[str, ...] = STAGES
+    labels: str | None = None  # key-frame result file; None: found or chosen by the recipe's k and seed
+    walk_back: bool = False  # TrackingNet: only about one box per second is human
+
+
+@dataclass(frozen=True)
+class TeacherConfig:
+    """How pseudo-labels are found and kept."""
+
+    keep_rate: float = 0.998  # higher: a slower, steadier teacher
+    interval: int = 5  # iterations between updates
+    window_weight: float = 0.40  # temporal calibration; higher trusts the neighbouring frame's box more
+    iou_threshold: float = 0.85  # higher: fewer and better pseudo-labels
+    propagating_step: int = 1  # how far from explored frames new ones are sought
+    reference_mode: bool = False  # True: dropout and batch statistics in the teacher, as the published runs had
+
+
+@dataclass(frozen=True)
+class OptimConfig:
+    """AdamW with one step of the learning rate."""
+
+    lr: float = 1e-4
+    lr_backbone: float = 1e-5
+    weight_decay: float = 1e-4
+    decay_epoch: int = 300  # the rate is multiplied by `decay` after this epoch
+    decay: float = 0.1
+    max_grad_norm: float | None = None
+
+
+@dataclass(frozen=True)
+class SparseConfig:
+    """A SPOT training run. The defaults are SP-TransT with three labels per video."""
+
+    datasets: tuple[DatasetConfig, ...]
+    k: int = 3  # labelled frames per video
+    architecture: str = "transt"
+    network: Mapping[str, Any] = field(default_factory=dict)  # options of the network's factory
+    burn_in_epochs: int = 50
+    epochs: int = 400  # both stages together
+    iterations: int = 1000  # per epoch
+    batch: int = 32  # labelled pairs per burn-in iteration
+    labelled: int = 8  # labelled pairs per sparse iteration
+    unlabelled: int = 24  # triplets per sparse iteration; 0 goes on with labels only
+    num_workers: int = 8
+    frame_cache_mb: float = 256
+    checkpoint_interval: int = 1  # epochs
+    keep_checkpoints: int = 3  # newest ones kept on disk, besides every `keep_every`-th
+    keep_every: int = 25
+    publish: str | None = None  # file stem in pytracking's network folder that always holds the newest teacher
+    crops: CropConfig = CropConfig()
+    augment: AugmentConfig = AugmentConfig()
+    teacher: TeacherConfig = TeacherConfig()
+    optim: OptimConfig = OptimConfig()
+
+    def replace(self, **changes: Any) -> SparseConfig:
+        """A copy with other values; `crops`, `augment`, `teacher` and `optim` take a dict of changes."""
+        for name, value in changes.items():
+            if name not in (known := [f.name for f in dataclasses.fields(self)]):
+                raise BadValue(f"a SPOT recipe has no setting '{name}'{suggestion(name, known)}")
+            part = getattr(self, name)
+            if isinstance(value, Mapping) and dataclasses.is_dataclass(part):
+                for key in value:
+                    if key not in (inner := [f.name for f in dataclasses.fields(part)]):
+                        raise BadValue(f"'{name}' has no setting '{key}'{suggestion(key, inner)}")
+                changes[name] = dataclasses.replace(part, **value)
+        return dataclasses.replace(self, **changes)
+
+    def override(self, assignments: Mapping[str, str]) -> SparseConfig:
+        """Apply command-line assignments such as `{'k': '5', 'teacher.iou_threshold': '0.8'}`."""
+        config = self
+        for name, text in assignments.items():
+            part, _, key = name.rpartition(".")
+            current = config._value(part, key)
+            value = _parse(name, text, current)
+            config = config.replace(**({part: {key: value}} if part else {key: value}))
+        return config
+
+    def _value(self, part: str, key: str) -> Any:
+        owner = getattr(self, part, None) if part else self
+        known = [f"{part}.{f.name}" if part else f.name for f in dataclasses.fields(owner)] \
+            if dataclasses.is_dataclass(owner) else [f.name for f in dataclasses.fields(self)]
+        if not dataclasses.is_dataclass(owner) or not hasattr(owner, key):
+            name = f"{part}.{key}" if part else key
+            raise BadValue(f"a SPOT recipe has no setting '{name}'{suggestion(name, known)}")
+        return getattr(owner, key)
+
+    def to_plain(self) -> dict[str, Any]:
+        """The configuration as plain values, for checkpoints and reports."""
+        return dataclasses.asdict(self)
+
+    def __post_init__(self) -> None:
+        for part, kind in (("crops", CropConfig), ("augment", AugmentConfig), ("teacher", TeacherConfig),
+                           ("optim", OptimConfig)):
+            if not isinstance(getattr(self, part), kind):
+                raise BadValue(f"{part} must be a {kind.__name__}, e.g. {kind.__name__}()")
+        for name in ("k", "epochs", "iterations", "batch", "labelled"):
+            if getattr(self, name) < 1:
+                raise BadValue(f"{name} is {getattr(self, name)}: give at least 1")
+        if self.unlabelled < 0 or self.num_workers < 0:
+            raise BadValue("unlabelled and num_workers must not be negative")
+        if not 0 <= self.burn_in_epochs <= self.epochs:
+            raise BadValue(f"burn_in_epochs is {self.burn_in_epochs}: give a number from 0 to epochs ({self.epochs})")
+
+
+def _parse(name: str, text: str, current: Any) -> Any:
+    """Read a value of the type the setting has now."""
+    if isinstance(current, str):
+        return text
+    try:
+        value = {"true": True, "false": False, "none": None}.get(text.lower(), text)
+        value = ast.literal_eval(text) if value is text else value
+    except (ValueError, SyntaxError):
+        value = text
+    if isinstance(current, float) and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if current is not None and type(value) is not type(current) and not isinstance(current, Mapping):
+        raise BadValue(f"--set {name}={text}: expected a value of type {type(current).__name__}, like {current}")
+    return value

@@ -1,0 +1,125 @@
+"""Draws labelled pairs and unlabelled triplets, and loads them in batches.
+
+A sample is a function of (seed, epoch, number in the epoch, store version): the same with any number of workers, and
+again after a resume.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from ltr.admin.errors import BadInput
+from ltr.data.seeding import generator
+from spot_ext.data.crops import CropConfig, search_crop, template_crop
+from spot_ext.data.samples import LabelledPair, Triplet, collate
+from spot_ext.data.videos import BURN_IN, SPARSE, FrameReader, VideoPool
+from spot_ext.labels.exploration import coarse_box, draw_unlabelled
+
+log = logging.getLogger(__name__)
+
+_ATTEMPTS = 50  # unreadable frames are drawn again; a data set that fails this often in a row is not usable
+
+
+@dataclass(frozen=True)
+class Draw:
+    """Which sample to make."""
+
+    stage: str
+    unlabelled: bool
+    epoch: int
+    index: int  # number of the sample within the epoch
+    version: int  # epoch of the store it is drawn from
+
+
+class SampleSource(Dataset):
+    """Makes the sample of a `Draw`."""
+
+    def __init__(self, pool: VideoPool, crops: CropConfig, seed: int, propagating_step: int = 1, cache_mb: float = 256):
+        self.pool, self.crops, self.seed, self.propagating_step = pool, crops, seed, propagating_step
+        self.frames = FrameReader(pool, cache_mb)
+
+    def __getitem__(self, draw: Draw) -> LabelledPair | Triplet:
+        make = self._triplet if draw.unlabelled else self._pair
+        for attempt in range(_ATTEMPTS):
+            rng = generator(self.seed, "triplet" if draw.unlabelled else "pair", draw.epoch, draw.index, attempt)
+            try:
+                return make(draw, self.pool.draw_path(draw.stage, rng), rng)
+            except BadInput as error:
+                log.warning("sample %d of epoch %d is drawn again: %s", draw.index, draw.epoch, error)
+                last = error
+        raise BadInput(f"{_ATTEMPTS} draws in a row failed, the last one with: {last}")
+
+    def _pair(self, draw: Draw, path: int, rng: np.random.Generator) -> LabelledPair:
+        view = self.pool.store(draw.version).path(path)
+        ids = rng.choice(view.key_ids, 2)  # with replacement: template and search may be the same frame
+        boxes = [view.box_xywh(frame_id) for frame_id in ids]
+        template = template_crop(self.frames.read(path, int(ids[0])), boxes[0], self.crops)
+        search = search_crop(self.frames.read(path, int(ids[1])), boxes[1], self.crops, rng)
+        return LabelledPair(template, search, search.window.to_crop(boxes[1]).astype(np.float32))
+
+    def _triplet(self, draw: Draw, path: int, rng: np.random.Generator) -> Triplet:
+        view = self.pool.store(draw.version).path(path)
+        drawn = draw_unlabelled(view, rng, self.propagating_step)
+        frame = self.frames.read(path, drawn.frame_id)
+        coarse = coarse_box(view.explored_ids, view.boxes_xywh, drawn.frame_id)
+        return Triplet(
+            path=path, frame_id=drawn.frame_id, frame_size=(frame.shape[1], frame.shape[0]),
+            key=template_crop(self.frames.read(path, drawn.key_id), view.box_xywh(drawn.key_id), self.crops),
+            unlabelled=search_crop(frame, coarse, self.crops),
+            relay=template_crop(self.frames.read(path, drawn.relay_id), view.box_xywh(drawn.relay_id), self.crops),
+            augmented=search_crop(frame, coarse, self.crops, rng),
+            label_xywh=np.asarray(view.box_xywh(drawn.frame_id), dtype=np.float64) if drawn.is_key else None)
+
+
+class EpochDraws(Sampler):
+    """Lists of draws for one epoch's batches: `labelled` pairs and `unlabelled` triplets each. `start` sets the epoch."""
+
+    def __init__(self, iterations: int):
+        self.iterations = iterations
+        self.start(BURN_IN, 0, 0, 1, 0)
+
+    def start(self, stage: str, epoch: int, version: int, labelled: int, unlabelled: int) -> None:
+        """Prepare the batches of an epoch, read from store version `version`."""
+        self.stage, self.epoch, self.version, self.labelled, self.unlabelled = stage, epoch, version, labelled, unlabelled
+
+    def __len__(self) -> int:
+        return self.iterations
+
+    def __iter__(self) -> Iterator[list[Draw]]:
+        for batch in range(self.iterations):
+            pairs = range(batch * self.labelled, (batch + 1) * self.labelled)
+            triplets = range(batch * self.unlabelled, (batch + 1) * self.unlabelled)
+            yield [Draw(self.stage, False, self.epoch, i, self.version) for i in pairs] + \
+                  [Draw(self.stage, True, self.epoch, i, self.version) for i in triplets]
+
+
+class SparseLoader:
+    """One loader for the whole run; its workers live through all epochs and both stages."""
+
+    def __init__(self, source: SampleSource, iterations: int, num_workers: int = 0):
+        self.pool = source.pool
+        self.draws = EpochDraws(iterations)
+        self.loader = DataLoader(source, batch_sampler=self.draws, collate_fn=collate, num_workers=num_workers,
+                                 persistent_workers=num_workers > 0, pin_memory=torch.cuda.is_available(),
+                                 worker_init_fn=_single_threaded)
+
+    def epoch(self, stage: str, epoch: int, version: int, labelled: int, unlabelled: int):
+        """Iterate over the batches (`SparseBatch`) of an epoch."""
+        self.draws.start(stage, epoch, version, labelled, unlabelled if stage == SPARSE else 0)
+        return iter(self.loader)
+
+    def __len__(self) -> int:
+        return self.draws.iterations
+
+
+def _single_threaded(_worker: int) -> None:
+    """Workers are parallel among themselves; threads inside each would only fight."""
+    import cv2
+    cv2.setNumThreads(0)
+    torch.set_num_threads(1)

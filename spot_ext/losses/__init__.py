@@ -1,0 +1,1 @@
+"""Losses of the method that no single network owns."""

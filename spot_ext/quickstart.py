@@ -1,0 +1,103 @@
+"""The main job in minutes: train on the embedded videos with three boxes each, track unseen ones, plot.
+
+Three trackers are compared on the same held-out videos: after burn-in, trained on for as long with labels only, and
+trained on with SPOT. Everything resumes: finished epochs and tracked sequences are not done again.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import logging
+import shutil
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from ltr.admin.files import replacing, write_text
+from pytracking.analysis.plot_results import plot_results
+from pytracking.analysis.tables import format_rows
+from pytracking.evaluation import environment, get_dataset
+from spot_ext import recipe
+from spot_ext.config import DatasetConfig, SparseConfig
+from spot_ext.data import toy
+from spot_ext.evaluate import Candidate, score_rows, track
+from spot_ext.trainer import SparseTrainer
+
+log = logging.getLogger(__name__)
+
+
+def run(settings, config: SparseConfig, threads: int = 2) -> Path:
+    """Render, train both ways, evaluate, print the table; returns the path of the table as JSON.
+
+    `config`'s data sets are replaced by the embedded videos. `threads` is the number of tracking processes.
+    """
+    start = time.time()
+    config = config.override(getattr(settings, "overrides", None) or {})
+    environment.ensure_local_file()
+    toy_folder = Path(environment.env_settings().toy_path)
+    _say(f"1/4 embedded videos in {toy_folder}")
+    toy.ensure(toy_folder)
+    config = config.replace(datasets=(DatasetConfig("Got10k", {"root": str(toy_folder / "train")}),))
+
+    folder = f"{settings.project_path}/seed_{settings.seed:03d}"
+    labels = recipe.run_folder_of(_at(settings, folder)) / "labels"
+    _say(f"2/4 training with {config.k} boxes per video: {config.burn_in_epochs} epochs of burn-in, "
+         f"{config.epochs - config.burn_in_epochs} with a teacher")
+    spot = recipe.train(_at(settings, f"{folder}/spot"), config, labels)
+    _say("3/4 for comparison, from the same burn-in for as many iterations with labels only")
+    labels_only = _train_labels_only(_at(settings, f"{folder}/labels_only"), config, labels, spot)
+
+    _say("4/4 tracking the held-out videos")
+    count = spot.pool.num_labels
+    candidates = [Candidate("burn-in only", spot.teacher_file(config.burn_in_epochs), count),
+                  Candidate("labels only", labels_only.teacher_file(config.epochs), count),
+                  Candidate("SPOT", spot.teacher_file(config.epochs), count)]
+    table = _report(candidates, labels.parent, settings.seed, threads)
+    table |= {"seconds": round(time.time() - start, 1), "seed": settings.seed, "k": config.k,
+              "videos": spot.pool.num_videos, "settings": config.to_plain()}
+    path = labels.parent / "table.json"
+    write_text(path, json.dumps(table, indent=2) + "\n")
+    _say(f"\nTrack with it:  python pytracking/run_tracker.py transt {config.publish} --dataset_name toy\n"
+         f"Success plot:   {table['plot']}\nTable as JSON:\n{path}")
+    return path
+
+
+def _train_labels_only(settings, config: SparseConfig, labels: Path, spot: SparseTrainer) -> SparseTrainer:
+    """Go on from `spot`'s last burn-in checkpoint without unlabelled frames."""
+    config = config.replace(unlabelled=0, publish=None)
+    folder = recipe.run_folder_of(settings)
+    for source in (spot.teacher_file(config.burn_in_epochs), spot.student_file(config.burn_in_epochs)):
+        if not any(folder.glob("*_s.pth.tar")):  # the student's file comes last and makes it a run to resume
+            with replacing(folder / source.name) as temporary:
+                shutil.copyfile(source, temporary)
+    return recipe.train(settings, config, labels)
+
+
+def _report(candidates: Sequence[Candidate], folder: Path, seed: int, threads: int) -> dict:
+    """Track, score, print the table and draw the plots."""
+    dataset = get_dataset("toy")
+    trackers = track(candidates, dataset, folder / "tracking_results", threads)
+    report = f"quickstart_seed_{seed:03d}"
+    rows = score_rows(trackers, dataset, report)
+    plots = plot_results(trackers, dataset, report, plot_types=("success", "prec"))
+    _say(format_rows(rows, table_name=f"toy, {len(dataset)} videos"))
+    names = {"AUC": "auc", "OP50": "op50", "OP75": "op75", "Precision": "precision", "Norm Precision": "norm_precision",
+             "AO": "ao", "SR50": "sr50", "SR75": "sr75"}
+    return {"rows": [{"name": row.label, "labels": candidate.labels,
+                      **{names.get(column, column): round(value, 3) for column, value in row.scores.items()}}
+                     for row, candidate in zip(rows, candidates, strict=True)],
+            "plot": str(next(path for path in plots if path.name == "success_plot.png"))}
+
+
+def _at(settings, project_path: str):
+    """The same settings for a run in another folder; overrides are already in the configuration."""
+    settings = copy.copy(settings)
+    settings.project_path, settings.overrides = project_path, {}
+    return settings
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()

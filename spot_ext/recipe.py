@@ -1,0 +1,120 @@
+"""From a `SparseConfig` to a running `SparseTrainer`: what every recipe under `ltr/train_settings/spot` calls."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+import ltr.dataset
+from ltr.admin.errors import BadInput, BadValue, NotConfigured
+from ltr.admin.tensorboard import TensorboardWriter
+from pytracking.evaluation import environment
+from spot_ext.actor import SparseActor
+from spot_ext.architectures import get_architecture
+from spot_ext.config import DatasetConfig, SparseConfig
+from spot_ext.data.loader import SampleSource, SparseLoader
+from spot_ext.data.videos import LabelledDataset, VideoPool
+from spot_ext.labels import key_frames, result_file
+from spot_ext.teacher import Teacher
+from spot_ext.trainer import SparseTrainer
+
+log = logging.getLogger(__name__)
+
+
+def train(settings, config: SparseConfig, labels_folder: Path | None = None) -> SparseTrainer:
+    """Train to the last epoch, going on from the newest checkpoint of the same recipe; returns the finished trainer.
+
+    `settings` is what `run_training` made: environment, seed, project path and overrides. Key frames are read from
+    `labels_folder` (default `<workspace>/labels`) and chosen there first when they are absent.
+    """
+    trainer = make_trainer(settings, config.override(getattr(settings, "overrides", None) or {}), labels_folder)
+    trainer.train(trainer.config.epochs, load_latest=True, fail_safe=False)
+    return trainer
+
+
+def make_trainer(settings, config: SparseConfig, labels_folder: Path | None = None) -> SparseTrainer:
+    """Open the data, choose or read the labels, make store, networks, loader and optimiser."""
+    run_folder = run_folder_of(settings)
+    sources = open_datasets(config, settings.seed, labels_folder or Path(settings.env.workspace_dir) / "labels")
+    pool = VideoPool(sources, run_folder / "store")
+    pool.open_store(sources)
+    log.info("%d videos, %d targets, %d labelled frames", pool.num_videos, pool.num_paths, pool.num_labels)
+
+    torch.manual_seed(settings.seed)  # the initial weights
+    architecture = get_architecture(config.architecture)
+    net = architecture.build(_with_weights_file(config.network, settings))
+    teacher = Teacher(net, architecture, config.teacher.window_weight, config.teacher.reference_mode)
+    actor = SparseActor(net, teacher, architecture, config)
+    optim = config.optim
+    optimizer = torch.optim.AdamW(architecture.parameter_groups(net, optim.lr, optim.lr_backbone), lr=optim.lr,
+                                  weight_decay=optim.weight_decay)
+    scheduler = torch.optim.lr_scheduler.StepLR(optimizer, optim.decay_epoch, optim.decay)
+    source = SampleSource(pool, config.crops, settings.seed, config.teacher.propagating_step, config.frame_cache_mb)
+    loader = SparseLoader(source, config.iterations, config.num_workers)
+    writer = TensorboardWriter(str(Path(settings.env.tensorboard_dir) / settings.project_path), ["train"])
+    settings.print_interval = getattr(settings, "print_interval", 50)
+    return SparseTrainer(actor, loader, optimizer, settings, scheduler, writer, _publish_to(config))
+
+
+def run_folder_of(settings) -> Path:
+    """The folder that holds a run's checkpoints and store."""
+    return Path(settings.env.workspace_dir).expanduser() / "checkpoints" / settings.project_path
+
+
+def open_datasets(config: SparseConfig, seed: int, labels_folder: Path) -> list[LabelledDataset]:
+    """Open each data set with its labels. A missing path stops here, before anything is written."""
+    opened = [(part, _open(part)) for part in config.datasets]  # all of them first: one missing folder costs no work
+    return [LabelledDataset(dataset, _labels(part, dataset, config.k, seed, labels_folder), part.stages)
+            for part, dataset in opened]
+
+
+def _open(part: DatasetConfig):
+    if not hasattr(ltr.dataset, part.name):
+        raise BadValue(f"data set class '{part.name}' is not in ltr.dataset; correct the recipe")
+    return getattr(ltr.dataset, part.name)(**part.options)
+
+
+def _labels(part: DatasetConfig, dataset, k: int, seed: int, folder: Path):
+    keys = [key_frames.sequence_key(dataset, seq_id) for seq_id in range(dataset.get_num_sequences())]
+    if part.labels is not None:
+        return result_file.read(part.labels, keys)
+    name = f"{key_frames.display_name(dataset)}_{key_frames.split_name(dataset)}_kf_{k:03d}.json"
+    path = Path(folder) / name
+    if path.is_file():
+        labels = result_file.read(path, keys)
+        log.info("%s: labels from %s (seed %s)", dataset.get_name(), path, labels.seed)
+        return labels
+    labels = key_frames.choose(dataset, k, seed, part.walk_back)
+    if not labels.videos:
+        raise BadInput(f"{dataset.get_name()}: none of its {len(keys)} videos has enough visible frames for {k} labels; "
+                       "give longer videos or a smaller k")
+    result_file.write(labels, path)
+    log.info("%s: chose %d labels in %d videos with seed %d, written to %s", dataset.get_name(), labels.num_labels,
+             len(labels.videos), seed, path)
+    return labels
+
+
+def _publish_to(config: SparseConfig) -> Path | None:
+    """Where pytracking's parameter file of this recipe looks for the network."""
+    if config.publish is None:
+        return None
+    environment.ensure_local_file()
+    folders = environment.env_settings().network_path
+    return Path(folders if isinstance(folders, str) else folders[0]).expanduser() / f"{config.publish}.pth.tar"
+
+
+def _with_weights_file(network: dict, settings) -> dict:
+    """Point a pretrained backbone at the ImageNet weights in the folder `pretrained_networks` of local.py."""
+    if not network.get("backbone_pretrained") or network.get("backbone_weights"):
+        return dict(network)
+    folder = Path(settings.env.pretrained_networks).expanduser()
+    found: Sequence[Path] = sorted(folder.glob("resnet50*.pth")) if folder.is_dir() else []
+    if not found:
+        raise NotConfigured(
+            f"no ImageNet weights resnet50*.pth in '{folder}': put torchvision's ResNet-50 file there, or point "
+            "`pretrained_networks` in ltr/admin/local.py at its folder, or start from random weights with "
+            "`--set network.backbone_pretrained=false`")
+    return {**network, "backbone_weights": str(found[-1])}

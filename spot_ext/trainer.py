@@ -1,0 +1,183 @@
+"""Trains with SPOT: burn-in on labels, then teacher and student together. One trainer for every network."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from pathlib import Path
+
+import torch
+
+from ltr.admin.checkpoint import read_checkpoint, write_checkpoint
+from ltr.admin.errors import BadInput
+from ltr.admin.files import replacing
+from ltr.admin.loading import load_state
+from ltr.admin.stats import AverageMeter
+from ltr.data.seeding import torch_generator
+from ltr.trainers.base_trainer import BaseTrainer
+from spot_ext.actor import PseudoLabels, SparseActor
+from spot_ext.data.loader import SparseLoader
+from spot_ext.data.samples import TripletBatch
+from spot_ext.data.videos import BURN_IN, SPARSE
+from spot_ext.progress import EpochProgress, Stopwatch
+from spot_ext.store import PseudoLabelStore
+
+log = logging.getLogger(__name__)
+
+SHOWN = ("Loss/total", "iou_sup", "iou_unsup", "yield")  # in the progress line; TensorBoard gets every statistic
+
+
+class SparseTrainer(BaseTrainer):
+    """Both stages of SPOT.
+
+    After an epoch its pseudo-labels enter the store, and three files that belong together are written: the store's
+    version, the teacher (`_t`) and last the student (`_s`), whose presence makes the epoch one to resume from. Every
+    random number depends on (seed, epoch, iteration) only, so a resumed run equals an uninterrupted one.
+    """
+
+    checkpoint_suffix = "_s"
+
+    def __init__(self, actor: SparseActor, loader: SparseLoader, optimizer, settings, lr_scheduler=None, writer=None,
+                 publish_to: Path | None = None):
+        super().__init__(actor, [], optimizer, settings, lr_scheduler)
+        self.config, self.teacher, self.loader = actor.config, actor.teacher, loader
+        self.pool, self.writer, self.publish_to = loader.pool, writer, publish_to
+        self.stats = {"train": {}}
+
+    def train_epoch(self) -> None:
+        """One epoch: load, teacher, filter, student, loss, step, log; then merge the pseudo-labels."""
+        config, epoch = self.config, self.epoch
+        stage = BURN_IN if epoch <= config.burn_in_epochs else SPARSE
+        triplets = config.unlabelled if stage == SPARSE else 0
+        pairs = config.labelled if triplets else config.batch
+        known = self.store_epoch(epoch - 1)
+        found = PseudoLabelStore.open(self.pool.store_folder, known).writer()
+        watch, progress = Stopwatch(), EpochProgress(stage, epoch, config.epochs, config.iterations,
+                                                     self.settings.print_interval)
+        if epoch == config.burn_in_epochs + 1:
+            self.teacher.update(self.actor.net, keep=0)
+        self.actor.train()
+
+        batches = self.loader.epoch(stage, epoch, known, pairs, triplets)
+        for iteration, batch in enumerate(watch.iterate(batches, "data"), 1):
+            generator = torch_generator(self.settings.seed, "augment", epoch, iteration)
+            batch, pseudo = batch.to(self.device), None
+            with watch("teacher"):
+                if stage == SPARSE and iteration % config.teacher.interval == 0:
+                    self.teacher.update(self.actor.net, config.teacher.keep_rate)
+                if batch.unlabelled is not None:
+                    pseudo = self.actor.pseudo_label(batch.unlabelled, generator)
+                    _record(found, batch.unlabelled, pseudo)
+            with watch("student"):
+                loss, values = self.actor(batch, pseudo, generator)
+                self._step(loss)
+            if pseudo is not None and not pseudo.labelled.all():
+                values["yield"] = pseudo.found_share
+            self._count(values, pairs + triplets)
+            progress.step(iteration, pairs + triplets, self._shown(), watch)
+
+        if stage == BURN_IN:
+            self.teacher.update(self.actor.net, keep=0)  # its file is then of use from the first epoch on
+        if triplets:
+            self._count_commit(found.commit(epoch))
+        self._log_epoch(watch)
+
+    def store_epoch(self, epoch: int) -> int:
+        """Which version of the store holds what was known after `epoch`: 0, the labels, until pseudo-labels are sought."""
+        return epoch if self.config.unlabelled and epoch > self.config.burn_in_epochs else 0
+
+    def student_file(self, epoch: int) -> Path:
+        """Checkpoint that training resumes from."""
+        return self.checkpoint_path(epoch)
+
+    def teacher_file(self, epoch: int) -> Path:
+        """Checkpoint that is tracked with."""
+        return self._teacher_of(self.checkpoint_path(epoch))
+
+    def _step(self, loss: torch.Tensor) -> None:
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        if self.config.optim.max_grad_norm is not None:
+            torch.nn.utils.clip_grad_norm_(self.actor.net.parameters(), self.config.optim.max_grad_norm)
+        self.optimizer.step()
+
+    # Statistics
+
+    def _count(self, values: dict[str, float], samples: int) -> None:
+        for name, value in values.items():
+            self.stats["train"].setdefault(name, AverageMeter()).update(value, samples)
+
+    def _shown(self) -> dict[str, float]:
+        meters = self.stats["train"]
+        return {name: meters[name].avg for name in SHOWN if name in meters and meters[name].count}
+
+    def _count_commit(self, commit) -> None:
+        share = PseudoLabelStore.open(self.pool.store_folder, self.epoch, verify=False).explored_share().total
+        self._count({"Store/new": commit.new, "Store/replaced": commit.replaced, "Store/explored": share}, 1)
+
+    def _log_epoch(self, watch: Stopwatch) -> None:
+        self._count({f"Time/{part}": seconds for part, seconds in watch.seconds.items()}, 1)
+        self._count({f"LearningRate/group{i}": group["lr"] for i, group in enumerate(self.optimizer.param_groups)}, 1)
+        for meter in self.stats["train"].values():
+            meter.new_epoch()
+        if self.writer is not None:
+            self.writer.write_epoch(self.stats, self.epoch)
+
+    # Checkpoints: see BaseTrainer
+
+    def save_checkpoint(self) -> None:
+        """Write the epoch's files when it is one to keep, drop old ones, and publish the teacher."""
+        if self.epoch % self.config.checkpoint_interval and self.epoch not in (self.config.burn_in_epochs,
+                                                                               self.config.epochs):
+            return
+        super().save_checkpoint()
+        own = self._own_checkpoints()
+        kept = {file.epoch for file in own[-self.config.keep_checkpoints:]}
+        kept |= {file.epoch for file in own if file.epoch % self.config.keep_every == 0}
+        kept.add(self.config.burn_in_epochs)
+        for file in own:
+            if file.epoch not in kept:
+                file.path.unlink(missing_ok=True)  # first, so that no student is left without its companions
+                self._teacher_of(file.path).unlink(missing_ok=True)
+        PseudoLabelStore.open(self.pool.store_folder, self.store_epoch(self.epoch), verify=False).keep(
+            {0, *(self.store_epoch(epoch) for epoch in kept)})
+        if self.publish_to is not None:
+            with replacing(self.publish_to) as temporary:
+                shutil.copyfile(self.teacher_file(self.epoch), temporary)
+
+    def companions(self, path: Path) -> list[Path]:
+        """The teacher of the same epoch."""
+        return [self._teacher_of(path)]
+
+    def write_companions(self, path: Path) -> None:
+        """The teacher, in the form of a network to track with; the store's version is already there."""
+        student = self.state_dict_for_checkpoint()
+        write_checkpoint(self._teacher_of(path), {**{name: student[name] for name in ("net_type", "net_info", "constructor")},
+                                                  "net": self.teacher.net.state_dict()})
+
+    def state_dict_for_checkpoint(self) -> dict:
+        """The usual fields and the recipe's values."""
+        return {**super().state_dict_for_checkpoint(), "recipe": self.config.to_plain()}
+
+    def load_state(self, state: dict, path: Path) -> None:
+        """Restore student, optimiser, teacher, and check that the store of the same epoch is there and whole."""
+        state.pop("recipe", None)
+        stored = state["settings"]["seed"] if "settings" in state else self.settings.seed
+        if stored != self.settings.seed:
+            raise BadInput(f"{path} was trained with seed {stored}, this run has seed {self.settings.seed}; give the same "
+                           "seed or move the checkpoints away")
+        super().load_state(state, path)
+        load_state(self.teacher.net, read_checkpoint(self._teacher_of(path))["net"], self._teacher_of(path))
+        PseudoLabelStore.open(self.pool.store_folder, self.store_epoch(self.epoch))
+        log.info("going on after epoch %d of %d", self.epoch, self.config.epochs)
+
+    def _teacher_of(self, path: Path) -> Path:
+        return path.with_name(path.name.replace(f"{self.checkpoint_suffix}.pth.tar", "_t.pth.tar"))
+
+
+def _record(found, batch: TripletBatch, pseudo: PseudoLabels) -> None:
+    rows = (pseudo.accepted & ~pseudo.labelled).cpu()  # CPU-GPU sync point
+    for path, frame_id, box, confidence in zip(
+            batch.paths.cpu()[rows].tolist(), batch.frame_ids.cpu()[rows].tolist(),
+            pseudo.boxes_xywh.cpu()[rows].tolist(), pseudo.confidences.cpu()[rows].tolist(), strict=True):
+        found.record(path, frame_id, box, confidence)
