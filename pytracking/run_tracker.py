@@ -73,9 +73,9 @@ def main() -> int:
     parser.add_argument("--debug", type=int, default=0, help="above 0: show frames, store nothing, stop at an error")
     parser.add_argument("--threads", type=int, default=0, help="number of worker processes (default 0: none)")
     parser.add_argument("--use_visdom", type=true_or_false, default=True, metavar="BOOL",
-                        help="show debug information with visdom rather than in a window")
-    parser.add_argument("--visdom_server", default="127.0.0.1", help="address of the visdom server")
-    parser.add_argument("--visdom_port", type=int, default=8097, help="port of the visdom server")
+                        help="taken as in pytracking and passed on; frames are shown in a matplotlib window either way")
+    parser.add_argument("--visdom_server", default="127.0.0.1", help="passed on likewise")
+    parser.add_argument("--visdom_port", type=int, default=8097, help="passed on likewise")
     parser.add_argument("--device", help="cpu, cuda, cuda:1, … instead of what the parameter file says")
     args = parser.parse_args()
 

@@ -74,7 +74,7 @@ class SparseActor(BaseActor):
 
     def __call__(self, batch: SparseBatch, pseudo: PseudoLabels | None,
                  generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
-        """Loss of one iteration `(n_l * L_labelled + n_u * L_unlabelled) / (n_l + n_u)` and its parts.
+        """Loss of one iteration, see `combine`, and its parts.
 
         Without any accepted pseudo-label the labelled part is learned alone, at its usual weight.
         """
@@ -86,7 +86,8 @@ class SparseActor(BaseActor):
         labelled = self.objective(self.architecture.rows(outputs, 0, count), parts[0].boxes_cxcywh, True)
         unlabelled = self.objective(self.architecture.rows(outputs, count, None), parts[1].boxes_cxcywh, False) \
             if len(parts) > 1 else None
-        total = combine(labelled, unlabelled, count, 0 if batch.unlabelled is None else len(batch.unlabelled))
+        wanted = 0 if batch.unlabelled is None else len(batch.unlabelled)
+        total = combine(labelled, unlabelled, count, len(parts[-1].searches) if len(parts) > 1 else 0, count + wanted)
         stats = {"Loss/total": total.item()}
         stats |= {f"Loss/{name.removeprefix('loss_')}": value.item() for name, value in labelled.items()
                   if name.startswith("loss_")}
@@ -104,9 +105,9 @@ class SparseActor(BaseActor):
                             _to_cxcywh(batch.boxes_xywh / size))
 
     def _unlabelled(self, batch: TripletBatch, pseudo: PseudoLabels, generator: torch.Generator) -> StudentInput:
-        slots = refill(pseudo.accepted)
-        draws = augment.draw_pairs(len(batch), self.config.augment, generator)
-        turns = augment.draw_turns(len(batch), self.config.augment, generator)
+        slots = refill(pseudo.accepted, self.config.teacher.max_repeats)
+        draws = augment.draw_pairs(len(slots), self.config.augment, generator)
+        turns = augment.draw_turns(len(slots), self.config.augment, generator)
         size = batch.augmented.shape[-1]
         searches = self._prepare(batch.augmented[slots], draws.search_factors, draws.grey)
         fills = self._prepare(batch.augmented_fills[slots], draws.search_factors, draws.grey)

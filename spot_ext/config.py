@@ -33,6 +33,7 @@ class TeacherConfig:
     interval: int = 5  # iterations between updates
     window_weight: float = 0.40  # temporal calibration; higher trusts the neighbouring frame's box more
     iou_threshold: float = 0.85  # higher: fewer and better pseudo-labels
+    max_repeats: int | None = None  # how often an accepted pseudo-label may stand in for rejected ones; None: no limit
     propagating_step: int = 1  # how far from explored frames new ones are sought
     reference_mode: bool = False  # True: dropout and batch statistics in the teacher, as the published runs had
 
@@ -88,23 +89,21 @@ class SparseConfig:
         return dataclasses.replace(self, **changes)
 
     def override(self, assignments: Mapping[str, str]) -> SparseConfig:
-        """Apply command-line assignments such as `{'k': '5', 'teacher.iou_threshold': '0.8'}`."""
+        """Apply command-line assignments such as `{'k': '5', 'teacher.iou_threshold': '0.8', 'network.width': '8'}`."""
         config = self
         for name, text in assignments.items():
             part, _, key = name.rpartition(".")
-            current = config._value(part, key)
-            value = _parse(name, text, current)
+            owner = getattr(config, part, None) if part else config
+            if isinstance(owner, Mapping):  # the network's options; its factory knows which there are
+                config = config.replace(**{part: {**owner, key: _parse(name, text, owner.get(key))}})
+                continue
+            known = [f"{part}.{f.name}" if part else f.name
+                     for f in dataclasses.fields(owner if dataclasses.is_dataclass(owner) else config)]
+            if not dataclasses.is_dataclass(owner) or name not in known:
+                raise BadValue(f"a SPOT recipe has no setting '{name}'{suggestion(name, known)}")
+            value = _parse(name, text, getattr(owner, key))
             config = config.replace(**({part: {key: value}} if part else {key: value}))
         return config
-
-    def _value(self, part: str, key: str) -> Any:
-        owner = getattr(self, part, None) if part else self
-        known = [f"{part}.{f.name}" if part else f.name for f in dataclasses.fields(owner)] \
-            if dataclasses.is_dataclass(owner) else [f.name for f in dataclasses.fields(self)]
-        if not dataclasses.is_dataclass(owner) or not hasattr(owner, key):
-            name = f"{part}.{key}" if part else key
-            raise BadValue(f"a SPOT recipe has no setting '{name}'{suggestion(name, known)}")
-        return getattr(owner, key)
 
     def to_plain(self) -> dict[str, Any]:
         """The configuration as plain values, for checkpoints and reports."""

@@ -41,27 +41,35 @@ def run(settings, config: SparseConfig, threads: int = 2) -> Path:
     toy.ensure(toy_folder)
     config = config.replace(datasets=(DatasetConfig("Got10k", {"root": str(toy_folder / "train")}),))
 
-    folder = f"{settings.project_path}/seed_{settings.seed:03d}"
+    folder = recipe.run_folder_of(_at(settings, _seeded(settings)))
+    candidates = train_candidates(settings, config)
+    _say("4/4 tracking the held-out videos")
+    table = _report(candidates, folder, settings.seed, threads)
+    table |= {"seconds": round(time.time() - start, 1), "seed": settings.seed, "k": config.k,
+              "settings": config.to_plain()}
+    path = folder / "table.json"
+    write_text(path, json.dumps(table, indent=2) + "\n")
+    _say(f"\nTrack with it:  python pytracking/run_tracker.py transt {config.publish} --dataset_name toy\n"
+         f"Success plot:   {table['plot']}\nTable as JSON:\n{path}")
+    return path
+
+
+def train_candidates(settings, config: SparseConfig) -> list[Candidate]:
+    """Train with SPOT, and from the same burn-in for as many iterations with labels only; the three networks to compare.
+
+    All three are teachers, which equal the students at the end of burn-in: what differs is what they were taught with.
+    """
+    folder = _seeded(settings)
     labels = recipe.run_folder_of(_at(settings, folder)) / "labels"
     _say(f"2/4 training with {config.k} boxes per video: {config.burn_in_epochs} epochs of burn-in, "
          f"{config.epochs - config.burn_in_epochs} with a teacher")
     spot = recipe.train(_at(settings, f"{folder}/spot"), config, labels)
     _say("3/4 for comparison, from the same burn-in for as many iterations with labels only")
     labels_only = _train_labels_only(_at(settings, f"{folder}/labels_only"), config, labels, spot)
-
-    _say("4/4 tracking the held-out videos")
     count = spot.pool.num_labels
-    candidates = [Candidate("burn-in only", spot.teacher_file(config.burn_in_epochs), count),
-                  Candidate("labels only", labels_only.teacher_file(config.epochs), count),
-                  Candidate("SPOT", spot.teacher_file(config.epochs), count)]
-    table = _report(candidates, labels.parent, settings.seed, threads)
-    table |= {"seconds": round(time.time() - start, 1), "seed": settings.seed, "k": config.k,
-              "videos": spot.pool.num_videos, "settings": config.to_plain()}
-    path = labels.parent / "table.json"
-    write_text(path, json.dumps(table, indent=2) + "\n")
-    _say(f"\nTrack with it:  python pytracking/run_tracker.py transt {config.publish} --dataset_name toy\n"
-         f"Success plot:   {table['plot']}\nTable as JSON:\n{path}")
-    return path
+    return [Candidate("burn-in only", spot.teacher_file(config.burn_in_epochs), count),
+            Candidate("labels only", labels_only.teacher_file(config.epochs), count),
+            Candidate("SPOT", spot.teacher_file(config.epochs), count)]
 
 
 def _train_labels_only(settings, config: SparseConfig, labels: Path, spot: SparseTrainer) -> SparseTrainer:
@@ -89,6 +97,10 @@ def _report(candidates: Sequence[Candidate], folder: Path, seed: int, threads: i
                       **{names.get(column, column): round(value, 3) for column, value in row.scores.items()}}
                      for row, candidate in zip(rows, candidates, strict=True)],
             "plot": str(next(path for path in plots if path.name == "success_plot.png"))}
+
+
+def _seeded(settings) -> str:
+    return f"{settings.project_path}/seed_{settings.seed:03d}"
 
 
 def _at(settings, project_path: str):

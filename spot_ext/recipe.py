@@ -66,12 +66,13 @@ def run_folder_of(settings) -> Path:
 
 def open_datasets(config: SparseConfig, seed: int, labels_folder: Path) -> list[LabelledDataset]:
     """Open each data set with its labels. A missing path stops here, before anything is written."""
-    opened = [(part, _open(part)) for part in config.datasets]  # all of them first: one missing folder costs no work
+    opened = [(part, open_dataset(part)) for part in config.datasets]  # all of them first: one missing folder costs no work
     return [LabelledDataset(dataset, _labels(part, dataset, config.k, seed, labels_folder), part.stages)
             for part, dataset in opened]
 
 
-def _open(part: DatasetConfig):
+def open_dataset(part: DatasetConfig):
+    """Open a training data set by the name of its class in `ltr.dataset`."""
     if not hasattr(ltr.dataset, part.name):
         raise BadValue(f"data set class '{part.name}' is not in ltr.dataset; correct the recipe")
     return getattr(ltr.dataset, part.name)(**part.options)

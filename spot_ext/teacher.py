@@ -96,14 +96,21 @@ def accept(ious: Tensor, threshold: float) -> Tensor:
     return ious >= threshold
 
 
-def refill(accepted: Tensor) -> Tensor:
-    """Indices (B,) in which each rejected slot repeats an accepted one in turn; empty when nothing was accepted.
+def refill(accepted: Tensor, max_repeats: int | None = None) -> Tensor:
+    """Indices of the accepted slots, with rejected slots repeating accepted ones in turn: (B,), or (0,) without any.
 
-    The student's batch keeps its size, and every repeat gets its own augmentation.
+    The student's batch then keeps its size, and every repeat gets its own augmentation. `max_repeats` limits how often one
+    pseudo-label is repeated, and the batch shrinks instead: without a limit a single one can fill the batch and the
+    student unlearns everything else.
     """
     good = accepted.nonzero().flatten()
+    rejected = (~accepted).nonzero().flatten()
+    if max_repeats is not None:
+        rejected = rejected[:max_repeats * len(good)]
     if len(good) == 0:
         return good
     slots = torch.arange(len(accepted), device=accepted.device)
-    slots[~accepted] = good[torch.arange(int((~accepted).sum()), device=accepted.device) % len(good)]
-    return slots
+    slots[rejected] = good[torch.arange(len(rejected), device=accepted.device) % len(good)]
+    kept = accepted.clone()
+    kept[rejected] = True
+    return slots[kept]

@@ -156,17 +156,16 @@ class SparseTrainer(BaseTrainer):
                                                   "net": self.teacher.net.state_dict()})
 
     def state_dict_for_checkpoint(self) -> dict:
-        """The usual fields and the recipe's values."""
-        return {**super().state_dict_for_checkpoint(), "recipe": self.config.to_plain()}
+        """The usual fields, the recipe's values and the seed."""
+        return {**super().state_dict_for_checkpoint(), "recipe": self.config.to_plain(), "seed": self.settings.seed}
 
     def load_state(self, state: dict, path: Path) -> None:
         """Restore student, optimiser, teacher, and check that the store of the same epoch is there and whole."""
-        state.pop("recipe", None)
-        stored = state["settings"]["seed"] if "settings" in state else self.settings.seed
+        stored = state.get("seed", self.settings.seed)
         if stored != self.settings.seed:
             raise BadInput(f"{path} was trained with seed {stored}, this run has seed {self.settings.seed}; give the same "
                            "seed or move the checkpoints away")
-        super().load_state(state, path)
+        super().load_state({name: value for name, value in state.items() if name not in ("recipe", "seed")}, path)
         load_state(self.teacher.net, read_checkpoint(self._teacher_of(path))["net"], self._teacher_of(path))
         PseudoLabelStore.open(self.pool.store_folder, self.store_epoch(self.epoch))
         log.info("going on after epoch %d of %d", self.epoch, self.config.epochs)

@@ -14,8 +14,9 @@ import enum
 import os
 import pickle
 import re
+import warnings
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,7 +61,7 @@ def write_checkpoint(path: str | os.PathLike, state: Mapping[str, Any]) -> None:
         with replacing(path) as temporary:
             torch.save(to_plain(state), temporary)
     except (OSError, RuntimeError) as error:
-        raise BadInput(f"checkpoint {path} could not be written ({_first_line(error)}); free space on its disk or "
+        raise BadInput(f"checkpoint {path} could not be written ({_in_short(error)}); free space on its disk or "
                        "change workspace_dir in ltr/admin/local.py") from error
 
 
@@ -74,14 +75,15 @@ def read_checkpoint(path: str | os.PathLike, trust_pickle: bool = False) -> dict
     if not path.is_file():
         raise MissingFile(f"there is no checkpoint file {path}; correct the path")
     try:
-        with torch.serialization.safe_globals(_allowed_globals()):
+        with torch.serialization.safe_globals(_allowed_globals()), warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # about pickle protocols of files that are refused below
             content = torch.load(path, map_location="cpu", weights_only=not trust_pickle)
     except pickle.UnpicklingError as error:
         raise _refusal(path, error) from error
     except BadInput:  # a broken local.py, which stored settings read
         raise
     except Exception as error:  # what a damaged file raises depends on where the damage is
-        raise BadValue(f"{path} is not a checkpoint or is damaged ({_first_line(error)}); copy it again, or use the "
+        raise BadValue(f"{path} is not a checkpoint or is damaged ({_in_short(error)}); copy it again, or use the "
                        "one of an earlier epoch") from error
     if not isinstance(content, Mapping):
         raise BadValue(f"{path} holds a {type(content).__name__} instead of a dict of weights; give a checkpoint")
@@ -185,10 +187,11 @@ def _refusal(path: Path, error: Exception) -> BadValue:
         return BadValue(f"{path} holds a pickled object of type {match[1]}, which reading could turn into running its "
                         "code; if you trust the file, read it once with ltr.admin.loading.convert_checkpoint(path, "
                         "new_path, trust_pickle=True) and use the new file")
-    return BadValue(f"{path} is not a checkpoint or is damaged ({_first_line(error)}); copy it again, or use the one "
+    return BadValue(f"{path} is not a checkpoint or is damaged ({_in_short(error)}); copy it again, or use the one "
                     "of an earlier epoch")
 
 
-def _first_line(error: Exception) -> str:
-    lines: Iterable[str] = str(error).strip().splitlines()
-    return next(iter(lines), "")[:200] or type(error).__name__
+def _in_short(error: Exception) -> str:
+    """What an error says in short: torch adds paragraphs of advice."""
+    text = str(error).strip()
+    return text.splitlines()[0].split(". ")[0][:150] if text else type(error).__name__

@@ -17,7 +17,7 @@ from typing import Any
 
 from ltr.admin.errors import BadInput, suggestion
 
-TRUSTED_PACKAGES = ("ltr.models",)
+TRUSTED_PACKAGES = ("ltr.models", "ltr.train_settings")
 TRUSTED_VARIABLE = "LTR_TRUSTED_MODULES"  # comma-separated module names, for networks outside ltr.models
 _LEGACY_PREFIX = "dlframework."
 
@@ -57,9 +57,9 @@ def model_constructor(function: Callable) -> Callable:
 def constructor_function(module: str, name: str, trusted_modules: Iterable[str] = ()) -> Callable:
     """The factory `name` of `module`, under the rules that keep a downloaded file from running code of its choice.
 
-    The module must lie in `ltr.models`, be imported already, or be named in `trusted_modules` or in the environment
-    variable LTR_TRUSTED_MODULES (a name covers its sub-modules); the function must be decorated by @model_constructor.
-    Raises MissingConstructor.
+    The module must lie in `ltr.models` or `ltr.train_settings`, be imported already, or be named in `trusted_modules`
+    or in the environment variable LTR_TRUSTED_MODULES (a name covers its sub-modules); the function must be decorated
+    by @model_constructor. Raises MissingConstructor.
     """
     module = module.removeprefix(_LEGACY_PREFIX)
     if not _is_trusted(module, trusted_modules):

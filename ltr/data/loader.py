@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
+import signal
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -66,6 +69,10 @@ class LTRLoader(DataLoader):
     def seed(self, value: int | None) -> None:
         self._keys.seed = value
 
+    def __iter__(self):
+        with parent_handles_ctrl_c():
+            return super().__iter__()
+
     def set_epoch(self, epoch: int) -> None:
         """Epoch that the next iteration belongs to."""
         self._keys.epoch = epoch
@@ -77,6 +84,19 @@ class MultiEpochLTRLoader(LTRLoader):
     def __init__(self, *args, **kwargs):
         given = inspect.signature(LTRLoader).bind(*args, **kwargs).arguments  # num_workers may come by position
         super().__init__(*args, **{"persistent_workers": given.get("num_workers", 0) > 0, **kwargs})
+
+
+@contextlib.contextmanager
+def parent_handles_ctrl_c() -> Iterator[None]:
+    """Processes started inside the block ignore Ctrl-C: their parent stops them, without a traceback from each."""
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGINT) is None:
+        yield  # only the main thread may change it, and only what Python has set can be restored
+        return
+    previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, previous)
 
 
 def ltr_collate(batch: Sequence) -> Any:

@@ -222,7 +222,7 @@ class BaseTrainer:
                 return file.path, read_checkpoint(file.path)
             except BadInput as error:
                 problem = error
-                print(f"Skipping a checkpoint: {error}")
+                print(f"Going back one checkpoint: {error}")
         if problem is not None:
             raise BadInput(f"no checkpoint in {self._folder()} can be read; move them away to start from the beginning")
         return None, {}

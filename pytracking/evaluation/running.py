@@ -6,6 +6,7 @@ import itertools
 import logging
 import multiprocessing
 import os
+import signal
 import time
 import traceback
 from collections.abc import Iterator
@@ -69,8 +70,11 @@ def run_dataset(dataset: list[Sequence], trackers: list[Tracker], debug: int | b
     print("Done")
     if failures:
         print(f"{len(failures)} of {len(pending)} runs failed and left no results:")
+        by_cause: dict[tuple[str, str], list[str]] = {}
         for failure in failures:
-            print(f"  {failure.tracker}, {failure.sequence}: {failure.message}")
+            by_cause.setdefault((failure.tracker, failure.message), []).append(failure.sequence)
+        for (tracker, message), sequences in by_cause.items():
+            print(f"  {tracker}, {', '.join(sequences)}: {message}")
     return failures
 
 
@@ -104,13 +108,18 @@ def _run_in_workers(jobs: list[tuple[Sequence, Tracker]], debug, threads: int, v
     """The outcomes of `run_sequence` over `jobs`, as they come in from `threads` processes."""
     context = multiprocessing.get_context("spawn")  # CUDA does not survive a fork
     counter = context.Value("i", 0)
-    torch_threads = max(1, (os.cpu_count() or 1) // threads)
+    torch_threads = max(1, _usable_cores() // threads)
     pool = ProcessPoolExecutor(threads, mp_context=context, initializer=_start_worker,
                                initargs=(counter, torch_threads, plugins.folders(), logging.getLogger().level))
+    others = set(multiprocessing.active_children())
     try:
         futures = [pool.submit(run_sequence, seq, tracker, debug, visdom_info) for seq, tracker in jobs]
         for future in as_completed(futures):
             yield future.result()
+    except KeyboardInterrupt:
+        for worker in set(multiprocessing.active_children()) - others:
+            worker.terminate()  # result files are written whole, so nothing half-done can be taken for finished
+        raise
     except BrokenProcessPool:
         raise BadInput("a worker process ended unexpectedly, usually for lack of memory - use fewer --threads; what is "
                        "finished is kept, and running again does the rest") from None
@@ -118,8 +127,14 @@ def _run_in_workers(jobs: list[tuple[Sequence, Tracker]], debug, threads: int, v
         pool.shutdown(wait=True, cancel_futures=True)
 
 
+def _usable_cores() -> int:
+    """Cores this process may use, which in a container or a batch job are fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def _start_worker(counter, torch_threads: int, plugin_folders: list[str], log_level: int) -> None:
     """Set up a worker: plug-ins before any tracker is unpickled, its share of the cores, its GPU."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the parent ends the workers
     logging.basicConfig(level=log_level, format="%(message)s")
     plugins.activate(plugin_folders)
     import cv2

@@ -23,12 +23,13 @@ class TransTArchitecture:
 
     def build(self, options: Mapping[str, Any]) -> nn.Module:
         """Make the network with an IoU head; `options` are the factory's keyword arguments."""
-        factory = transt.transt_resnet50 if self.name == "transt" else transt.transt_small
-        known = [name for name in inspect.signature(inspect.unwrap(factory)).parameters if name != "settings"]
+        if self.name == "transt":
+            return transt.transt_resnet50(iou_head=True, **options)
+        known = list(inspect.signature(transt.transt_small).parameters)
         for option in options:
             if option not in known:
                 raise BadValue(f"network '{self.name}' has no option '{option}'{suggestion(option, known)}")
-        return factory(iou_head=True, **options)
+        return transt.transt_small(iou_head=True, **options)
 
     def parameter_groups(self, net: nn.Module, lr: float, lr_backbone: float) -> list[dict]:
         """Head first, then the backbone with its own rate."""

@@ -59,6 +59,15 @@ def parameters():
     params.fail_on = 2
     return params
 """,
+    "parameter/moving/sleeping.py": """
+import time
+from pytracking.parameter.moving import default
+
+def parameters():
+    params = default.parameters()
+    params.extra = lambda frame: time.sleep(5) or {}
+    return params
+""",
     "parameter/moving/__init__.py": "",
     "experiments/myexp.py": """
 from pytracking.evaluation import get_dataset, trackerlist

@@ -157,7 +157,10 @@ def test_no_measured_time_is_no_error(got10k, machine, monkeypatch, time):
     assert run_sequence(get_dataset("got10k_val")[0], tracker) == float("inf")
 
 
-def test_workers_write_the_same_files(machine, trees, capfd):
+def test_workers_write_the_same_files(machine, trees, capfd, monkeypatch, plugin_folder):
+    monkeypatch.delenv("PYTRACKING_PLUGINS")  # local.py names it instead: workers must know it before they read that
+    text = machine.local.read_text()
+    machine.local.write_text(text.replace("    return", f"    settings.plugins = {str(plugin_folder)!r}\n    return"))
     base = trees.write_got10k(machine.got10k_path / "val", ["a", "b", "bad", "d"], frames=3)
     cv2.imwrite(str(base / "bad" / "00000002.jpg"), np.full((60, 80, 3), 255, np.uint8))  # at which the tracker fails
     sequential, parallel = trackerlist("moving", "default", [0, 1])

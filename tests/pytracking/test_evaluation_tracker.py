@@ -165,7 +165,10 @@ def test_sequence_of_several_objects_needs_a_tracker_for_them(got10k, machine):
 
 
 def test_tracker_travels_to_other_processes(machine):
-    twin = pickle.loads(pickle.dumps(Tracker("moving", "default", 2)))
+    tracker = Tracker("moving", "default", 2)
+    tracker.init_visualization()
+    twin = pickle.loads(pickle.dumps(tracker))
+    assert twin._display is None
     assert twin.results_dir.endswith("default_002") and twin.tracker_class.__name__ == "Moving"
 
 

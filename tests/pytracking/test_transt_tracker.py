@@ -2,6 +2,7 @@
 
 import importlib.util
 import math
+import time
 
 import numpy as np
 import pytest
@@ -102,6 +103,12 @@ def test_predicted_iou_is_passed_on_when_there_is_one(iou):
     tracker = tracker_with(AnsweringNet(iou=iou))
     tracker.initialize(IMAGE, {"init_bbox": [40, 30, 20, 24]})
     assert tracker.track(IMAGE).get("pred_iou") == iou
+
+
+def test_reading_the_network_is_no_tracking_time(monkeypatch):
+    tracker = tracker_with(AnsweringNet())
+    monkeypatch.setattr(tracker, "initialize_features", lambda: time.sleep(0.3))
+    assert tracker.initialize(IMAGE, {"init_bbox": [40, 30, 20, 24]})["time"] < 0.3
 
 
 def test_two_trackers_of_one_network_keep_their_templates():

@@ -12,6 +12,7 @@ from spot_ext.labels.exploration import (
     candidate_frames,
     coarse_box,
     draw_unlabelled,
+    frames_between,
     inner_distance,
     nearest,
     p_propagate,
@@ -68,6 +69,12 @@ def test_nothing_left_to_propagate_to_becomes_a_review():
     assert not any(draw_unlabelled(view, rng, propagating_step=3).propagating for _ in range(50))  # defect S9
 
 
+def test_reviewing_takes_another_relay_frame():
+    view, rng = view_of(3, [0], [0, 1, 2]), np.random.default_rng(2)
+    pairs = Counter((d.frame_id, d.relay_id) for d in (draw_unlabelled(view, rng) for _ in range(600)))
+    assert set(pairs) == {(a, b) for a in range(3) for b in range(3) if a != b} and min(pairs.values()) > 60
+
+
 def test_reviewing_may_allow_the_same_frame_twice():
     view, rng = view_of(2, [0], [0, 1]), np.random.default_rng(2)
     draws = [draw_unlabelled(view, rng, distinct_relay=False) for _ in range(50)]
@@ -95,6 +102,13 @@ def test_coarse_box_never_leaves_the_range_of_the_stored_boxes(ids, target):
     boxes = np.stack([ids, ids * 2, ids + 1, ids + 1], 1).astype(np.float32)
     found = coarse_box(ids, boxes, target)
     assert (found >= boxes.min(0) - 1e-3).all() and (found <= boxes.max(0) + 1e-3).all()
+
+
+@pytest.mark.parametrize(("lowest", "highest", "expected"), [
+    (10, 20, [11, 18]), (20, 10, [11, 18]), (None, 12, [5, 11]), (12, None, [18]), (12, 14, [11]), (14, 17, [18]),
+], ids=["between", "swapped", "no lower limit", "no upper limit", "none: nearest before", "none: nearest after"])
+def test_frames_between(lowest, highest, expected):
+    assert frames_between(np.array([5, 11, 18]), lowest, highest).tolist() == expected
 
 
 @pytest.mark.parametrize(("explored", "length", "expected"), [(3, 30, 0.9), (30, 30, 0), (31, 30, 0)])

@@ -80,6 +80,22 @@ def test_merging_equals_a_plain_dict(epochs, seed, tmp_path_factory):
         assert stats.new + stats.replaced + stats.refused == len(records) and stats.invalid == 0
 
 
+@pytest.mark.parametrize(("records", "kept"), [
+    ([(0, 2, BOX, 1.02)], None), ([(0, 3, BOX, 0.9), (0, 3, (5, 5, 5, 5), 0.91)], (5, 5, 5, 5)),
+    ([(0, 3, (5, 5, 5, 5), 0.91), (0, 3, BOX, 0.9)], (5, 5, 5, 5)),
+    ([(0, 3, (5, 5, 5, 5), 0.9), (0, 3, (6, 5, 5, 5), 0.9)], (6, 5, 5, 5)),
+    ([(0, 3, (6, 5, 5, 5), 0.9), (0, 3, (5, 5, 5, 5), 0.9)], (6, 5, 5, 5)),
+    ([(0, 4, (5, 5, 5, 5), 0.8)], (9, 9, 9, 9)), ([(0, 4, (5, 5, 5, 5), 0.8001)], (5, 5, 5, 5)),
+    ([(0, 4, (5, 5, 5, 5), 0.80004)], (9, 9, 9, 9)),
+], ids=["a label stays", "best wins", "best wins, first", "tie", "tie, other order", "as confident: stays",
+        "more confident", "the same at 1e-4: stays"])
+def test_what_is_kept(store, records, kept):
+    commit(store, [(0, 4, (9, 9, 9, 9), 0.8)], 1)
+    commit(store, records, 2)
+    box = store.path(0).box_xywh(records[0][1]).tolist()
+    assert box == (list(kept) if kept else [2, 2, 10.25, 20])
+
+
 def test_a_new_store_knows_the_labels(store):
     view = store.path(2)
     assert view.length == 30 and view.key_ids.tolist() == view.explored_ids.tolist() == [1, 15, 29]

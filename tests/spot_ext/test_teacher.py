@@ -74,11 +74,14 @@ def test_threshold_itself_is_accepted():
     assert accept(torch.tensor([0.8499999, 0.85, 0.9]), 0.85).tolist() == [False, True, True]
 
 
-@pytest.mark.parametrize(("accepted", "slots"), [
-    ([True, True, True], [0, 1, 2]),
-    ([False, True, False, True], [1, 1, 3, 3]),
-    ([False, False, True], [2, 2, 2]),
-    ([False, False], []),
-], ids=["all", "rejected slots repeat in turn", "one for all", "none"])
-def test_refill(accepted, slots):
-    assert refill(torch.tensor(accepted)).tolist() == slots
+@pytest.mark.parametrize(("accepted", "max_repeats", "slots"), [
+    ([True, True, True], None, [0, 1, 2]),
+    ([False, True, False, True], None, [1, 1, 3, 3]),
+    ([False, False, True], None, [2, 2, 2]),
+    ([False, False, True, False], 1, [2, 2]),
+    ([False, True, True], 0, [1, 2]),
+    ([False, False], None, []),
+    ([False, False], 3, []),
+], ids=["all", "rejected slots repeat in turn", "one for all", "limited", "no repeats", "none", "none, limited"])
+def test_refill(accepted, max_repeats, slots):
+    assert refill(torch.tensor(accepted), max_repeats).tolist() == slots

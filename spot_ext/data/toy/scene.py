@@ -16,7 +16,7 @@ from spot_ext.data.toy.paint import Layer, Pose, line_kernel, paint
 from spot_ext.data.toy.things import FAMILIES, Thing, thing, wardrobe
 
 SHUTTER = 0.4  # share of the time between two frames in which light is gathered: what motion smears
-TARGET_SIZES = (22.0, 100.0)  # pixels: geometric mean of the sides
+TARGET_SIZES = (28.0, 110.0)  # pixels: geometric mean of the sides
 LOOK_UP = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
 PLACES = {  # where a target of each family may be seen
     "ball": ("street", "meadow", "room", "court", "water"), "beast": ("street", "meadow", "room", "woods", "court"),
@@ -144,26 +144,25 @@ class Scene:
     def _frame(self, t: int, velocity: np.ndarray, pan: np.ndarray) -> Frame:
         canvas = self._backdrop(t, pan)
         target = paint(self.target.thing, self.target.poses[t], self.sun)
-        behind = [actor for actor in self.others if not actor.in_front]
-        for actor in behind:
-            self._put(canvas, actor, t)
+        for actor in self.others:
+            if not actor.in_front:
+                self._put(canvas, actor, t)
         if self.target.thing.on_ground:
             _shadow(canvas, target)
+        _blend(canvas, target.blurred(*velocity))
+        box, meet = target.hull(self.width, self.height), target.overlap(canvas)
+        if box is None or meet is None:
+            raise RuntimeError(f"toy video: the target left the frame at {self.target.poses[t]}")
         mask = np.zeros(canvas.shape[:2], np.float32)
-        _blend(mask, target, target.alpha)
-        _blend_colour(canvas, target.blurred(*velocity))
+        mask[meet[0]] = target.alpha[meet[1]]
         seen = mask.copy()
         for actor in self.others:
             if actor.in_front:
-                _blend(seen, self._put(canvas, actor, t), None)
+                _hide(seen, self._put(canvas, actor, t))
         for hurdle in self.obstacles:
-            layer = hurdle.layer(t, (self.width, self.height))
-            if layer is not None:
-                _blend_colour(canvas, layer)
-                _blend(seen, layer, None)
-        box = target.hull(self.width, self.height)
-        if box is None:
-            raise RuntimeError(f"toy video: the target left the frame at {self.target.poses[t]}")
+            if layer := hurdle.layer(t, (self.width, self.height)):
+                _blend(canvas, layer)
+                _hide(seen, layer)
         whole = float(target.alpha.sum())
         cut = bool(mask.sum() < whole - 0.5)
         return Frame(self._expose(canvas, t), mask, box, float(seen.sum()) / whole, cut)
@@ -186,38 +185,32 @@ class Scene:
         layer = paint(actor.thing, pose, self.sun)
         if actor.thing.on_ground:
             _shadow(canvas, layer)
-        _blend_colour(canvas, layer.blurred((pose.x - before.x) * SHUTTER, (pose.y - before.y) * SHUTTER))
+        _blend(canvas, layer.blurred((pose.x - before.x) * SHUTTER, (pose.y - before.y) * SHUTTER))
         return layer
 
     def _expose(self, canvas: np.ndarray, t: int) -> np.ndarray:
         """What the sensor makes of the light: shade, gain, softness, noise."""
-        gain = self.gain[t]
+        canvas = cv2.transform(canvas, np.diag(self.gain[t]))
         if self.shade_depth:
             shift = np.array([[8 / self.width, 0, 16 + self.shade_pace * t], [0, 6 / self.height, 1]])
             shade = cv2.warpAffine(self.shade, shift, (self.width, self.height), flags=LOOK_UP,
                                    borderMode=cv2.BORDER_REFLECT)
-            canvas *= (1 - self.shade_depth * np.clip(3 * shade - 1, 0, 1))[..., None]
-        canvas *= gain
+            canvas *= cv2.merge([1 - self.shade_depth * np.clip(3 * shade - 1, 0, 1)] * 3)
         canvas = cv2.GaussianBlur(canvas, (0, 0), self.softness)
         y, x = self.grain_at[t]
-        canvas += self.grain[y : y + self.height, x : x + self.width]
-        return cv2.convertScaleAbs(np.maximum(canvas, 0, out=canvas))
+        return cv2.add(canvas, self.grain[y : y + self.height, x : x + self.width], dtype=cv2.CV_8U)  # rounds, clips
 
 
-def _blend_colour(canvas: np.ndarray, layer: Layer) -> None:
+def _blend(canvas: np.ndarray, layer: Layer) -> None:
     if meet := layer.overlap(canvas):
-        canvas[meet[0]] *= 1 - layer.alpha[meet[1]][..., None]
+        canvas[meet[0]] *= cv2.merge([1 - layer.alpha[meet[1]]] * 3)  # much faster than broadcasting
         canvas[meet[0]] += layer.colour[meet[1]]
 
 
-def _blend(mask: np.ndarray, layer: Layer | None, value: np.ndarray | None) -> None:
-    """Write `value` into the mask where the layer is, or, with None, take away what the layer hides."""
-    if layer is None or (meet := layer.overlap(mask)) is None:
-        return
-    if value is None:
-        mask[meet[0]] *= 1 - layer.alpha[meet[1]]
-    else:
-        mask[meet[0]] = value[meet[1]]
+def _hide(seen: np.ndarray, layer: Layer | None) -> None:
+    """Take away from the mask what the layer is in front of."""
+    if layer and (meet := layer.overlap(seen)):
+        seen[meet[0]] *= 1 - layer.alpha[meet[1]]
 
 
 def _shadow(canvas: np.ndarray, layer: Layer) -> None:
@@ -225,4 +218,4 @@ def _shadow(canvas: np.ndarray, layer: Layer) -> None:
     h, w = layer.alpha.shape
     spread = cv2.GaussianBlur(cv2.resize(layer.alpha, (w, max(h // 5, 2)), interpolation=cv2.INTER_AREA), (0, 0), 2)
     black = np.zeros((*spread.shape, 3), np.float32)
-    _blend_colour(canvas, Layer(layer.x + w // 12, layer.y + h - len(spread) * 2 // 3, black, 0.5 * spread, layer.fine))
+    _blend(canvas, Layer(layer.x + w // 12, layer.y + h - len(spread) * 2 // 3, black, 0.5 * spread))

@@ -1,0 +1,106 @@
+"""The main job on real sequences: train on a GOT-10k tree, evaluate on held-out GOT-10k, LaSOT and OTB sequences.
+
+    python benchmarks/real_data.py DATA [--seed 0] [--out DIR] [--set NAME=VALUE …]
+
+DATA holds `got10k/{train,val}`, `lasot` and `otb` in the layouts of these data sets. Training reads three boxes per video
+of `got10k/train`; nothing else of DATA is trained on. Prints one table per test set (burn-in only / trained on as long
+with labels only / SPOT) and writes them as JSON, with settings and machine. Resumes when started again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+import time
+from pathlib import Path
+
+REPO = Path(__file__).resolve().parents[1]
+if str(REPO) not in sys.path:
+    sys.path.insert(0, str(REPO))
+
+import torch  # noqa: E402
+
+from ltr.admin.errors import BadValue, MissingFile, run_script  # noqa: E402
+from ltr.admin.files import write_text  # noqa: E402
+
+TEST_SETS = {"got10k_val": "got10k/val", "lasot": "lasot", "otb": "otb"}
+
+LTR_LOCAL = """class EnvironmentSettings:
+    def __init__(self):
+        self.workspace_dir = {out!r}
+        self.tensorboard_dir = self.workspace_dir + "/tensorboard"
+        self.pretrained_networks = self.workspace_dir + "/pretrained_networks"
+        self.got10k_dir = {train!r}
+"""
+PYTRACKING_LOCAL = """from pytracking.evaluation.environment import EnvSettings
+
+
+def local_env_settings():
+    settings = EnvSettings()
+    settings.network_path = {out!r} + "/networks"
+    settings.results_path = {out!r} + "/tracking_results"
+    settings.result_plot_path = {out!r} + "/result_plots"
+    settings.got10k_path, settings.lasot_path, settings.otb_path = {got10k!r}, {lasot!r}, {otb!r}
+    return settings
+"""
+
+
+def main() -> None:
+    """Configure, train, evaluate."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--out", type=Path, default=REPO / "workspace" / "real_data", help="workspace of this benchmark")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="tracking processes")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="change a setting of the recipe")
+    options = parser.parse_args()
+    data, out = options.data.resolve(), options.out.resolve()
+    for part in ("got10k/train", *TEST_SETS.values()):
+        if not (data / part).is_dir():
+            raise MissingFile(f"no folder '{data / part}': give a folder that holds got10k/train, got10k/val, lasot and otb")
+    for variable, name, text in (
+            ("LTR_LOCAL", "ltr_local.py", LTR_LOCAL.format(out=str(out), train=str(data / "got10k/train"))),
+            ("PYTRACKING_LOCAL", "pytracking_local.py", PYTRACKING_LOCAL.format(
+                out=str(out), got10k=str(data / "got10k"), lasot=str(data / "lasot"), otb=str(data / "otb")))):
+        write_text(out / name, text)
+        os.environ[variable] = str(out / name)
+    run(options, out)
+
+
+def run(options: argparse.Namespace, out: Path) -> None:
+    """Train both ways on GOT-10k and print a table per test set."""
+    from ltr.admin.settings import Settings
+    from ltr.train_settings.spot import quickstart as preset
+    from pytracking.analysis.tables import format_rows
+    from pytracking.evaluation import get_dataset
+    from spot_ext import evaluate, quickstart
+    from spot_ext.config import DatasetConfig
+
+    assignments = dict(text.split("=", 1) if "=" in text else (text, "") for text in options.set)
+    if "" in assignments.values():
+        raise BadValue(f"--set {options.set}: write each as NAME=VALUE")
+    config = preset.config().override(assignments).replace(datasets=(DatasetConfig("Got10k", {}),), publish=None)
+    settings = Settings()
+    settings.seed, settings.overrides, settings.project_path = options.seed, {}, "ltr/spot/real_data"
+    settings.print_interval = config.iterations
+    start = time.time()
+    candidates = quickstart.train_candidates(settings, config)
+    results = {"machine": f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores",
+               "torch": torch.__version__, "seed": options.seed, "settings": config.to_plain(), "tables": {}}
+    for name in TEST_SETS:
+        dataset = get_dataset(name)
+        trackers = evaluate.track(candidates, dataset, out / "candidates", options.threads)
+        rows = evaluate.score_rows(trackers, dataset, f"real_data_{name}_seed_{options.seed:03d}")
+        print(format_rows(rows, "markdown", f"{name}, {len(dataset)} sequences"))
+        results["tables"][name] = {row.label: dict(row.scores) for row in rows}
+    results["seconds"] = round(time.time() - start, 1)
+    path = out / f"real_data_seed_{options.seed:03d}.json"
+    write_text(path, json.dumps(results, indent=2) + "\n")
+    print(path)
+
+
+if __name__ == "__main__":
+    run_script(main)

@@ -1,0 +1,191 @@
+"""ltr.data.image_loader and loader."""
+
+import gc
+import os
+import random
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from ltr.admin.errors import BadInput, BadValue, MissingFile
+from ltr.admin.tensordict import TensorDict
+from ltr.admin.tensorlist import TensorList
+from ltr.data import LTRLoader, image_loader
+from ltr.data.loader import MultiEpochLTRLoader, ltr_collate, ltr_collate_stack1
+
+IMAGE = np.random.default_rng(0).integers(0, 255, (12, 16, 3)).astype(np.uint8)
+LOADERS = ["default_image_loader", "jpeg4py_loader", "jpeg4py_loader_w_failsafe", "opencv_loader"]
+
+
+@pytest.mark.parametrize("name", LOADERS)
+@pytest.mark.parametrize("suffix", [".jpg", ".png"])
+def test_all_loaders_give_the_same_rgb(tmp_path, name, suffix):
+    path = tmp_path / f"a{suffix}"
+    cv2.imwrite(str(path), IMAGE[..., ::-1])
+    image = getattr(image_loader, name)(str(path))
+    assert image.dtype == np.uint8 and image.shape == (12, 16, 3)
+    assert np.array_equal(image, cv2.imread(str(path))[..., ::-1])
+    if suffix == ".png":
+        assert np.array_equal(image, IMAGE)
+        assert np.array_equal(image_loader.opencv_seg_loader(path), IMAGE[..., ::-1])
+
+
+@pytest.mark.parametrize("name", LOADERS)
+def test_turned_photographs_are_turned_alike(tmp_path, name):
+    image_module = pytest.importorskip("PIL.Image")
+    exif = image_module.Exif()
+    exif[0x0112] = 6  # orientation: turn by 90 degrees
+    image_module.fromarray(IMAGE).save(tmp_path / "a.jpg", exif=exif)
+    assert getattr(image_loader, name)(tmp_path / "a.jpg").shape == (16, 12, 3)
+
+
+BAD_FILES = {"missing": (None, MissingFile, "there is no image"), "empty": (b"", BadInput, "empty"),
+             "no image": (b"hello", BadInput, "cannot be decoded"), "truncated": ("cut", BadInput, "truncated")}
+
+
+@pytest.mark.parametrize(("content", "error", "text"), BAD_FILES.values(), ids=BAD_FILES)
+def test_unreadable_images_are_named(tmp_path, content, error, text):
+    path = tmp_path / "bad.jpg"
+    if content == "cut":
+        content = cv2.imencode(".jpg", cv2.resize(IMAGE, (320, 240)))[1].tobytes()[:3000]
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(error, match=text) as caught:
+        image_loader.default_image_loader(path)
+    assert str(path) in str(caught.value)
+
+
+def test_indexed_images(tmp_path):
+    labels = np.arange(12, dtype=np.uint8).reshape(3, 4)
+    image_loader.imwrite_indexed(tmp_path / "a.png", labels)
+    assert np.array_equal(image_loader.imread_indexed(tmp_path / "a.png"), labels)
+    with pytest.raises(Exception, match="two dimensions"):
+        image_loader.imwrite_indexed(tmp_path / "b.png", IMAGE)
+    assert image_loader.davis_palette.shape == (256, 3) and image_loader.davis_palette.dtype == np.uint8
+    assert image_loader.davis_palette[[1, 2, 200]].tolist() == [[128, 0, 0], [0, 128, 0], [200, 200, 200]]
+
+
+# Collation
+
+T = torch.zeros(2, 3)
+COLLATED = {
+    "tensor": ([T, T], lambda x: x.shape == (2, 2, 3)),
+    "array": ([np.zeros((2, 3)), np.zeros((2, 3))], lambda x: x.shape == (2, 2, 3) and x.dtype == torch.float64),
+    "numpy scalar": ([np.float32(1), np.float32(2)], lambda x: x.tolist() == [1, 2] and x.dtype == torch.float32),
+    "int": ([1, 2], lambda x: x.dtype == torch.int64), "bool": ([True, False], lambda x: x.dtype == torch.int64),
+    "float": ([1.0, 2.0], lambda x: x.dtype == torch.float64), "text": (["a", "b"], lambda x: x == ["a", "b"]),
+    "none": ([None, None], lambda x: x == [None, None]),
+    "dict": ([{"a": 1}, {"a": 2}], lambda x: type(x) is dict and x["a"].tolist() == [1, 2]),
+    "TensorDict": ([TensorDict(a=T)] * 2, lambda x: type(x) is TensorDict and x["a"].shape == (2, 2, 3)),
+    "TensorList": ([TensorList([T, 1])] * 3,
+                   lambda x: type(x) is TensorList and x[0].shape == (3, 2, 3) and x[1].tolist() == [1, 1, 1]),
+    "tuple": ([(1, "a"), (2, "b")], lambda x: type(x) is list and x[1] == ["a", "b"]),
+}
+
+
+@pytest.mark.parametrize(("batch", "expected"), COLLATED.values(), ids=COLLATED)
+def test_collate(batch, expected):
+    assert expected(ltr_collate(batch))
+
+
+def test_collate_in_dimension_1():
+    assert ltr_collate_stack1([TensorDict(a=T)] * 5)["a"].shape == (2, 5, 3)
+
+
+@pytest.mark.parametrize("batch", [[object()], [np.array(["a"])]])
+def test_collate_refuses(batch):
+    with pytest.raises(TypeError):
+        ltr_collate(batch)
+
+
+# Loader
+
+class Draws(torch.utils.data.Dataset):
+    """Samples in the style of pytracking: from the global generators."""
+
+    name = "draws"
+
+    def __len__(self):
+        return 12
+
+    def __getitem__(self, index):
+        return TensorDict(index=index, values=torch.tensor([random.random(), np.random.rand(), torch.rand(1).item()],
+                                                           dtype=torch.float64))
+
+
+def epoch_of(loader, epoch):
+    loader.set_epoch(epoch)
+    batches = list(loader)
+    return torch.cat([b["index"] for b in batches]), torch.cat([b["values"] for b in batches])
+
+
+@pytest.mark.parametrize("kwargs", [{"shuffle": True}, {"sampler": [5, 3, 3, 1]}, {"batch_sampler": [[1, 2], [7]]},
+                                    {"shuffle": True, "drop_last": True, "batch_size": 5}],
+                         ids=["shuffle", "sampler", "batch_sampler", "drop_last"])
+def test_batches_do_not_depend_on_workers(kwargs):
+    order, values = epoch_of(LTRLoader("a", Draws(), seed=3, **kwargs), 2)
+    random.seed(99)
+    torch.manual_seed(99)
+    with_workers = MultiEpochLTRLoader("a", Draws(), num_workers=2, seed=3, multiprocessing_context="fork", **kwargs)
+    epoch_of(with_workers, 1)
+    again = epoch_of(with_workers, 2)  # epochs reach workers that live on
+    del with_workers
+    gc.collect()  # ends its processes
+    assert torch.equal(order, again[0]) and torch.equal(values, again[1])
+    other_epoch, other_seed = epoch_of(LTRLoader("a", Draws(), seed=3, **kwargs), 3), \
+        epoch_of(LTRLoader("a", Draws(), seed=4, **kwargs), 2)
+    assert not torch.equal(values, other_epoch[1]) and not torch.equal(values, other_seed[1])
+
+
+def test_seeded_samples_leave_the_global_generators_alone():
+    loader = LTRLoader("a", Draws(), batch_size=4, seed=3)
+    torch.manual_seed(1)
+    iterator = iter(loader)
+    state = torch.random.get_rng_state()
+    next(iterator)
+    assert torch.equal(torch.random.get_rng_state(), state)
+
+
+def test_repeated_index_draws_are_those_of_the_index():
+    _, values = epoch_of(LTRLoader("a", Draws(), sampler=[3, 3, 4], seed=1), 1)
+    assert torch.equal(values[0], values[1]) and not torch.equal(values[0], values[2])
+
+
+def test_without_a_seed_draws_are_free():
+    random.seed(0)
+    first = random.random()
+    random.seed(0)
+    assert epoch_of(LTRLoader("a", Draws()), 1)[1][0, 0] == first
+
+
+def test_loader_attributes_and_errors():
+    loader = LTRLoader("val", Draws(), training=False, epoch_interval=3, stack_dim=1, batch_size=2)
+    assert (loader.name, loader.training, loader.epoch_interval, loader.stack_dim) == ("val", False, 3, 1)
+    assert len(loader) == 6 and loader.dataset.name == "draws"
+    with pytest.raises(ValueError, match="stack_dim"):
+        LTRLoader("a", Draws(), stack_dim=2)
+    with pytest.raises(BadValue, match="exclude"):
+        LTRLoader("a", Draws(), shuffle=True, sampler=[1])
+
+
+class Failing(Draws):
+    def __getitem__(self, index):
+        raise BadValue("image 'x.jpg' is broken")
+
+
+@pytest.mark.slow
+def test_errors_of_workers_keep_their_type():
+    with pytest.raises(BadValue, match=r"x\.jpg"):
+        list(LTRLoader("a", Failing(), num_workers=1, multiprocessing_context="fork"))
+
+
+def test_workers_ignore_ctrl_c():
+    class Signals(Draws):
+        def __getitem__(self, index):
+            import signal
+            return int(signal.getsignal(signal.SIGINT) == signal.SIG_IGN), os.getpid()
+
+    for ignored, pid in LTRLoader("a", Signals(), num_workers=1, multiprocessing_context="fork"):
+        assert ignored.item() == 1 and pid.item() != os.getpid()

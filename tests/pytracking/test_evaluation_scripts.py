@@ -1,0 +1,108 @@
+"""run_tracker.py and run_experiment.py as a user starts them, from any folder."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from pytracking.run_experiment import run_experiment
+from pytracking.run_tracker import true_or_false
+
+SCRIPTS = Path(__file__).resolve().parents[2] / "pytracking"
+
+
+def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess:
+    return subprocess.run([sys.executable, *arguments], cwd=cwd, capture_output=True, text=True, timeout=120)
+
+
+@pytest.mark.parametrize("script, flags", [
+    ("run_tracker.py", ["tracker_name", "tracker_param", "--runid", "--dataset_name", "--sequence", "--debug",
+                        "--threads", "--use_visdom", "--visdom_server", "--visdom_port", "--device"]),
+    ("run_experiment.py", ["experiment_module", "experiment_name", "--debug", "--threads"])])
+def test_help_lists_every_flag(machine, script, flags):
+    done = run(str(SCRIPTS / script), "-h", cwd=machine.root)
+    assert done.returncode == 0 and all(flag in done.stdout for flag in flags)
+
+
+def test_one_sequence_by_path_from_another_folder(got10k, machine):
+    done = run(str(SCRIPTS / "run_tracker.py"), "moving", "default", "--dataset_name", "got10k_val", "--sequence", "1",
+               "--use_visdom", "False", "--device", "cpu", cwd=machine.root)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0] == "Evaluating    1 trackers on     1 sequences" and lines[-1] == "Done"
+    assert sorted(os.listdir(machine.results_path / "moving" / "default")) == ["GOT-10k_Val_000002.txt",
+                                                                              "GOT-10k_Val_000002_time.txt"]
+
+
+def test_as_script_in_its_own_folder_with_workers_and_a_failure(got10k, machine):
+    done = run("run_tracker.py", "moving", "failing", "--dataset_name", "got10k_val", "--threads", "1", "--runid", "3",
+               cwd=SCRIPTS)
+    assert done.returncode == 1 and "2 of 2 runs failed" in done.stdout and "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("threads", ["0", "2"])
+def test_interrupt_ends_the_run_and_its_workers_at_once(got10k, machine, threads):
+    process = subprocess.Popen(
+        [sys.executable, "-u", str(SCRIPTS / "run_tracker.py"), "moving", "sleeping", "--dataset_name", "got10k_val",
+         "--threads", threads], cwd=machine.root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        start_new_session=True, env={**os.environ, "PYTHONUNBUFFERED": "1"})
+    while "Sequence:" not in process.stdout.readline():
+        pass
+    time.sleep(1)
+    os.killpg(process.pid, signal.SIGINT)
+    start = time.monotonic()
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130 and errors.endswith("interrupted\n") and time.monotonic() - start < 4
+    assert not (machine.results_path / "moving" / "sleeping").exists()
+
+
+def test_as_module_with_a_fresh_local_file(machine):
+    machine.local.unlink()
+    done = run("-m", "pytracking.run_tracker", "moving", "default", "--dataset_name", "nope", cwd=machine.root)
+    assert done.returncode == 1 and machine.local.is_file()
+    wrote, error = done.stderr.splitlines()
+    assert wrote.startswith("wrote default settings to") and error.startswith("error: Unknown dataset 'nope'")
+
+
+def test_experiment_by_path(got10k, machine):
+    done = run(str(SCRIPTS / "run_experiment.py"), "myexp", "my_experiment", cwd=machine.root)
+    assert done.returncode == 0 and done.stdout.startswith("Running:  myexp  my_experiment\n"), done.stderr
+    assert sorted(os.listdir(machine.results_path / "moving")) == ["default_000", "default_001", "default_002"]
+
+
+@pytest.mark.parametrize("module, name, expected", [
+    ("myexpp", "x", "no experiment file pytracking/experiments/myexpp.py, .*did you mean 'myexp'"),
+    ("no.such", "x", "no experiment file"),
+    ("myexp", "my_exprmnt", r"myexp\.py has no function my_exprmnt\(\), did you mean 'my_experiment'"),
+    ("myexp", "not_a_pair", "must return the pair")])
+def test_experiment_that_cannot_run_is_one_sentence(machine, module, name, expected):
+    with pytest.raises(Exception, match=expected):
+        run_experiment(module, name)
+
+
+@pytest.mark.parametrize("text, value", [("True", True), ("true", True), ("1", True), ("False", False), ("0", False)])
+def test_true_or_false(text, value):
+    assert true_or_false(text) is value
+
+
+def test_importing_is_light():
+    code = ("import sys, pytracking, pytracking.evaluation, pytracking.run_tracker, pytracking.run_experiment\n"
+            "heavy = {'torch', 'matplotlib', 'pandas', 'visdom', 'pytracking.evaluation.local'} & set(sys.modules)\n"
+            "assert not heavy, heavy\n"
+            "import ltr.admin.tensordict\n"
+            "assert pytracking.TensorDict is ltr.admin.tensordict.TensorDict and callable(pytracking.TensorList)")
+    done = run("-c", code, cwd=SCRIPTS.parent)
+    assert done.returncode == 0, done.stderr
+
+
+def test_exports_of_the_package():
+    code = ("import pytracking\n"
+            "assert pytracking.run_tracker.__name__ == 'run_tracker' and callable(pytracking.run_tracker)\n"
+            "assert {'run_tracker', 'TensorList', 'TensorDict'} <= set(dir(pytracking))\n"
+            "try:\n    pytracking.no_such\nexcept AttributeError as error:\n    print(error)")
+    assert run("-c", code, cwd=SCRIPTS.parent).stdout == "module 'pytracking' has no attribute 'no_such'\n"

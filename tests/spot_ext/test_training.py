@@ -1,0 +1,210 @@
+"""Training with SPOT on a small real tree: both stages, resuming, and what decides the result."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from ltr.admin.checkpoint import read_checkpoint
+from ltr.admin.errors import BadInput, BadValue, NotConfigured
+from ltr.admin.settings import Settings
+from spot_ext import recipe
+from spot_ext.config import CropConfig, DatasetConfig, OptimConfig, SparseConfig, TeacherConfig
+
+NETWORK = {"hidden_dim": 16, "nheads": 2, "dim_feedforward": 32, "width": 4, "template_sz": 32, "search_sz": 64}
+
+
+def tiny(tree: Path, **changes) -> SparseConfig:
+    """Two epochs of burn-in, two with the teacher, three iterations each; the threshold lets some pseudo-labels pass."""
+    config = SparseConfig(
+        datasets=(DatasetConfig("Got10k", {"root": str(tree)}),), architecture="transt_small", network=NETWORK,
+        burn_in_epochs=2, epochs=4, iterations=3, batch=4, labelled=2, unlabelled=4, num_workers=0,
+        crops=CropConfig(template_size=32, search_size=64), teacher=TeacherConfig(interval=2, iou_threshold=0.45),
+        optim=OptimConfig(lr=1e-3, lr_backbone=1e-3))
+    return config.replace(**changes)
+
+
+@pytest.fixture
+def settings(tmp_path, monkeypatch):
+    local = tmp_path / "local.py"
+    local.write_text(f"""class EnvironmentSettings:
+    def __init__(self):
+        self.workspace_dir = {str(tmp_path / 'workspace')!r}
+        self.tensorboard_dir = self.workspace_dir + '/tensorboard'
+        self.pretrained_networks = self.workspace_dir + '/pretrained_networks'
+        self.lasot_dir = self.got10k_dir = self.trackingnet_dir = ''
+""")
+    monkeypatch.setenv("LTR_LOCAL", str(local))
+
+    def made(name="run", seed=0, **overrides):
+        settings = Settings()
+        settings.project_path, settings.seed, settings.overrides = f"ltr/spot/{name}", seed, overrides
+        return settings
+    return made
+
+
+def weights(file: Path) -> dict[str, torch.Tensor]:
+    return read_checkpoint(file)["net"]
+
+
+def assert_same_end(one, other):
+    """Student, teacher and store are equal bit for bit."""
+    epoch = one.config.epochs
+    for file in ("student_file", "teacher_file"):
+        a, b = weights(getattr(one, file)(epoch)), weights(getattr(other, file)(epoch))
+        assert a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+    for store in zip(*([t.pool.store(t.store_epoch(epoch)).path(i) for i in range(t.pool.num_paths)] for t in (one, other)),
+                     strict=True):
+        assert [view.explored_ids.tolist() for view in store][0] == store[1].explored_ids.tolist()
+        assert store[0].boxes_xywh.tolist() == store[1].boxes_xywh.tolist()
+
+
+def test_both_stages_run_and_leave_their_files(settings, tree, capsys):
+    trainer = recipe.train(settings(), tiny(tree))
+    student = read_checkpoint(trainer.student_file(4))
+    assert student["epoch"] == 4 and student["recipe"]["k"] == 3 and student["net_type"] == "TransT"
+    assert set(read_checkpoint(trainer.teacher_file(4))) == {"net", "net_type", "net_info", "constructor"}
+    assert "iou_sup" in trainer.stats["train"] and len(trainer.stats["train"]["Loss/total"].history) == 4
+    out = capsys.readouterr().out
+    assert "[burnin: 1 / 4, 3 / 3] FPS:" in out and "[sparse: 4 / 4, 3 / 3]" in out
+    assert "time data" in out and "teacher" in out and "yield" in out and "Finished training!" in out
+    assert list((Path(trainer.settings.env.workspace_dir) / "tensorboard/ltr/spot/run/train").iterdir())
+
+
+def test_teacher_equals_student_in_burn_in_and_differs_after(settings, tree):
+    trainer = recipe.train(settings(), tiny(tree))
+    for epoch, same in ((2, True), (4, False)):
+        student, teacher = weights(trainer.student_file(epoch)), weights(trainer.teacher_file(epoch))
+        assert all(torch.equal(student[name], teacher[name]) for name in student) is same
+
+
+def test_pseudo_labels_fill_the_store_and_labels_stay(settings, tree):
+    trainer = recipe.train(settings(), tiny(tree, teacher={"iou_threshold": 0.0}))
+    before, after = trainer.pool.store(0), None
+    labels = [before.path(i).box_xywh(frame).tolist() for i in range(len(before)) for frame in before.path(i).key_ids]
+    explored = before.explored_share().total
+    after = trainer.pool.store(4)
+    assert after.explored_share().total > explored
+    assert labels == [after.path(i).box_xywh(frame).tolist() for i in range(len(after)) for frame in after.path(i).key_ids]
+
+
+def test_nothing_accepted_still_learns_from_labels(settings, tree):
+    trainer = recipe.train(settings(), tiny(tree, teacher={"iou_threshold": 1.1}))
+    assert trainer.pool.store(4).explored_share().total == trainer.pool.store(0).explored_share().total
+    assert not torch.equal(weights(trainer.student_file(4))["input_proj.weight"],
+                           weights(trainer.student_file(2))["input_proj.weight"])
+
+
+def test_result_does_not_depend_on_workers_but_on_the_seed(settings, tree):
+    alone = recipe.train(settings("alone"), tiny(tree))
+    helped = recipe.train(settings("helped"), tiny(tree, num_workers=2))
+    assert_same_end(alone, helped)
+    assert alone.stats["train"]["Loss/total"].history == helped.stats["train"]["Loss/total"].history
+    other = recipe.train(settings("other", seed=1), tiny(tree), Path(tree).parent / "other_labels")
+    assert not torch.equal(weights(other.student_file(4))["input_proj.weight"],
+                           weights(alone.student_file(4))["input_proj.weight"])
+
+
+@pytest.mark.parametrize("last", [1, 2, 3], ids=["in burn-in", "at the end of burn-in", "in the sparse stage"])
+def test_resumed_run_equals_an_uninterrupted_one(settings, tree, last):
+    whole = recipe.train(settings("whole"), tiny(tree))
+    first = recipe.make_trainer(settings("parts"), tiny(tree))
+    first.train(last, load_latest=True)
+    assert_same_end(whole, recipe.train(settings("parts"), tiny(tree)))
+
+
+def test_labels_only_goes_on_without_a_teacher_forward(settings, tree):
+    trainer = recipe.train(settings(), tiny(tree, unlabelled=0))
+    assert "yield" not in trainer.stats["train"] and trainer.pool.store(0).epochs() == [0]
+
+
+def test_old_checkpoints_go_and_marked_ones_stay(settings, tree):
+    trainer = recipe.train(settings(), tiny(tree, epochs=7, iterations=1, keep_checkpoints=1, keep_every=5))
+    kept = sorted(int(file.name[9:13]) for file in trainer.student_file(1).parent.glob("*_s.pth.tar"))
+    assert kept == [2, 5, 7]
+    assert sorted(int(file.name[9:13]) for file in trainer.student_file(1).parent.glob("*_t.pth.tar")) == kept
+    assert trainer.pool.store(0).epochs() == [0, 5, 7]
+
+
+def test_teacher_is_published_for_pytracking(settings, tree, tmp_path, monkeypatch):
+    local = tmp_path / "pytracking_local.py"
+    local.write_text(f"""from pytracking.evaluation.environment import EnvSettings
+def local_env_settings():
+    settings = EnvSettings()
+    settings.network_path = {str(tmp_path / 'networks')!r}
+    return settings
+""")
+    monkeypatch.setenv("PYTRACKING_LOCAL", str(local))
+    trainer = recipe.train(settings(), tiny(tree, publish="spot_tiny"))
+    from pytracking.utils.loading import load_network
+    net = load_network("spot_tiny.pth.tar")
+    assert (net.search_sz, net.template_sz) == (64, 32)
+    state, teacher = net.state_dict(), weights(trainer.teacher_file(4))
+    assert all(torch.equal(state[name], teacher[name]) for name in teacher)
+
+
+def test_checkpoint_of_another_seed_is_refused(settings, tree):
+    recipe.train(settings(), tiny(tree))
+    with pytest.raises(BadInput, match="seed 0, this run has seed 1"):
+        recipe.train(settings(seed=1), tiny(tree))
+
+
+@pytest.mark.parametrize(("overrides", "message"), [
+    ({"iterasions": "3"}, "did you mean 'iterations'"),
+    ({"teacher.iou_treshold": "0.5"}, "did you mean 'teacher.iou_threshold'"),
+    ({"iterations": "many"}, "expected a value of type int"),
+    ({"k": "0"}, "give at least 1"),
+    ({"network.widht": "3"}, "did you mean 'width'"),
+    ({"architecture": "transt_smal"}, "did you mean 'transt_small'"),
+], ids=["name", "part", "type", "range", "network option", "network"])
+def test_wrong_settings_are_sentences(settings, tree, overrides, message):
+    with pytest.raises(BadValue, match=message):
+        recipe.train(settings(**overrides), tiny(tree))
+
+
+@pytest.mark.parametrize("name", ["transt_sparse", "transt_sparse_k2", "transt_sparse_k5", "transt_sparse_got10k"])
+def test_recipe_without_data_names_what_is_missing(settings, name):
+    from ltr.run_training import find_recipe
+    with pytest.raises((NotConfigured, BadInput)) as raised:
+        find_recipe("spot", name).run(settings())
+    message = str(raised.value)
+    assert "_dir" in message and "local.py" in message and "quickstart" in message and "\n" not in message
+
+
+def test_missing_imagenet_weights_are_a_sentence(settings, tree):
+    config = tiny(tree, architecture="transt", network={"backbone_pretrained": True})
+    with pytest.raises(NotConfigured, match=r"resnet50\*\.pth.*pretrained_networks.*network\.backbone_pretrained"):
+        recipe.train(settings(), config)
+
+
+@pytest.mark.slow
+def test_kill_during_the_sparse_stage_loses_nothing(settings, tree, tmp_path):
+    """kill -9 in the third epoch, start again: the end equals an uninterrupted run's, bit for bit."""
+    script = tmp_path / "train.py"
+    script.write_text(f"""
+import sys, importlib.util
+spec = importlib.util.spec_from_file_location("t", {str(Path(__file__))!r})
+t = importlib.util.module_from_spec(spec); spec.loader.exec_module(t)
+from pathlib import Path
+from ltr.admin.settings import Settings
+settings = Settings(); settings.project_path = "ltr/spot/killed"; settings.overrides = {{}}; settings.print_interval = 1
+t.torch.set_num_threads(1)
+t.recipe.train(settings, t.tiny(Path({str(tree)!r}), epochs=6, iterations=20))
+""")
+    command = [sys.executable, str(script)]
+    run = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ)
+    for line in run.stdout:
+        if line.startswith("[sparse: 4 / 6, 1"):
+            run.send_signal(signal.SIGKILL)
+            break
+    assert run.wait() == -signal.SIGKILL
+    time.sleep(0.1)
+    assert subprocess.run(command, capture_output=True, timeout=300, env=os.environ).returncode == 0
+    whole = recipe.train(settings("whole"), tiny(tree, epochs=6, iterations=20))
+    killed = recipe.make_trainer(settings("killed"), tiny(tree, epochs=6, iterations=20))
+    assert_same_end(whole, killed)
