@@ -70,10 +70,10 @@ class SparseConfig:
     keep_checkpoints: int = 3  # newest ones kept on disk, besides every `keep_every`-th
     keep_every: int = 25
     publish: str | None = None  # file stem in pytracking's network folder that always holds the newest teacher
-    crops: CropConfig = CropConfig()
-    augment: AugmentConfig = AugmentConfig()
-    teacher: TeacherConfig = TeacherConfig()
-    optim: OptimConfig = OptimConfig()
+    crops: CropConfig = field(default_factory=CropConfig)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    teacher: TeacherConfig = field(default_factory=TeacherConfig)
+    optim: OptimConfig = field(default_factory=OptimConfig)
 
     def replace(self, **changes: Any) -> SparseConfig:
         """A copy with other values; `crops`, `augment`, `teacher` and `optim` take a dict of changes."""

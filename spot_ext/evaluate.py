@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ltr.admin.errors import BadInput
 from pytracking.analysis.got10k import got10k_table
 from pytracking.analysis.plot_results import result_rows
 from pytracking.analysis.tables import ResultRow
@@ -47,7 +48,11 @@ class NetworkTracker(Tracker):
 def track(candidates: Sequence[Candidate], dataset, results_folder: Path, threads: int = 0) -> list[NetworkTracker]:
     """Run every candidate over `dataset` (a SequenceList), as `run_tracker.py` does; sequences already done are kept."""
     trackers = [NetworkTracker(candidate, results_folder) for candidate in candidates]
-    run_dataset(dataset, trackers, threads=threads)
+    failures = run_dataset(dataset, trackers, threads=threads)
+    if failures:
+        first = failures[0]
+        raise BadInput(f"{first.tracker} failed on {first.sequence} ({first.message}), one of {len(failures)} failures; "
+                       "start the same command again when that is mended, finished sequences are kept")
     return trackers
 
 

@@ -137,20 +137,6 @@ def coarse_box(frame_ids: np.ndarray, boxes_xywh: np.ndarray, target: int,
     return box_1 + weight * (np.asarray(boxes_xywh[other], dtype=np.float32) - box_1)
 
 
-def frames_between(frame_ids: np.ndarray, lowest: int | None = None, highest: int | None = None) -> np.ndarray:
-    """The frames of `frame_ids` within [lowest, highest], for drawing a pair at most some gap apart; never empty.
-
-    The limits are given in either order and are first pulled into the range of the frames. When none lies between them,
-    the one nearest to the middle of the limits is returned.
-    """
-    ids = np.asarray(frame_ids)
-    low = int(ids[0]) if lowest is None else lowest
-    high = int(ids[-1]) if highest is None else highest
-    low, high = (min(max(limit, int(ids[0])), int(ids[-1])) for limit in sorted((low, high)))
-    found = ids[np.searchsorted(ids, low, side="left"):np.searchsorted(ids, high, side="right")]
-    return found if len(found) else np.array([nearest(ids, (low + high) // 2)])
-
-
 def _uniform_in(first: np.ndarray, last: np.ndarray, rng: np.random.Generator) -> int:
     """A uniform draw from the union of disjoint intervals."""
     ends = np.cumsum(last - first + 1)

@@ -10,7 +10,6 @@ from spot_ext.labels.exploration import (
     candidate_frames,
     coarse_box,
     draw_unlabelled,
-    frames_between,
     inner_distance,
     neighbours,
     p_propagate,
@@ -114,15 +113,6 @@ def test_interpolation_between_enclosing_frames(golden):
         else:
             assert box.tolist() in (np.float32(box_1).tolist(), np.float32(box_2).tolist())
     assert compared > 20
-
-
-def test_frames_within_a_gap(golden):
-    for case in golden("sampler_helpers.json")["sample_from_candidates"]:
-        found = frames_between(np.array(case["candidates"]), case["min_id"], case["max_id"])
-        if case["population"] == "raises IndexError":  # bug S8
-            assert len(found) == 1 and found[0] in case["candidates"]
-        else:
-            assert found.tolist() == case["population"]
 
 
 @pytest.mark.parametrize("reference_key_guard", [True, False], ids=["reference guard", "ours"])

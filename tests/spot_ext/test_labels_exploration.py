@@ -12,7 +12,6 @@ from spot_ext.labels.exploration import (
     candidate_frames,
     coarse_box,
     draw_unlabelled,
-    frames_between,
     inner_distance,
     nearest,
     p_propagate,
@@ -102,13 +101,6 @@ def test_coarse_box_never_leaves_the_range_of_the_stored_boxes(ids, target):
     boxes = np.stack([ids, ids * 2, ids + 1, ids + 1], 1).astype(np.float32)
     found = coarse_box(ids, boxes, target)
     assert (found >= boxes.min(0) - 1e-3).all() and (found <= boxes.max(0) + 1e-3).all()
-
-
-@pytest.mark.parametrize(("lowest", "highest", "expected"), [
-    (10, 20, [11, 18]), (20, 10, [11, 18]), (None, 12, [5, 11]), (12, None, [18]), (12, 14, [11]), (14, 17, [18]),
-], ids=["between", "swapped", "no lower limit", "no upper limit", "none: nearest before", "none: nearest after"])
-def test_frames_between(lowest, highest, expected):
-    assert frames_between(np.array([5, 11, 18]), lowest, highest).tolist() == expected
 
 
 @pytest.mark.parametrize(("explored", "length", "expected"), [(3, 30, 0.9), (30, 30, 0), (31, 30, 0)])

@@ -58,10 +58,9 @@ def assert_same_end(one, other):
     for file in ("student_file", "teacher_file"):
         a, b = weights(getattr(one, file)(epoch)), weights(getattr(other, file)(epoch))
         assert a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
-    for store in zip(*([t.pool.store(t.store_epoch(epoch)).path(i) for i in range(t.pool.num_paths)] for t in (one, other)),
-                     strict=True):
-        assert [view.explored_ids.tolist() for view in store][0] == store[1].explored_ids.tolist()
-        assert store[0].boxes_xywh.tolist() == store[1].boxes_xywh.tolist()
+    for path in range(one.pool.num_paths):
+        a, b = (trainer.pool.store(trainer.store_epoch(epoch)).path(path) for trainer in (one, other))
+        assert a.explored_ids.tolist() == b.explored_ids.tolist() and a.boxes_xywh.tolist() == b.boxes_xywh.tolist()
 
 
 def test_both_stages_run_and_leave_their_files(settings, tree, capsys):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spot_ext.store_index import PathIndex
+from spot_ext.store.index import PathIndex
 
 RECORD = np.dtype([("path", np.int32), ("frame", np.int32), ("box_xywh", np.float32, 4), ("units", np.uint16)])
 

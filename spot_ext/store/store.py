@@ -20,10 +20,10 @@ import numpy as np
 from ltr.admin.errors import BadValue, MissingFile
 from spot_ext.labels import sampler_state
 from spot_ext.labels.sampler_state import PathState
-from spot_ext.store_file import open_arrays
-from spot_ext.store_index import PathEntry, PathIndex
-from spot_ext.store_merge import FrameTable
-from spot_ext.store_writer import MAX_CONFIDENCE, UNITS, VERSION_FILE, CommitStats, StoreWriter, write_version
+from spot_ext.store.file import open_arrays
+from spot_ext.store.index import PathEntry, PathIndex
+from spot_ext.store.merge import FrameTable
+from spot_ext.store.writer import MAX_CONFIDENCE, UNITS, VERSION_FILE, CommitStats, StoreWriter, write_version
 
 __all__ = ["CommitStats", "ExploredShare", "PathEntry", "PathView", "PseudoLabelStore", "StoreWriter"]
 

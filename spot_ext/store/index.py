@@ -11,7 +11,7 @@ import numpy as np
 
 from ltr.admin.errors import BadValue
 from spot_ext.labels.sampler_state import PathState
-from spot_ext.store_file import open_arrays, write_arrays
+from spot_ext.store.file import open_arrays, write_arrays
 
 
 @dataclass(frozen=True, eq=False)

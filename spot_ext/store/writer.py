@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from ltr.admin.errors import BadValue
-from spot_ext.store_file import write_arrays
-from spot_ext.store_index import PathIndex
-from spot_ext.store_merge import RECORD, FrameTable, best_of_each_frame, merge, reference_winners
+from spot_ext.store.file import write_arrays
+from spot_ext.store.index import PathIndex
+from spot_ext.store.merge import RECORD, FrameTable, best_of_each_frame, merge, reference_winners
 
 VERSION_FILE = "epoch_{:04d}.safetensors"
 UNITS = 10_000  # confidences are kept as whole multiples of 1e-4, in 16 bits
