@@ -23,7 +23,7 @@ if str(REPO) not in sys.path:
 
 import torch  # noqa: E402
 
-from ltr.admin.errors import BadValue, MissingFile, run_script  # noqa: E402
+from ltr.admin.errors import MissingFile, run_script  # noqa: E402
 from ltr.admin.files import write_text  # noqa: E402
 
 TEST_SETS = {"got10k_val": "got10k/val", "lasot": "lasot", "otb": "otb"}
@@ -73,16 +73,15 @@ def main() -> None:
 def run(options: argparse.Namespace, out: Path) -> None:
     """Train both ways on GOT-10k and print a table per test set."""
     from ltr.admin.settings import Settings
+    from ltr.run_training import parse_assignments
     from ltr.train_settings.spot import quickstart as preset
     from pytracking.analysis.tables import format_rows
     from pytracking.evaluation import get_dataset
     from spot_ext import evaluate, quickstart
     from spot_ext.config import DatasetConfig
 
-    assignments = dict(text.split("=", 1) if "=" in text else (text, "") for text in options.set)
-    if "" in assignments.values():
-        raise BadValue(f"--set {options.set}: write each as NAME=VALUE")
-    config = preset.config().override(assignments).replace(datasets=(DatasetConfig("Got10k", {}),), publish=None)
+    config = preset.config().override(parse_assignments(options.set))
+    config = config.replace(datasets=(DatasetConfig("Got10k", {}),), publish=None)
     settings = Settings()
     settings.seed, settings.overrides, settings.project_path = options.seed, {}, "ltr/spot/real_data"
     settings.print_interval = config.iterations

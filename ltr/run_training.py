@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import importlib
 import importlib.util
-import logging
 import multiprocessing
+import os
 import pkgutil
 import sys
 from collections.abc import Iterable, Mapping
@@ -31,6 +31,8 @@ def run_training(train_module: str, train_name: str, cudnn_benchmark: bool = Tru
     own (a function `config`), as `settings.overrides`. Raises BadValue for an unknown recipe, or overrides it cannot
     take.
     """
+    # Threads that wait should sleep: where loader workers use the same cores, spinning ones slow training many times.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read when torch is loaded
     import cv2
     import torch
 
@@ -89,7 +91,8 @@ def _truth(text: str) -> bool:
     return values[text.lower()]
 
 
-def _assignments(texts: Iterable[str]) -> dict[str, str]:
+def parse_assignments(texts: Iterable[str]) -> dict[str, str]:
+    """`NAME=VALUE` texts as a dict; BadValue for a text of another form."""
     pairs = {}
     for text in texts:
         name, sign, value = text.partition("=")
@@ -110,8 +113,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", dest="overrides",
                         help="change a setting of the recipe; may be repeated")
     args = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    run_training(args.train_module, args.train_name, args.cudnn_benchmark, args.seed, _assignments(args.overrides))
+    run_training(args.train_module, args.train_name, args.cudnn_benchmark, args.seed, parse_assignments(args.overrides))
 
 
 if __name__ == "__main__":

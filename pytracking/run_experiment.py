@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import logging
 import os
 import sys
 
@@ -51,7 +50,6 @@ def main() -> int:
     parser.add_argument("--threads", type=int, default=0, help="number of worker processes (default 0: none)")
     args = parser.parse_args()
 
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
     ensure_local_file()
     return 1 if run_experiment(args.experiment_module, args.experiment_name, args.debug, args.threads) else 0
 

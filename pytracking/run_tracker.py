@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import os
 import sys
 
@@ -79,7 +78,6 @@ def main() -> int:
     parser.add_argument("--device", help="cpu, cuda, cuda:1, … instead of what the parameter file says")
     args = parser.parse_args()
 
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
     ensure_local_file()
     env_settings()  # an error in local.py is shown before anything else
     visdom_info = {"use_visdom": args.use_visdom, "server": args.visdom_server, "port": args.visdom_port}

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import sys
 from pathlib import Path
 
 from ltr.admin.errors import BadValue, run_script, suggestion
-from spot_ext.config import DatasetConfig
 
 DATASETS = {"lasot": "Lasot", "got10k": "Got10k", "trackingnet": "TrackingNet", "folder": "VideoFolder"}
 
@@ -21,9 +19,6 @@ def main(arguments: list[str] | None = None) -> None:
     _add_train(verbs)
     _add_sample(verbs)
     _add_toy(verbs)
-    logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    for package in ("ltr", "pytracking", "spot_ext"):
-        logging.getLogger(package).setLevel(logging.INFO)
     options = parser.parse_args(arguments)
     options.run(options)
 
@@ -51,14 +46,8 @@ def _add_train(verbs) -> None:
 
 
 def _train(recipe: str, options) -> None:
-    from ltr.run_training import run_training
-    overrides = {}
-    for assignment in options.set:
-        name, equals, value = assignment.partition("=")
-        if not equals:
-            raise BadValue(f"--set {assignment}: write it as NAME=VALUE")
-        overrides[name] = value
-    run_training("spot", recipe, seed=options.seed, overrides=overrides)
+    from ltr.run_training import parse_assignments, run_training
+    run_training("spot", recipe, seed=options.seed, overrides=parse_assignments(options.set))
 
 
 def _add_sample(verbs) -> None:
@@ -75,6 +64,7 @@ def _add_sample(verbs) -> None:
 
 def _sample(options) -> None:
     from ltr.admin.environment import ensure_local_file
+    from spot_ext.config import DatasetConfig
     from spot_ext.labels import key_frames, result_file
     from spot_ext.recipe import open_dataset
     if options.dataset not in DATASETS:

@@ -48,7 +48,7 @@ class NetworkTracker(Tracker):
 def track(candidates: Sequence[Candidate], dataset, results_folder: Path, threads: int = 0) -> list[NetworkTracker]:
     """Run every candidate over `dataset` (a SequenceList), as `run_tracker.py` does; sequences already done are kept."""
     trackers = [NetworkTracker(candidate, results_folder) for candidate in candidates]
-    failures = run_dataset(dataset, trackers, threads=threads)
+    failures = run_dataset(dataset, trackers, threads=threads, quiet=True)
     if failures:
         first = failures[0]
         raise BadInput(f"{first.tracker} failed on {first.sequence} ({first.message}), one of {len(failures)} failures; "

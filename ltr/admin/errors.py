@@ -7,6 +7,7 @@ traceback; every other exception is a defect of ours and keeps its traceback.
 from __future__ import annotations
 
 import difflib
+import logging
 import sys
 from collections.abc import Callable, Iterable
 
@@ -36,11 +37,19 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     return f", did you mean '{near[0]}'?" if near else ""
 
 
+def show_messages(level: int = logging.INFO) -> None:
+    """Show this project's log messages from `level` on, and other packages' warnings, as plain lines on stderr."""
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    for package in ("ltr", "pytracking", "spot_ext"):
+        logging.getLogger(package).setLevel(level)
+
+
 def run_script(main: Callable[[], int | None]) -> None:
-    """Run a script's `main` and leave the process with its status.
+    """Run a script's `main`, showing log messages, and leave the process with its status.
 
     `BadInput` becomes one line on stderr and status 1; Ctrl-C becomes status 130; everything else keeps its traceback.
     """
+    show_messages()
     try:
         status = main()
     except BadInput as error:

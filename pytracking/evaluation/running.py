@@ -7,6 +7,7 @@ import logging
 import multiprocessing
 import os
 import signal
+import sys
 import time
 import traceback
 from collections.abc import Iterator
@@ -15,7 +16,9 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from typing import Any
 
-from ltr.admin.errors import BadInput
+import tqdm
+
+from ltr.admin.errors import BadInput, show_messages
 from pytracking.evaluation.data import Sequence
 from pytracking.evaluation.results import results_exist, save_results
 from pytracking.evaluation.tracker import Tracker
@@ -34,10 +37,11 @@ class Failure:
 
 
 def run_dataset(dataset: list[Sequence], trackers: list[Tracker], debug: int | bool = False, threads: int = 0,
-                visdom_info: dict | None = None) -> list[Failure]:
+                visdom_info: dict | None = None, quiet: bool = False) -> list[Failure]:
     """Run every tracker on every sequence that has no results yet.
 
     Args:
+        quiet: leave out the lines of each sequence; progress is a bar on a terminal and some ten lines otherwise.
         debug: above 0 everything is run, shown in a window and not stored, and the first failure ends the run.
         threads: number of worker processes; 0 runs here. Raising it up to the number of cores (or GPUs, to which the
             workers are dealt in turn) shortens the run; each worker holds its own copy of the networks.
@@ -45,7 +49,8 @@ def run_dataset(dataset: list[Sequence], trackers: list[Tracker], debug: int | b
     Returns:
         The failures; the other sequences are complete. Running again does only what is missing.
     """
-    print(f"Evaluating {len(trackers):4d} trackers on {len(dataset):5d} sequences")
+    if not quiet:
+        print(f"Evaluating {len(trackers):4d} trackers on {len(dataset):5d} sequences")
     jobs = list(itertools.product(dataset, trackers))
     if debug:
         pending = jobs
@@ -56,18 +61,20 @@ def run_dataset(dataset: list[Sequence], trackers: list[Tracker], debug: int | b
             tracker.check()
 
     failures: list[Failure] = []
-    progress = _Progress(len(pending))
+    progress = _Progress(len(pending), quiet)
     if threads and pending:
-        for _ in range(len(jobs) - len(pending)):
+        for _ in range(0 if quiet else len(jobs) - len(pending)):
             print("FPS: -1")
-        outcomes = _run_in_workers(pending, debug, threads, visdom_info)
+        outcomes = _run_in_workers(pending, debug, threads, visdom_info, quiet)
     else:
-        outcomes = (run_sequence(seq, tracker, debug=debug, visdom_info=visdom_info) for seq, tracker in jobs)
+        outcomes = (run_sequence(seq, tracker, debug, visdom_info, quiet) for seq, tracker in jobs)
     for outcome in outcomes:
         if isinstance(outcome, Failure):
             failures.append(outcome)
         progress.report(outcome)
-    print("Done")
+    progress.close()
+    if not quiet:
+        print("Done")
     if failures:
         print(f"{len(failures)} of {len(pending)} runs failed and left no results:")
         by_cause: dict[tuple[str, str], list[str]] = {}
@@ -79,15 +86,16 @@ def run_dataset(dataset: list[Sequence], trackers: list[Tracker], debug: int | b
 
 
 def run_sequence(seq: Sequence, tracker: Tracker, debug: int | bool = False,
-                 visdom_info: dict | None = None) -> float | Failure | None:
-    """Run `tracker` on `seq` and store the results, unless they exist.
+                 visdom_info: dict | None = None, quiet: bool = False) -> float | Failure | None:
+    """Run `tracker` on `seq` and store the results, unless they exist. `quiet` prints failures only.
 
     Returns frames per second, None when there was nothing to do, or the Failure (with `debug` exceptions propagate).
     """
+    say = (lambda text: None) if quiet else print
     if not debug and results_exist(seq, tracker.results_dir):
-        print("FPS: -1")
+        say("FPS: -1")
         return None
-    print(f"Tracker: {tracker.name} {tracker.parameter_name} {tracker.run_id} ,  Sequence: {seq.name}")
+    say(f"Tracker: {tracker.name} {tracker.parameter_name} {tracker.run_id} ,  Sequence: {seq.name}")
     if debug:
         output = tracker.run_sequence(seq, debug=debug, visdom_info=visdom_info)
     else:
@@ -100,20 +108,21 @@ def run_sequence(seq: Sequence, tracker: Tracker, debug: int | bool = False,
             _log.debug("traceback of the failure", exc_info=True)
             return failure
     fps = _frames_per_second(output["time"])
-    print(f"FPS: {fps}")
+    say(f"FPS: {fps}")
     return fps
 
 
-def _run_in_workers(jobs: list[tuple[Sequence, Tracker]], debug, threads: int, visdom_info) -> Iterator[Any]:
+def _run_in_workers(jobs: list[tuple[Sequence, Tracker]], debug, threads: int, visdom_info,
+                    quiet: bool) -> Iterator[Any]:
     """The outcomes of `run_sequence` over `jobs`, as they come in from `threads` processes."""
     context = multiprocessing.get_context("spawn")  # CUDA does not survive a fork
     counter = context.Value("i", 0)
     torch_threads = max(1, _usable_cores() // threads)
     pool = ProcessPoolExecutor(threads, mp_context=context, initializer=_start_worker,
-                               initargs=(counter, torch_threads, plugins.folders(), logging.getLogger().level))
+                               initargs=(counter, torch_threads, plugins.folders(), _log.getEffectiveLevel()))
     others = set(multiprocessing.active_children())
     try:
-        futures = [pool.submit(run_sequence, seq, tracker, debug, visdom_info) for seq, tracker in jobs]
+        futures = [pool.submit(run_sequence, seq, tracker, debug, visdom_info, quiet) for seq, tracker in jobs]
         for future in as_completed(futures):
             yield future.result()
     except KeyboardInterrupt:
@@ -135,7 +144,7 @@ def _usable_cores() -> int:
 def _start_worker(counter, torch_threads: int, plugin_folders: list[str], log_level: int) -> None:
     """Set up a worker: plug-ins before any tracker is unpickled, its share of the cores, its GPU."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the parent ends the workers
-    logging.basicConfig(level=log_level, format="%(message)s")
+    show_messages(log_level)
     plugins.activate(plugin_folders)
     import cv2
     import torch
@@ -150,10 +159,13 @@ def _start_worker(counter, torch_threads: int, plugin_folders: list[str], log_le
 
 
 class _Progress:
-    """Prints, after each run, how many are left, the mean speed, and how long it will take."""
+    """Says after each run how many are left, the mean speed, and how long it will take."""
 
-    def __init__(self, total: int):
+    def __init__(self, total: int, quiet: bool):
         self.total, self.done, self.speeds, self.start = total, 0, [], time.monotonic()
+        self.every = max(1, total // 10) if quiet else 1
+        self.bar = tqdm.tqdm(total=total, desc="tracking", unit="seq", leave=False) \
+            if quiet and total and sys.stderr.isatty() else None
 
     def report(self, outcome: float | Failure | None) -> None:
         if outcome is None:
@@ -164,7 +176,15 @@ class _Progress:
         left = self.total - self.done
         speed = f", mean FPS {sum(self.speeds) / len(self.speeds):.1f}" if self.speeds else ""
         minutes = (time.monotonic() - self.start) / self.done * left / 60
-        print(f"Finished {self.done} of {self.total}, {left} left{speed}, about {minutes:.1f} min to go", flush=True)
+        if self.bar is not None:
+            self.bar.update()
+            self.bar.set_postfix_str(speed.removeprefix(", "), refresh=False)
+        elif self.done % self.every == 0 or left == 0:
+            print(f"Finished {self.done} of {self.total}, {left} left{speed}, about {minutes:.1f} min to go", flush=True)
+
+    def close(self) -> None:
+        if self.bar is not None:
+            self.bar.close()
 
 
 def _frames_per_second(times: list) -> float:
