@@ -62,9 +62,10 @@ class SparseActor(BaseActor):
     def pseudo_label(self, batch: TripletBatch, generator: torch.Generator) -> PseudoLabels:
         """Let the teacher find the key frames' targets in the unlabelled frames and filter by predicted IoU."""
         draws = augment.draw_pairs(len(batch), self.config.augment, generator)
+        clamp = self.config.augment.reference_clamp
         found = self.teacher.find(augment.prepare(batch.keys, draws.template_factors),
-                                  augment.prepare(batch.unlabelled, draws.search_factors))
-        boxes = _clip(batch.unlabelled_windows.to_frame(found.boxes_xywh), batch.frame_sizes)
+                                  augment.prepare(batch.unlabelled, draws.search_factors), clamp)
+        boxes = _clip(batch.unlabelled_windows.to_frame(found.boxes_xywh), batch.frame_sizes, clamp)
         labelled = ~batch.labels_xywh.isnan().any(1)
         confidences = torch.where(labelled, torch.ones_like(found.ious), found.ious)
         boxes = torch.where(labelled[:, None], batch.labels_xywh, boxes)
@@ -112,7 +113,7 @@ class SparseActor(BaseActor):
         searches = self._prepare(batch.augmented[slots], draws.search_factors, draws.grey)
         fills = self._prepare(batch.augmented_fills[slots], draws.search_factors, draws.grey)
         boxes = batch.augmented_windows.to_crop(pseudo.boxes_xywh)  # windows of all slots, then the chosen rows
-        boxes = augment.turn_boxes(boxes[slots], turns, size)
+        boxes = augment.turn_boxes(boxes[slots], turns, size, self.config.augment.reference_clamp)
         return StudentInput(augment.turn(searches, fills, turns),
                             self._prepare(batch.relays[slots], draws.template_factors, draws.grey),
                             _to_cxcywh(boxes.float() / size))
@@ -125,8 +126,10 @@ def _to_cxcywh(boxes_xywh: Tensor) -> Tensor:
     return torch.cat([boxes_xywh[:, :2] + boxes_xywh[:, 2:] / 2, boxes_xywh[:, 2:]], 1)
 
 
-def _clip(boxes_xywh: Tensor, sizes: Tensor) -> Tensor:
-    """Cut frame boxes at the frame's borders; zero size where nothing is left."""
+def _clip(boxes_xywh: Tensor, sizes: Tensor, reference_clamp: bool) -> Tensor:
+    """Cut frame boxes at the frame's borders; zero size where nothing is left. See `AugmentConfig.reference_clamp`."""
+    if reference_clamp:
+        return torch.cat([boxes_xywh[:, :2].clamp_min(0), boxes_xywh[:, 2:]], 1)
     low = boxes_xywh[:, :2].clamp_min(0).minimum(sizes)
     high = (boxes_xywh[:, :2] + boxes_xywh[:, 2:]).clamp_min(0).minimum(sizes)
     return torch.cat([low, high - low], 1)

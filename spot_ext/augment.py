@@ -30,6 +30,7 @@ class AugmentConfig:
     turn: float = 0.10  # probability of a half turn of it (the paper's vertical flip)
     rotation: int = 10  # whole degrees, uniform in [-rotation, rotation]
     reference_grey: bool = False  # True: weight the normalised channels without summing them, as the reference does
+    reference_clamp: bool = False  # True: boxes that begin left of or above a crop or frame are moved there, not cut
 
 
 @dataclass(frozen=True)

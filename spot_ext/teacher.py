@@ -66,12 +66,14 @@ def pick(prediction: Prediction, window_weight: float, crop_size: int, reference
 class Teacher:
     """Owns the averaged network; it is in eval mode and without gradient for its whole life.
 
-    `reference_mode=True` leaves dropout and batch statistics on, as the published runs did: an ablation, not a default.
+    `reference_mode=True` leaves dropout and batch statistics on and averages counters too, as the published runs did: an
+    ablation, not a default.
     """
 
     def __init__(self, student: nn.Module, architecture: Architecture, window_weight: float,
                  reference_mode: bool = False):
         self.net = copy.deepcopy(student).requires_grad_(False).train(reference_mode)
+        self.reference_mode = reference_mode
         self.architecture = architecture
         self.window_weight = window_weight
 
@@ -82,13 +84,13 @@ class Teacher:
         floating = [name for name, value in ours.items() if value.is_floating_point()]
         torch._foreach_lerp_([ours[name] for name in floating], [theirs[name] for name in floating], 1 - keep)
         for name in ours.keys() - set(floating):
-            ours[name].copy_(theirs[name])
+            ours[name].copy_(keep * ours[name] + (1 - keep) * theirs[name] if self.reference_mode else theirs[name])
 
     @torch.no_grad()
-    def find(self, templates: Tensor, searches: Tensor) -> PseudoBox:
-        """Find the templates' targets `(B, 3, T, T)` in the search crops `(B, 3, S, S)`, both normalised."""
+    def find(self, templates: Tensor, searches: Tensor, reference_clamp: bool = False) -> PseudoBox:
+        """Find the templates' targets `(B, 3, T, T)` in the search crops `(B, 3, S, S)`, both normalised; see `pick`."""
         outputs = self.net(searches, templates)
-        return pick(self.architecture.decode(outputs), self.window_weight, searches.shape[-1])
+        return pick(self.architecture.decode(outputs), self.window_weight, searches.shape[-1], reference_clamp)
 
 
 def accept(ious: Tensor, threshold: float) -> Tensor:

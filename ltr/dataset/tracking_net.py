@@ -19,9 +19,10 @@ NUM_SETS = 12
 class TrackingNet(FileVideoDataset):
     """Videos `TRAIN_<set>/frames/<video>` of TrackingNet (`root`, or `trackingnet_dir` of local.py).
 
-    `set_ids` chooses among the sets 0 to 11 (None: those that are there). `sequence_list` holds pairs (set, video),
-    sorted. Classes come from pytracking's `trackingnet_classmap.txt` in `data_specs_dir`, where there is one.
-    `data_fraction` keeps a random part. Boxes are machine-made except about one per second.
+    `set_ids` chooses among the sets 0 to 11 (None: those that are there); chosen sets that are not there are named in a
+    warning. `sequence_list` holds pairs (set, video), sorted. Classes come from pytracking's `trackingnet_classmap.txt` in
+    `data_specs_dir`, where there is one. `data_fraction` keeps a random part. Boxes are machine-made except about one per
+    second.
     """
 
     def __init__(self, root: str | Path | None = None, image_loader: Callable = jpeg4py_loader,
@@ -31,13 +32,16 @@ class TrackingNet(FileVideoDataset):
         present = [i for i in range(NUM_SETS) if (root / f"TRAIN_{i}").is_dir()]
         if set_ids is None and len(present) < NUM_SETS:
             log.info("TrackingNet: %s holds %d of %d sets: %s", root, len(present), NUM_SETS, str(present)[1:-1])
-        self.set_ids = present if set_ids is None else [int(i) for i in set_ids]
+        wanted = present if set_ids is None else [int(i) for i in set_ids]
+        self.set_ids = [i for i in wanted if (root / f"TRAIN_{i}" / "anno").is_dir()]
+        missing = [f"TRAIN_{i}/anno" for i in wanted if i not in self.set_ids]
+        if missing and not self.set_ids:
+            raise MissingFile(f"TrackingNet: there is no folder {root / missing[0]}; correct set_ids or get the set")
+        if missing:
+            log.warning("TrackingNet: %s lacks %s; going on with the sets %s", root, ", ".join(missing), self.set_ids)
         sequences = []
         for set_id in self.set_ids:
-            folder = root / f"TRAIN_{set_id}" / "anno"
-            if not folder.is_dir():
-                raise MissingFile(f"TrackingNet: there is no folder {folder}; correct set_ids or get the set")
-            sequences += sorted((set_id, path.stem) for path in folder.glob("*.txt"))
+            sequences += sorted((set_id, path.stem) for path in (root / f"TRAIN_{set_id}" / "anno").glob("*.txt"))
         self.sequence_list = take_fraction(sequences, data_fraction)
         if not self.sequence_list:
             raise BadValue(f"TrackingNet: {root} holds no annotation TRAIN_*/anno/*.txt for sets {self.set_ids}; "

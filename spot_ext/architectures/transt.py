@@ -15,7 +15,7 @@ from spot_ext.architectures.base import Outputs, Prediction
 
 
 class TransTArchitecture:
-    """`transt`: the published network with an IoU head; `transt_small`: 0.6 M parameters for two CPU cores."""
+    """`transt`: the published network with an IoU head; `transt_small`: 0.4 M parameters for two CPU cores."""
 
     def __init__(self, name: str):
         self.name = name

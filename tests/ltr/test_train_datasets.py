@@ -227,11 +227,14 @@ def test_wrong_arguments(local_py, make, error, text):
         make()
 
 
-def test_wrong_folders(got10k_root, trackingnet_root, local_py, tmp_path):
+def test_wrong_folders(got10k_root, trackingnet_root, local_py, tmp_path, caplog):
     with pytest.raises(MissingFile, match=f"holds no list.txt.*perhaps '{got10k_root}'"):
         Got10k(got10k_root.parent)
     with pytest.raises(MissingFile, match="TRAIN_1"):
-        TrackingNet(trackingnet_root, set_ids=[0, 1])
+        TrackingNet(trackingnet_root, set_ids=[1])
+    with caplog.at_level("WARNING"):
+        assert TrackingNet(trackingnet_root, set_ids=[0, 1]).set_ids == [0]
+    assert "lacks TRAIN_1" in caplog.text
     with pytest.raises(BadValue, match="no sequence 5"):
         Got10k(got10k_root, seq_ids=[5])
     configure(local_py, trackingnet_dir=str(tmp_path))

@@ -41,6 +41,35 @@ def tree(tmp_path) -> Path:
 
 
 @pytest.fixture
+def lasot_tree(tmp_path) -> Path:
+    """Two videos of one class."""
+    videos = write_tree(tmp_path / "as_got10k", videos=2)
+    for number in (1, 2):
+        source, folder = videos / f"video_{number - 1:02d}", tmp_path / "lasot" / "cup" / f"cup-{number}"
+        (folder / "img").mkdir(parents=True)
+        for frame in source.glob("*.jpg"):
+            frame.rename(folder / "img" / frame.name)
+        (source / "groundtruth.txt").rename(folder / "groundtruth.txt")
+        for name in ("full_occlusion", "out_of_view"):
+            (folder / f"{name}.txt").write_text(",".join(["0"] * FRAMES) + "\n")
+    return tmp_path / "lasot"
+
+
+@pytest.fixture
+def trackingnet_tree(tmp_path) -> Path:
+    """One video in each of the sets 0 and 3."""
+    videos = write_tree(tmp_path / "as_got10k_too", videos=2)
+    for index, number in enumerate((0, 3)):
+        source, root = videos / f"video_{index:02d}", tmp_path / "trackingnet" / f"TRAIN_{number}"
+        (root / "frames" / f"clip{index}").mkdir(parents=True)
+        (root / "anno").mkdir()
+        for frame in source.glob("*.jpg"):
+            frame.rename(root / "frames" / f"clip{index}" / f"{int(frame.stem) - 1}.jpg")
+        (source / "groundtruth.txt").rename(root / "anno" / f"clip{index}.txt")
+    return tmp_path / "trackingnet"
+
+
+@pytest.fixture
 def open_pool():
     def opened(tree: Path, folder: Path, k: int = 3, seed: int = 0, labels=None) -> VideoPool:
         dataset = Got10k(root=str(tree))

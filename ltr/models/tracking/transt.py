@@ -53,12 +53,17 @@ class TransT(nn.Module):
 
     Images are (B, 3, H, W) in ImageNet normalisation; a NestedTensor without padding is taken as well.
     `template_sz` and `search_sz` are the crop sizes in pixels the network is meant for.
+
+    With `relative_boxes` the box head says how far the box's centre is from its position, rather than where it is in the
+    crop. TransT does not: it must first learn to pass positions through attention, which takes a small network longer
+    than everything else. It has no parameters and changes no names.
     """
 
     def __init__(self, backbone: Joiner, featurefusion_network: FeatureFusionNetwork, num_classes: int = 1,
-                 iou_head: bool = False):
+                 iou_head: bool = False, relative_boxes: bool = False):
         super().__init__()
         width = featurefusion_network.d_model
+        self.relative_boxes = relative_boxes
         # The order of the children is the order of parameters in the optimiser states of published checkpoints.
         self.featurefusion_network = featurefusion_network
         self.class_embed = MLP(width, width, num_classes + 1, 3)
@@ -81,15 +86,17 @@ class TransT(nn.Module):
 
     def forward(self, search, template) -> dict[str, Tensor]:
         """Predictions for search crops (B, 3, H, W) given template crops (B, 3, h, w). Note the order."""
-        return self.match(self.encode_template(template), search)
+        search_features = self._encode(search)  # first, so that batch norms average as in the reference's training
+        template_features = self.encode_template(template)
+        return self._predict(template_features, self.backbone[1](template_features), search_features)
 
     def encode_template(self, template) -> Tensor:
         """Features (B, C, h/stride, w/stride) of templates, to be indexed or repeated along B and given to `match`."""
-        return self.input_proj(self.backbone[0](_images(template))[-1])
+        return self._encode(template)
 
     def match(self, template_features: Tensor, search) -> dict[str, Tensor]:
         """Predictions for search crops (B, 3, H, W), one for each of the B templates encoded before."""
-        return self._predict(template_features, self.backbone[1](template_features), search)
+        return self._predict(template_features, self.backbone[1](template_features), self._encode(search))
 
     @torch.no_grad()
     def template(self, z) -> None:
@@ -102,13 +109,18 @@ class TransT(nn.Module):
         """Predictions for a search crop (1, 3, H, W), given the stored template."""
         if self.zf is None:
             raise RuntimeError("TransT.track was called before TransT.template; give the template crop to it first")
-        return self._predict(self.zf, self.pos_template, x)
+        return self._predict(self.zf, self.pos_template, self._encode(x))
 
-    def _predict(self, template_features: Tensor, pos_template: Tensor, search) -> dict[str, Tensor]:
-        features = self.input_proj(self.backbone[0](_images(search))[-1])
-        fused = self.featurefusion_network(template_features, None, features, None, pos_template,
-                                           self.backbone[1](features))[0]
-        outputs = {"pred_logits": self.class_embed(fused), "pred_boxes": self.bbox_embed(fused).sigmoid()}
+    def _encode(self, images) -> Tensor:
+        return self.input_proj(self.backbone[0](_images(images))[-1])
+
+    def _predict(self, template_features: Tensor, pos_template: Tensor, search_features: Tensor) -> dict[str, Tensor]:
+        fused = self.featurefusion_network(template_features, None, search_features, None, pos_template,
+                                           self.backbone[1](search_features))[0]
+        boxes = self.bbox_embed(fused)
+        if self.relative_boxes:
+            boxes = boxes + _position_logits(search_features)
+        outputs = {"pred_logits": self.class_embed(fused), "pred_boxes": boxes.sigmoid()}
         if self.has_iou_head:
             outputs["pred_ious"] = self.iou_embed(fused.detach()).sigmoid()
         return outputs
@@ -173,20 +185,29 @@ class _FusionSettings:
 
 
 @model_constructor
-def transt_small(hidden_dim: int = 96, nheads: int = 4, dim_feedforward: int = 256, featurefusion_layers: int = 1,
+def transt_small(hidden_dim: int = 64, nheads: int = 4, dim_feedforward: int = 128, featurefusion_layers: int = 1,
                  dropout: float = 0.0, width: int = 16, template_sz: int = 64, search_sz: int = 128,
-                 iou_head: bool = True) -> TransT:
-    """TransT of 0.6 M parameters for small crops: trains in minutes on two CPU cores.
+                 iou_head: bool = True, relative_boxes: bool = True) -> TransT:
+    """TransT of 0.4 M parameters for small crops: trains in minutes on two CPU cores.
 
     `width` is the channel count of the first backbone layer. Dropout costs time on a CPU, as torch's fused attention
     has none there.
     """
     fusion = _FusionSettings(hidden_dim, nheads, dim_feedforward, featurefusion_layers, dropout)
     backbone = Joiner(SmallBackbone(width), build_position_encoding(fusion))
-    net = TransT(backbone, build_featurefusion_network(fusion), num_classes=1, iou_head=iou_head)
+    net = TransT(backbone, build_featurefusion_network(fusion), num_classes=1, iou_head=iou_head,
+                 relative_boxes=relative_boxes)
     net.template_sz, net.search_sz = template_sz, search_sz
-    net.info = {"nheads": nheads, "template_sz": template_sz, "search_sz": search_sz}
+    net.info = {"nheads": nheads, "template_sz": template_sz, "search_sz": search_sz, "relative_boxes": relative_boxes}
     return net
+
+
+def _position_logits(features: Tensor) -> Tensor:
+    """Inverse sigmoid of each position's centre (cx, cy, 0, 0) in crop units, (1, h*w, 4) row-major, for a map (B, C, h, w)."""
+    (height, width), like = features.shape[-2:], {"device": features.device, "dtype": features.dtype}
+    y, x = torch.meshgrid(torch.arange(height, **like) + 0.5, torch.arange(width, **like) + 0.5, indexing="ij")
+    centers = torch.stack([x.flatten() / width, y.flatten() / height], -1).logit()
+    return F.pad(centers, (0, 2))[None]
 
 
 def from_state_dict(state_dict: Mapping[str, Tensor], net_info: Mapping | None = None) -> TransT:
@@ -197,7 +218,8 @@ def from_state_dict(state_dict: Mapping[str, Tensor], net_info: Mapping | None =
     """
     state = {name.removeprefix("module."): value for name, value in state_dict.items()}
     factory, options = _recognise(state)
-    known = {name: value for name, value in (net_info or {}).items() if name in ("nheads", "template_sz", "search_sz")}
+    told = ("nheads", "template_sz", "search_sz", "relative_boxes")  # what shapes cannot tell
+    known = {name: value for name, value in (net_info or {}).items() if name in told}
     net = factory(**{**options, **known})
     try:
         net.load_state_dict(state)

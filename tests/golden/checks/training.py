@@ -1,0 +1,211 @@
+"""SPOT's training: averaging, recording pseudo-labels, and one iteration of each stage."""
+
+from __future__ import annotations
+
+import functools
+
+import torch
+from torch import Tensor
+
+from ltr.data.seeding import torch_generator
+from ltr.models.tracking.transt import TransT, transt_resnet50
+from spot_ext import augment, trainer
+from spot_ext.actor import PseudoLabels, SparseActor
+from spot_ext.architectures import get_architecture
+from spot_ext.augment import AugmentConfig
+from spot_ext.config import OptimConfig, SparseConfig
+from spot_ext.data.samples import PairBatch, SparseBatch, TripletBatch, Windows
+from spot_ext.store.writer import UNITS
+from spot_ext.teacher import PseudoBox, Teacher, accept
+from tests.golden import formulas
+from tests.golden.checks.networks import BOXES, LOSSES, filled_network
+from tests.golden.checks.places import temporary_store
+from tests.golden.comparison import GEOMETRY, Comparison, check
+from tests.golden.folder import Arrays, Golden
+
+UNCHANGED = AugmentConfig(brightness=0, grey=0, flip=0, turn=0, rotation=0)  # every draw leaves the crops as they are
+GRADIENTS = 5e-4  # other convolution and matrix kernels alone give 3e-4
+GRADIENT_NORMS = 1e-2  # other kernels alone give 4e-3, in norms near zero
+STATISTICS = 1e-5  # of batch norms; the other order of search and template gives 1e-3
+MEAN_IOU = 5e-5  # not a loss: it moves with every box
+TEACHER_BOXES = 2e-3  # px
+
+
+@functools.lru_cache(maxsize=1)
+def _other_network() -> TransT:
+    return transt_resnet50(iou_head=True)
+
+
+@check("ema_keep{}", "ema_keep{}.npz", variants=["0.998", "0.0"])
+def averaging(golden: Golden, compare: Comparison, keep: str) -> None:
+    """The teacher after one update; counters are averaged as in the reference."""
+    stored = golden.arrays(f"ema_keep{keep}.npz")
+    student = filled_network(golden.seed)
+    teacher = Teacher(formulas.fill(_other_network(), golden.seed + 100), get_architecture("transt"), 0.4,
+                      reference_mode=True)
+    for net, count in ((student, 1000), (teacher.net, 7)):
+        for name, buffer in net.named_buffers():
+            if name.endswith("num_batches_tracked"):
+                buffer.fill_(count)
+
+    def entries(which: str, net: TransT) -> None:
+        state = net.state_dict()
+        for name in stored.names(f"{which}/"):
+            theirs = stored[f"{which}/{name}"]
+            ours = state[name].flatten()[:theirs.size].reshape(theirs.shape)
+            compare.close("counters" if "num_batches" in name else f"entries {which}", ours, theirs,
+                          0 if "num_batches" in name else 1e-6)
+
+    entries("student", student)
+    entries("teacher_before", teacher.net)
+    teacher.update(student, float(keep))
+    entries("teacher_after", teacher.net)
+    total = sum(value.double().abs().sum().item() for value in teacher.net.state_dict().values() if value.is_floating_point())
+    compare.close("sum of all entries", total, stored["abs_sum_all_float"], relative=1e-7)
+
+
+class _ToldTeacher:
+    """Finds what it is told."""
+
+    def __init__(self, found: PseudoBox):
+        self.found = found
+
+    def find(self, *_inputs) -> PseudoBox:
+        return self.found
+
+
+@check("middleware", "middleware.npz", "middleware_epoch_state.json")
+def recording(golden: Golden, compare: Comparison) -> None:
+    """From the teacher's box in the crop to the record of the epoch, and to the student's target."""
+    stored = golden.arrays("middleware.npz")
+    boxes, ious = (torch.from_numpy(stored[name]) for name in ("best_bbox", "best_conf"))
+    count = len(boxes)
+    config = SparseConfig(datasets=(), augment=AugmentConfig(reference_clamp=True))
+    teacher = _ToldTeacher(PseudoBox(boxes, ious, ious, torch.zeros(count, dtype=torch.long)))
+    actor = SparseActor(torch.nn.Identity(), teacher, get_architecture("transt"), config)
+    batch = _triplets(_windows(stored, ""), paths=torch.arange(count), frame_ids=100 + torch.arange(count))
+    pseudo = actor.pseudo_label(batch, torch_generator(0))
+    compare.close("box in the frame px", pseudo.boxes_xywh, stored["recovered"], **GEOMETRY)
+    compare.close("box in the student's crop px", _windows(stored, "aug_").to_crop(pseudo.boxes_xywh),
+                  stored["transform_to_aug_crop"], **GEOMETRY)
+    compare.equal("accepted", accept(ious, 0.85), stored["aug_success"])
+
+    names = [f"Seq_{i}" for i in range(count)]
+    with temporary_store(names) as store:
+        writer = store.writer()
+        trainer._record(writer, batch, pseudo)
+        records = writer.take_records()
+    expected = golden.json("middleware_epoch_state.json")
+    theirs = [(names.index(name), frame, box, confidence) for name, state in expected.items() for frame, box, confidence in
+              zip(state["relay_frame_ids"], state["bboxes"], state["confidence"], strict=True)]
+    paths, frames, wanted_boxes, confidences = zip(*sorted(theirs), strict=True)
+    compare.equal("recorded frames", [records["path"].tolist(), records["frame"].tolist()], [list(paths), list(frames)])
+    compare.close("recorded box (kept to 0.1 px)", records["box_xywh"], wanted_boxes, 0.05 + 1e-4)
+    compare.close("recorded confidence (kept to 1e-4)", records["units"] / UNITS, confidences, 0.5e-4 + 1e-7)
+
+
+@check("train_step_transt_teacher", "train_step_transt.npz")
+def teacher_boxes(golden: Golden, compare: Comparison) -> None:
+    """Pseudo-labels of real crops: in eval mode, and in train mode as the reference has it."""
+    stored = golden.arrays("train_step_transt.npz")
+    net = filled_network(golden.seed)
+    for mode in ("eval", "train"):
+        teacher = Teacher(net, get_architecture("transt"), 0.4, reference_mode=mode == "train")
+        found = teacher.find(augment.prepare(_crops(golden, "key", 128)), augment.prepare(_crops(golden, "unlabeled", 256)),
+                             reference_clamp=True)
+        compare.close(f"{mode} mode box px", found.boxes_xywh, stored[f"teacher_{mode}.best_bbox"], TEACHER_BOXES)
+        compare.close(f"{mode} mode score", found.scores, stored[f"teacher_{mode}.best_score"], BOXES)
+        compare.close(f"{mode} mode predicted IoU", found.ious, stored[f"teacher_{mode}.best_conf"], BOXES)
+
+
+@check("train_step_transt_{}", "train_step_transt.npz", "train_step_transt.json", variants=["burnin", "spsup"], slow=True)
+def train_step(golden: Golden, compare: Comparison, stage: str) -> None:
+    """One iteration of the actor and the optimiser without dropout and augmentation."""
+    stored, numbers = golden.arrays("train_step_transt.npz"), golden.json("train_step_transt.json")
+    architecture, net = get_architecture("transt"), filled_network(golden.seed)
+    actor = SparseActor(net, None, architecture, SparseConfig(datasets=(), augment=UNCHANGED))
+    actor.train()
+    parts = _recorded_losses(actor)
+    optim = OptimConfig()
+    optimizer = torch.optim.AdamW(architecture.parameter_groups(net, optim.lr, optim.lr_backbone), lr=optim.lr,
+                                  weight_decay=optim.weight_decay)
+    loss, stats = actor(*_iteration(golden, stored, stage == "spsup"), torch_generator(0))
+    loss.backward()
+
+    expected = dict(numbers[f"{stage}.stats"])
+    compare.close("loss", loss, numbers[f"{stage}.loss"], relative=LOSSES)
+    compare.close("loss", stats["Loss/total"], expected.pop("Loss/total"), relative=LOSSES)
+    for name, value in expected.items():
+        key = name.replace("Loss/", "loss_")
+        if name in stats and name.startswith("iou_"):
+            ours = stats[name]
+        else:  # the reference reports the mean of both halves, ours those of each
+            ours = sum(part[key] for part in parts if key in part) / sum(key in part for part in parts)
+        what, tolerance = ("parts of the loss", LOSSES) if name.startswith("Loss/") else ("mean IoU", MEAN_IOU)
+        compare.close(what, ours, value, relative=tolerance)
+
+    parameters = dict(net.named_parameters())
+    norms = numbers[f"{stage}.grad_norms"]
+    compare.equal("parameters with gradient", sorted(n for n, p in parameters.items() if p.grad is not None), sorted(norms))
+    compare.close("gradient norms", [parameters[name].grad.norm().item() for name in norms], list(norms.values()),
+                  relative=GRADIENT_NORMS)
+    for name in stored.names(f"{stage}.grad/"):
+        theirs = stored[f"{stage}.grad/{name}"]
+        compare.close("gradients", parameters[name].grad.flatten()[:theirs.size], theirs, GRADIENTS)
+    optimizer.step()
+    state = net.state_dict()
+    for name in stored.names(f"{stage}.after/"):
+        theirs = stored[f"{stage}.after/{name}"]
+        what, tolerance = "parameters", GRADIENTS
+        if "running" in name:
+            what, tolerance = "batch norm statistics", STATISTICS
+        elif "num_batches" in name:
+            what, tolerance = "batch norm counters", 0
+        compare.close(f"{what} after the step", state[name].flatten()[:theirs.size], theirs, tolerance)
+
+
+def _iteration(golden: Golden, stored: Arrays, sparse: bool) -> tuple[SparseBatch, PseudoLabels | None]:
+    """Batch and pseudo-labels of an iteration; the windows map frames to crops unchanged."""
+    pairs = PairBatch(_crops(golden, "template", 128), _crops(golden, "search", 256),
+                      torch.from_numpy(stored["in.search_anno"]))
+    if not sparse:
+        return SparseBatch(pairs, None), None
+    boxes, count = torch.from_numpy(stored["in.aug_anno"]).double(), 2
+    same = Windows(torch.full((count, 2), 127.5, dtype=torch.float64), torch.ones(count, 1, dtype=torch.float64), 256)
+    augmented = _crops(golden, "aug", 256)
+    triplets = _triplets(same, relays=_crops(golden, "relay", 128), augmented=augmented,
+                         augmented_fills=augmented.double().mean((2, 3)).float())
+    yes = torch.ones(count, dtype=torch.bool)
+    return SparseBatch(pairs, triplets), PseudoLabels(boxes, torch.ones(count), yes, ~yes)
+
+
+def _crops(golden: Golden, name: str, size: int) -> Tensor:
+    return formulas.image(golden.seed, f"train/transt/{name}", size, size, cell=8, count=2)
+
+
+def _recorded_losses(actor: SparseActor) -> list[dict[str, Tensor]]:
+    """The losses of every part, filled while the actor runs."""
+    parts, objective = [], actor.objective
+
+    def recorded(*inputs):
+        parts.append(objective(*inputs))
+        return parts[-1]
+
+    actor.objective = recorded
+    return parts
+
+
+def _windows(stored: Arrays, prefix: str) -> Windows:
+    boxes, scales = (torch.from_numpy(stored[prefix + name]).double() for name in ("box_extract", "resize_factor"))
+    return Windows(boxes[:, :2] + boxes[:, 2:] / 2, scales[:, None], 256)
+
+
+def _triplets(windows: Windows, **given: Tensor) -> TripletBatch:
+    """Triplets of unlabelled frames without bounds, whose crops are empty unless given."""
+    count = len(windows.centers)
+    empty = torch.zeros(count, 3, 8, 8, dtype=torch.uint8)
+    values = {"paths": torch.zeros(count, dtype=torch.long), "frame_ids": torch.zeros(count, dtype=torch.long),
+              "frame_sizes": torch.full((count, 2), torch.inf, dtype=torch.float64), "keys": empty, "unlabelled": empty,
+              "unlabelled_windows": windows, "relays": empty, "augmented": empty, "augmented_fills": torch.zeros(count, 3),
+              "augmented_windows": windows, "labels_xywh": torch.full((count, 4), torch.nan, dtype=torch.float64)}
+    return TripletBatch(**{**values, **given})
