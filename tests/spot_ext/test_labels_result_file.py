@@ -40,6 +40,24 @@ def test_round_trip(labels, tmp_path_factory):
     assert result_file.read(path) == labels
 
 
+def test_a_file_of_the_reference_is_written_again_as_it_was(tmp_path):
+    """Several targets a video, boxes of their own, and whatever else its settings hold."""
+    theirs = {
+        "fs_settings": {"name": "LaSOT_train_det_000", "dataset": "LaSOT", "split": "train", "mode": "det", "num": 0,
+                        "detector": "any"},
+        "failure_seqs": ["LaSOT_boat-2"],
+        "sparse_sample_result": {
+            "LaSOT_cat-3": [{"f_ids": [1, 7, 12]}],
+            "LaSOT_dog-1": [{"f_ids": [0, 30], "bboxes": [[1.5, 2, 30.25, 40], [3, 4, 31, 41.125]]},
+                            {"f_ids": [4], "bboxes": [[-2.0, 5, 10, 10]]}]}}
+    (tmp_path / "in.json").write_text(json.dumps(theirs))
+    labels = result_file.read(tmp_path / "in.json")
+    assert len(labels.videos["LaSOT_dog-1"].paths) == 2
+    ours = json.loads(result_file.write(labels, tmp_path / "out.json").read_text())
+    ours["fs_settings"] = {key: value for key, value in ours["fs_settings"].items() if key in theirs["fs_settings"]}
+    assert ours == theirs
+
+
 def content(**changes):
     facts = {"name": "LaSOT_train_kf_003", "dataset": "LaSOT", "split": "train", "mode": "key_frames", "num": 3}
     return {"fs_settings": facts, "failure_seqs": [], "sparse_sample_result": {"LaSOT_cat-3": [{"f_ids": [1, 7]}]},

@@ -1,0 +1,103 @@
+"""The main job and the command line, on a few tiny rendered videos."""
+
+import functools
+import json
+from pathlib import Path
+
+import pytest
+
+from ltr.run_training import run_training
+from spot_ext import __main__ as command
+from spot_ext import quickstart
+from spot_ext.data import toy
+from spot_ext.labels import result_file
+
+SHORT = {"iterations": "2", "burn_in_epochs": "1", "epochs": "2", "batch": "4", "labelled": "2", "unlabelled": "2",
+         "num_workers": "0", "teacher.iou_threshold": "0.0"}
+SMALL = {"splits": {"train": 3, "val": 1, "test": 2}, "size": (128, 96), "frames": (8, 10)}
+
+
+@pytest.fixture
+def configured(tmp_path, monkeypatch):
+    """Both local.py files point below tmp_path; the embedded videos are few and small."""
+    (tmp_path / "ltr_local.py").write_text(f"""class EnvironmentSettings:
+    def __init__(self):
+        self.workspace_dir = {str(tmp_path / "workspace")!r}
+        self.tensorboard_dir = self.workspace_dir + "/tensorboard"
+""")
+    (tmp_path / "pytracking_local.py").write_text(f"""from pytracking.evaluation.environment import EnvSettings
+def local_env_settings():
+    settings = EnvSettings()
+    settings.toy_path = {str(tmp_path / "toy")!r}
+    settings.network_path, settings.result_plot_path = {str(tmp_path / "networks")!r}, {str(tmp_path / "plots")!r}
+    settings.results_path = {str(tmp_path / "results")!r}
+    return settings
+""")
+    monkeypatch.setenv("LTR_LOCAL", str(tmp_path / "ltr_local.py"))
+    monkeypatch.setenv("PYTRACKING_LOCAL", str(tmp_path / "pytracking_local.py"))
+    monkeypatch.setattr(quickstart.toy, "ensure", functools.partial(toy.ensure, **SMALL))
+    monkeypatch.setattr(quickstart, "run", functools.partial(quickstart.run, threads=0))
+    return tmp_path
+
+
+def test_quickstart_trains_compares_and_resumes(configured, capsys):
+    run_training("spot", "quickstart", seed=3, overrides=SHORT)
+    out = capsys.readouterr().out
+    path = Path(out.strip().splitlines()[-1])
+    table = json.loads(path.read_text())
+    assert [row["name"] for row in table["rows"]] == ["burn-in only", "labels only", "SPOT"]
+    assert all(row["labels"] == 9 and 0 <= row["auc"] <= 100 and 0 <= row["ao"] <= 100 for row in table["rows"])
+    assert table["seed"] == 3 and table["seconds"] > 0 and table["k"] == 3
+    assert Path(table["plot"]).is_file() and table["plot"] in out
+    assert out.count("[sparse: 2 / 2") == 2 and "| AUC " in out
+    assert (configured / "networks/spot_quickstart.pth.tar").is_file()
+
+    run_training("spot", "quickstart", seed=3, overrides=SHORT)
+    again = capsys.readouterr().out
+    assert "[burnin" not in again and "[sparse" not in again
+    assert json.loads(path.read_text())["rows"] == table["rows"]
+
+
+def test_published_network_tracks_with_the_usual_command(configured, capsys):
+    run_training("spot", "quickstart", overrides=SHORT)
+    from pytracking.run_tracker import run_tracker
+    run_tracker("transt", "spot_quickstart", dataset_name="toy", sequence="toy_test_0001")
+    boxes = (configured / "results/transt/spot_quickstart/toy_test_0001.txt").read_text().splitlines()
+    assert len(boxes) == len(list((configured / "toy/test/toy_test_0001").glob("*.jpg")))
+
+
+def test_labels_only_starts_from_the_same_burn_in(configured):
+    run_training("spot", "quickstart", overrides=SHORT)
+    runs = configured / "workspace/checkpoints/ltr/spot/quickstart/seed_000"
+    first = "TransT_ep0001_s.pth.tar"
+    assert (runs / "spot" / first).read_bytes() == (runs / "labels_only" / first).read_bytes()
+    assert [file.name for file in (runs / "labels_only/store").glob("epoch_*")] == ["epoch_0000.safetensors"]
+
+
+def test_sample_writes_a_label_file(configured, tmp_path, capsys):
+    toy.ensure(tmp_path / "toy", **SMALL)
+    command.main(["sample", "got10k", "--root", str(tmp_path / "toy/train"), "--k", "2", "--seed", "5",
+                  "--out", str(tmp_path / "labels")])
+    labels = result_file.read(tmp_path / "labels/GOT-10k_train_kf_002.json")
+    assert (labels.num, labels.seed, len(labels.videos)) == (2, 5, 3)
+    assert "3 videos, 6 boxes" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("arguments", "message"), [
+    (["sample", "lasso"], "did you mean 'lasot'"),
+    (["sample", "got10k", "--root", "/nowhere"], "'/nowhere' does not exist"),
+    (["sample", "trackingnet", "--split", "a"], "sets are numbers"),
+    (["train", "quickstart", "--set", "k"], "NAME=VALUE"),
+    (["train", "nothing"], "there is no recipe 'nothing'"),
+], ids=["data set", "folder", "split", "assignment", "recipe"])
+def test_bad_commands_are_sentences(configured, arguments, message):
+    with pytest.raises(Exception, match=message) as raised:
+        command.main(arguments)
+    assert isinstance(raised.value, (ValueError, FileNotFoundError)) and "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("verb", ["quickstart", "train", "sample", "toy"])
+def test_every_verb_shows_an_example(verb, capsys):
+    with pytest.raises(SystemExit) as status:
+        command.main([verb, "--help"])
+    assert status.value.code == 0 and f"example:  python -m spot_ext {verb}" in capsys.readouterr().out
