@@ -22,6 +22,7 @@ _log = logging.getLogger(__name__)
 
 MAY_BE_MISSING = ("iou_embed.",)  # SPOT's IoU head: weights of the original TransT lack it
 _TRANST_ENTRY = "featurefusion_network.encoder.layers.0.linear11.weight"
+_TRANST_MODULE = "ltr.models.tracking.transt"  # and SPOT's transt_model
 _SKIP_PRETRAINING = {"backbone_pretrained": False, "backbone_weights": None}  # no download of what is replaced anyway
 _SUFFIXES = ("_t", "", "_s")  # of SPOT the teacher is the model to track with
 
@@ -180,14 +181,23 @@ def _build(constructor: NetConstructor | None, kwargs: dict, trusted_modules: It
     try:
         if constructor is not None:
             function = constructor_function(constructor.fun_module, constructor.fun_name, trusted_modules)
+            if is_transt and function.__module__.startswith(_TRANST_MODULE):  # weights know their sizes better than settings
+                kwargs = {**_transt().sizes(weights), **kwargs}
             return _call(function, constructor, kwargs, path)
     except MissingConstructor as error:
         if not is_transt:
             raise MissingConstructor(f"{path}: {error}") from None
         _log.info("%s: %s; built as TransT from the shapes of its weights instead", path, error)
+    try:
+        return _transt().from_state_dict(weights, net_info)
+    except BadValue as error:
+        raise BadValue(f"{path}: {error}") from None
+
+
+def _transt():
     from ltr.models.tracking import transt  # only when needed: it imports torchvision
 
-    return transt.from_state_dict(weights, net_info)
+    return transt
 
 
 def _call(function, constructor: NetConstructor, kwargs: dict, path: Path) -> nn.Module:

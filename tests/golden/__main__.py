@@ -1,7 +1,8 @@
 """Compare the library with a folder of reference numbers: `python -m tests.golden DIR`.
 
-One line a quantity: the largest absolute difference, the same relative to the largest reference value of its array, the
-tolerance, and whether every value is within it. Exit status: 0 all within, 1 not all, 2 DIR is unusable or lacks files.
+One line a quantity: the largest absolute difference, the largest relative one (to the largest value of its array; to each
+value where the tolerance is relative), the tolerance, and whether every value is within it. Exit status: 0 all within, 1 not
+all, 2 DIR is unusable or lacks files.
 """
 
 from __future__ import annotations

@@ -20,12 +20,12 @@ class Result:
 
     name: str
     absolute: float  # largest difference
-    relative: float  # the same, divided by the largest value of its array
+    relative: float  # the same, divided by the largest value of its array; by each value under a relative tolerance
     tolerance: str
     passed: bool
 
     def __str__(self) -> str:
-        return (f"{self.name:<66} abs {self.absolute:<9.2e} rel {self.relative:<9.2e} tolerance {self.tolerance:<21} "
+        return (f"{self.name:<66} abs {self.absolute:<9.2e} rel {self.relative:<9.2e} tolerance {self.tolerance:<22} "
                 f"{'pass' if self.passed else 'FAIL'}")
 
 
@@ -54,9 +54,11 @@ class Comparison:
             differences = np.where(same, 0.0, np.abs(ours - theirs))
             passed = bool((same | (differences <= absolute + relative * np.abs(theirs))).all())
         differences = np.where(np.isnan(differences), np.inf, differences)
-        largest = differences.max(initial=0.0)
-        scale = np.abs(theirs[np.isfinite(theirs)]).max(initial=0.0)
-        self._add(Result(what, float(largest), float(largest / scale) if scale else float(largest), tolerance, passed))
+        sizes = np.abs(np.where(np.isfinite(theirs), theirs, 0.0))
+        if absolute or not relative:  # of an array with zeros in it, single values mean nothing
+            sizes = np.full_like(sizes, sizes.max(initial=0.0))
+        shares = np.divide(differences, sizes, out=differences.copy(), where=sizes > 0)
+        self._add(Result(what, float(differences.max(initial=0.0)), float(shares.max(initial=0.0)), tolerance, passed))
 
     def equal(self, what: str, ours: Any, theirs: Any) -> None:
         """Both must be the same: arrays, or nested plain values."""

@@ -1,6 +1,5 @@
-"""The TransT tracker: geometry with a network that answers what it is told, and parity with the reference's boxes."""
+"""The TransT tracker: geometry with a network that answers what it is told. (Parity with the reference: tests/golden.)"""
 
-import importlib.util
 import math
 import time
 
@@ -136,34 +135,3 @@ def test_positions_must_be_a_square_grid():
         tracker = tracker_with(AnsweringNet())
         tracker.window = None
         tracker._window(7)
-
-
-def reference_net(golden, variant: str, numbers):
-    from ltr.models.tracking.transt import transt_resnet50
-    spec = importlib.util.spec_from_file_location("golden_fill", golden / "fill.py")
-    fill = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(fill)
-    net = fill.fill(transt_resnet50(iou_head=True, backbone_pretrained=False), 0, variant=variant.split("_")[0])
-    if "_box" in variant:
-        fill.override_transt_box(net)
-    if "_sharp" in variant:
-        scale, bias = (numbers[f"{variant}.class_{name}"].tolist() for name in ("scale", "bias"))
-        fill.override_transt_sharp(net, scale, bias)
-    return net
-
-
-@pytest.mark.parametrize("variant, frames", [
-    pytest.param("zm_box_sharp", 3),
-    *(pytest.param(variant, 20, marks=pytest.mark.slow) for variant in ("plain", "zm", "zm_box", "zm_box_sharp"))])
-def test_boxes_agree_with_the_reference(shared_dir, variant, frames):
-    golden = shared_dir / "golden"
-    spot, original = (np.load(golden / "seed0" / f"tracker_{name}_transt.npz") for name in ("spot", "pytracking"))
-    sequence = np.load(golden / "seed0" / "synthetic_sequence.npz")
-    tracker = tracker_with(reference_net(golden, variant, spot))
-    tracker.initialize(sequence["frames"][0], {"init_bbox": sequence["gt"][0].tolist()})
-    outputs = [tracker.track(frame) for frame in sequence["frames"][1:frames]]
-    boxes = np.array([output["target_bbox"] for output in outputs])
-    for reference in (spot, original):
-        assert np.abs(boxes - reference[f"{variant}.boxes"][1:frames]).max() < 0.05  # px
-    peaks = [output["best_score"] for output in outputs]
-    assert np.allclose(peaks, spot[f"{variant}.peak"][:frames - 1], atol=1e-4)

@@ -173,7 +173,7 @@ def test_splits_share_no_object():
 
 
 def test_a_seed_has_every_family_and_all_difficulties():
-    scenes = [toy.ToySettings(size=(96, 96), frames_range=(2, 2)).scene("val", index) for index in range(8)]
+    scenes = [toy.ToySettings(size=(96, 96), held_out_range=(2, 2)).scene("val", index) for index in range(8)]
     assert {scene.family for scene in scenes} == set(FAMILIES)
     levels = sorted(scene.difficulty for scene in scenes)
     assert levels[0] < 0.2 and levels[-1] > 0.8 and max(np.diff(levels)) < 0.3

@@ -27,6 +27,8 @@ __all__ = ["MLP", "SetCriterion", "TransT", "TransTSettings", "from_state_dict",
 
 logger = logging.getLogger(__name__)
 
+_LAYERS = "featurefusion_network.encoder.layers."
+
 
 class MLP(nn.Module):
     """`num_layers` linear layers with ReLU between them."""
@@ -230,21 +232,21 @@ def from_state_dict(state_dict: Mapping[str, Tensor], net_info: Mapping | None =
     return net.eval()
 
 
+def sizes(state_dict: Mapping[str, Tensor]) -> dict[str, int]:
+    """The options of both factories that the shapes of TransT's weights tell."""
+    layers = {int(name[len(_LAYERS):].split(".")[0]) for name in state_dict if name.startswith(_LAYERS)}
+    feedforward, hidden = state_dict[_LAYERS + "0.linear11.weight"].shape
+    return {"hidden_dim": hidden, "dim_feedforward": feedforward, "featurefusion_layers": 1 + max(layers)}
+
+
 def _recognise(state: Mapping[str, Tensor]):
     """Factory and options whose network has the shapes in `state`."""
-    prefix = "featurefusion_network.encoder.layers."
-    needed = ("input_proj.weight", prefix + "0.linear11.weight", "backbone.0.body.conv1.weight")
+    needed = ("input_proj.weight", _LAYERS + "0.linear11.weight", "backbone.0.body.conv1.weight")
     for name in needed:
         if name not in state:
             raise BadValue(f"these weights are not TransT's: there is no entry '{name}' among {len(state)}; "
                            "give a TransT or SPOT-TransT checkpoint")
-    layers = {int(name[len(prefix):].split(".")[0]) for name in state if name.startswith(prefix)}
-    options = {
-        "hidden_dim": state["input_proj.weight"].shape[0],
-        "dim_feedforward": state[prefix + "0.linear11.weight"].shape[0],
-        "featurefusion_layers": 1 + max(layers),
-        "iou_head": "iou_embed.layers.0.weight" in state,
-    }
+    options = {**sizes(state), "iou_head": "iou_embed.layers.0.weight" in state}
     stem = state["backbone.0.body.conv1.weight"]
     if stem.shape[-1] == 3:
         return transt_small, {**options, "width": stem.shape[0]}

@@ -32,10 +32,11 @@ class ToySettings:
     """What a toy set is a function of: equal settings give equal files."""
 
     seed: int = 0
-    n_train: int = 80
+    n_train: int = 30
     n_val: int = 10
-    n_test: int = 30
-    frames_range: tuple[int, int] = (36, 64)  # fewest and most frames of a video
+    n_test: int = 60
+    frames_range: tuple[int, int] = (80, 120)  # fewest and most frames of a training video
+    held_out_range: tuple[int, int] = (36, 64)  # the same for val and test: shorter, so that there are more of them
     size: tuple[int, int] = (320, 240)  # width, height
     version: int = VERSION
 
@@ -43,9 +44,9 @@ class ToySettings:
         if min(self.n_train, self.n_val, self.n_test) < 0 or self.n_train + self.n_val + self.n_test < 1:
             raise BadValue(f"toy videos: {self.n_train} train, {self.n_val} val and {self.n_test} test videos asked, "
                            "give counts of 0 or more and at least one video")
-        low, high = self.frames_range
-        if not 2 <= low <= high:
-            raise BadValue(f"toy videos: frames {low} to {high}, give at least 2 frames and the smaller number first")
+        for low, high in (self.frames_range, self.held_out_range):
+            if not 2 <= low <= high:
+                raise BadValue(f"toy videos: frames {low} to {high}, give at least 2 frames and the smaller number first")
         if min(self.size) < 96:
             raise BadValue(f"toy videos: size {self.size[0]} x {self.size[1]} is too small for the targets, "
                            "give at least 96 x 96 pixels")
@@ -62,7 +63,8 @@ class ToySettings:
     def scene(self, split: str, index: int) -> Scene:
         """The video `index` of `split`; length and difficulty are drawn for it alone, whatever the other counts."""
         draw = generator(self.seed, "toy settings", split, index)
-        frames = int(draw.integers(self.frames_range[0], self.frames_range[1] + 1))
+        low, high = self.frames_range if split == "train" else self.held_out_range
+        frames = int(draw.integers(low, high + 1))
         # Golden-ratio steps spread the difficulties evenly however many videos there are. The hardest quarter of what a
         # scene can do is left out: a network that learns in minutes would lose every one of those targets at once.
         difficulty = 0.75 * ((0.5 + index * 0.6180339887) % 1.0)
@@ -91,13 +93,13 @@ def video_name(split: str, index: int) -> str:
 
 
 def render(root: str | os.PathLike, seed: int = 0, splits: Mapping[str, int] | None = None,
-           size: tuple[int, int] = (320, 240), frames: tuple[int, int] = (36, 64), *, workers: int | None = None,
+           size: tuple[int, int] = (320, 240), frames: tuple[int, int] | None = None, *, workers: int | None = None,
            on_video: Callable[[int, int], None] | None = None) -> ToyTree:
     """Render the toy set below `root`, from the start, replacing a toy set that is there.
 
     Arguments:
-        splits: videos in each of train, val and test (a split left out gets none); None means 80, 10 and 30.
-        size: width and height of the frames; frames: fewest and most frames of a video.
+        splits: videos in each of train, val and test (a split left out gets none); None means 30, 10 and 60.
+        size: width and height of the frames; frames: fewest and most frames of a video (None: those of `ToySettings`).
         workers: processes; None means one for each core up to 8, fewer for few videos. The files do not depend on it.
         on_video: called with (videos done, videos in total) after each video.
     Raises BadValue for settings that cannot be rendered and for a folder that holds something else than a toy set.
@@ -109,7 +111,7 @@ def render(root: str | os.PathLike, seed: int = 0, splits: Mapping[str, int] | N
 
 
 def ensure(root: str | os.PathLike, seed: int = 0, splits: Mapping[str, int] | None = None,
-           size: tuple[int, int] = (320, 240), frames: tuple[int, int] = (36, 64), *, workers: int | None = None,
+           size: tuple[int, int] = (320, 240), frames: tuple[int, int] | None = None, *, workers: int | None = None,
            on_video: Callable[[int, int], None] | None = None) -> ToyTree:
     """Return the toy set below `root`; render what of it is not there yet (arguments and errors as `render`).
 
@@ -126,13 +128,14 @@ def ensure(root: str | os.PathLike, seed: int = 0, splits: Mapping[str, int] | N
     return ToyTree(root, settings)
 
 
-def _settings(seed: int, splits: Mapping[str, int] | None, size: tuple[int, int], frames: tuple[int, int]
+def _settings(seed: int, splits: Mapping[str, int] | None, size: tuple[int, int], frames: tuple[int, int] | None
               ) -> ToySettings:
+    lengths = {} if frames is None else {"frames_range": tuple(frames), "held_out_range": tuple(frames)}
     if splits is None:
-        return ToySettings(seed, frames_range=tuple(frames), size=tuple(size))
+        return ToySettings(seed, size=tuple(size), **lengths)
     if unknown := set(splits) - set(SPLITS):
         raise BadValue(f"toy videos: unknown split '{sorted(unknown)[0]}', choose from {', '.join(SPLITS)}")
-    return ToySettings(seed, *(splits.get(split, 0) for split in SPLITS), frames_range=tuple(frames), size=tuple(size))
+    return ToySettings(seed, *(splits.get(split, 0) for split in SPLITS), size=tuple(size), **lengths)
 
 
 def _plain(settings: ToySettings) -> dict:

@@ -22,7 +22,7 @@ from ltr.trainers.base_trainer import BaseTrainer
 from spot_ext import recipe
 from spot_ext.actor import SparseActor
 from spot_ext.architectures import get_architecture
-from spot_ext.config import DatasetConfig, OptimConfig, SparseConfig
+from spot_ext.config import DatasetConfig, SparseConfig
 from spot_ext.teacher import Teacher
 from spot_ext.trainer import SparseTrainer
 from tests.golden.checks.places import temporary_settings, write_annotations

@@ -62,7 +62,7 @@ def forward(golden: Golden, compare: Comparison, variant: str) -> None:
         compare.equal("inputs by formula", template, stored["template_u8"])
         compare.equal("inputs by formula", search, stored["search_u8"])
     template, search = augment.prepare(template), augment.prepare(search)
-    compare.close("normalised input", *stored.like("template_norm", template), absolute=1e-6)
+    compare.close("normalised input", *stored.like("template_norm", template), absolute=1e-5)
     net = filled_network(golden.seed, variant)
     with _recorded(net) as seen:
         outputs = net(search, template)

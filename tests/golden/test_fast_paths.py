@@ -1,0 +1,84 @@
+"""Faster ways through the full-size network against the plain one: no speed by drift.
+
+The tolerances are also in docs/fidelity.md. bf16 rounds to three digits: its boxes may move by a few pixels of 256 in a
+random network, which is why training and tracking use float32 unless asked.
+"""
+
+import math
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from ltr.models.loss.transt_criterion import TransTCriterion
+from spot_ext import augment
+from tests.golden import formulas
+from tests.golden.checks.networks import filled_network
+
+SAME = {"pred_logits": 1e-5, "pred_boxes": 5e-6, "pred_ious": 5e-6}
+ROUNDED = {"pred_logits": 5e-2, "pred_boxes": 1e-2, "pred_ious": 1e-2}
+TARGET = torch.tensor([[0.45, 0.5, 0.3, 0.25]])
+
+
+def plain_attention(query, key, value, allowed=None, dropout=0.0):
+    """Scaled dot-product attention as it is defined."""
+    scores = query @ key.transpose(-2, -1) / math.sqrt(query.shape[-1])
+    if allowed is not None:
+        scores = scores.masked_fill(~allowed, -torch.inf)
+    return scores.softmax(-1) @ value
+
+
+@pytest.fixture(scope="module")
+def crops():
+    sizes = {"search": 256, "template": 128}
+    return [augment.prepare(formulas.image(0, f"transt/{name}", size, size, cell=8, count=1)) for name, size in sizes.items()]
+
+
+def outputs_and_gradient(net, crops):
+    """Outputs, the training loss, and the gradient that reaches the first convolution."""
+    net.zero_grad(set_to_none=True)
+    outputs = net(*crops)
+    loss = TransTCriterion()(outputs, TARGET, with_iou=True)["total"]
+    loss.backward()
+    return {name: value.detach().float() for name, value in outputs.items()}, loss.detach(), \
+        net.backbone[0].body.conv1.weight.grad.clone()
+
+
+@pytest.fixture(scope="module")
+def plain(crops):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(F, "scaled_dot_product_attention", plain_attention)
+        return outputs_and_gradient(filled_network(0, "zm"), crops)
+
+
+@pytest.mark.parametrize(("path", "tolerances", "loss_tolerance", "gradient_tolerance"), [
+    ("fused attention", SAME, 1e-6, 1e-3),
+    ("channels-last", SAME, 1e-6, 1e-3),
+    ("bf16 autocast", ROUNDED, 1e-2, 0.3),
+], ids=["fused attention", "channels-last", "bf16 autocast"])
+def test_outputs_and_training_loss(path, tolerances, loss_tolerance, gradient_tolerance, crops, plain):
+    net = filled_network(0, "zm")
+    try:
+        if path == "channels-last":
+            net.to(memory_format=torch.channels_last)
+            crops = [crop.to(memory_format=torch.channels_last) for crop in crops]
+        with torch.autocast("cpu", torch.bfloat16, enabled=path == "bf16 autocast"):
+            outputs, loss, gradient = outputs_and_gradient(net, crops)
+    finally:
+        net.to(memory_format=torch.contiguous_format)
+    expected, expected_loss, expected_gradient = plain
+    for name, tolerance in tolerances.items():
+        torch.testing.assert_close(outputs[name], expected[name], atol=tolerance, rtol=0)
+    assert loss.item() == pytest.approx(expected_loss.item(), rel=loss_tolerance)
+    assert (gradient - expected_gradient).norm() <= gradient_tolerance * expected_gradient.norm()
+
+
+def test_encoding_templates_apart_changes_nothing(crops):
+    net = filled_network(0, "zm")
+    search, template = crops
+    with torch.no_grad():
+        expected = net(search, template)
+        net.template(template)
+        for outputs in (net.match(net.encode_template(template), search), net.track(search)):
+            for name, tolerance in SAME.items():
+                torch.testing.assert_close(outputs[name], expected[name], atol=tolerance, rtol=0)
