@@ -79,7 +79,8 @@ class Scene:
         facing = int(draw.choice([-1, 1]))
         target = thing(draw, self.family, wardrobe(draw, hue, vivid), facing)
         slender = target.extent().prod() ** 0.5 / target.extent().max()  # slender things are drawn longer
-        sizes = TARGET_SIZES[0] / slender, min(TARGET_SIZES[1] / slender, 0.6 * min(size))
+        largest = min(TARGET_SIZES[1] / slender, 0.6 * min(size))
+        sizes = min(TARGET_SIZES[0] / slender, 0.8 * largest), largest  # small frames have room for small targets only
         self.journey = journey(draw, frame_count, size, sizes, difficulty, not target.tumbles)
         self.target = _act(draw, target, self.journey.screen, self.journey.size, difficulty)
         self.others = self._neighbours(draw, hue, vivid)
