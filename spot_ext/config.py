@@ -39,6 +39,19 @@ class TeacherConfig:
 
 
 @dataclass(frozen=True)
+class ReferenceConfig:
+    """Where ours differs from the reference on purpose, True brings its behaviour back; see docs/fidelity.md.
+
+    Three more switches stand with what they change: `teacher.reference_mode`, `augment.reference_grey` and
+    `augment.reference_clamp`.
+    """
+
+    edges: bool = False  # a target beyond the crop's right or bottom edge has no positive position
+    key_guard: bool = False  # the store protects labels by their confidence only, and some pseudo-labels by accident
+    same_relay: bool = False  # the relay frame may be the unlabelled frame itself
+
+
+@dataclass(frozen=True)
 class OptimConfig:
     """AdamW with one step of the learning rate."""
 
@@ -74,9 +87,10 @@ class SparseConfig:
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     teacher: TeacherConfig = field(default_factory=TeacherConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
+    reference: ReferenceConfig = field(default_factory=ReferenceConfig)
 
     def replace(self, **changes: Any) -> SparseConfig:
-        """A copy with other values; `crops`, `augment`, `teacher` and `optim` take a dict of changes."""
+        """A copy with other values; `crops`, `augment`, `teacher`, `optim` and `reference` take a dict of changes."""
         for name, value in changes.items():
             if name not in (known := [f.name for f in dataclasses.fields(self)]):
                 raise BadValue(f"a SPOT recipe has no setting '{name}'{suggestion(name, known)}")
@@ -111,7 +125,7 @@ class SparseConfig:
 
     def __post_init__(self) -> None:
         for part, kind in (("crops", CropConfig), ("augment", AugmentConfig), ("teacher", TeacherConfig),
-                           ("optim", OptimConfig)):
+                           ("optim", OptimConfig), ("reference", ReferenceConfig)):
             if not isinstance(getattr(self, part), kind):
                 raise BadValue(f"{part} must be a {kind.__name__}, e.g. {kind.__name__}()")
         for name in ("k", "epochs", "iterations", "batch", "labelled"):

@@ -44,7 +44,7 @@ def make_trainer(settings, config: SparseConfig, labels_folder: Path | None = No
     log.info("%d videos, %d targets, %d labelled frames", pool.num_videos, pool.num_paths, pool.num_labels)
 
     torch.manual_seed(settings.seed)  # the initial weights
-    architecture = get_architecture(config.architecture)
+    architecture = get_architecture(config.architecture, config.reference.edges)
     net = architecture.build(_with_weights_file(config.network, settings))
     teacher = Teacher(net, architecture, config.teacher.window_weight, config.teacher.reference_mode)
     actor = SparseActor(net, teacher, architecture, config)
@@ -52,7 +52,8 @@ def make_trainer(settings, config: SparseConfig, labels_folder: Path | None = No
     optimizer = torch.optim.AdamW(architecture.parameter_groups(net, optim.lr, optim.lr_backbone), lr=optim.lr,
                                   weight_decay=optim.weight_decay)
     scheduler = torch.optim.lr_scheduler.StepLR(optimizer, optim.decay_epoch, optim.decay)
-    source = SampleSource(pool, config.crops, settings.seed, config.teacher.propagating_step, config.frame_cache_mb)
+    source = SampleSource(pool, config.crops, settings.seed, config.teacher.propagating_step, config.frame_cache_mb,
+                          distinct_relay=not config.reference.same_relay)
     loader = SparseLoader(source, config.iterations, config.num_workers)
     writer = TensorboardWriter(str(Path(settings.env.tensorboard_dir) / settings.project_path), ["train"])
     settings.print_interval = getattr(settings, "print_interval", 50)

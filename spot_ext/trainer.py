@@ -79,7 +79,7 @@ class SparseTrainer(BaseTrainer):
         if stage == BURN_IN:
             self.teacher.update(self.actor.net, keep=0)  # its file is then of use from the first epoch on
         if triplets:
-            self._count_commit(found.commit(epoch))
+            self._count_commit(found.commit(epoch, config.reference.key_guard))
         self._log_epoch(watch)
 
     def store_epoch(self, epoch: int) -> int:

@@ -17,9 +17,9 @@ from spot_ext.architectures.base import Outputs, Prediction
 class TransTArchitecture:
     """`transt`: the published network with an IoU head; `transt_small`: 0.4 M parameters for two CPU cores."""
 
-    def __init__(self, name: str):
+    def __init__(self, name: str, reference_edges: bool = False):
         self.name = name
-        self._criterion = TransTCriterion()
+        self._criterion = TransTCriterion(reference_edges=reference_edges)
 
     def build(self, options: Mapping[str, Any]) -> nn.Module:
         """Make the network with an IoU head; `options` are the factory's keyword arguments."""

@@ -40,8 +40,10 @@ class Draw:
 class SampleSource(Dataset):
     """Makes the sample of a `Draw`."""
 
-    def __init__(self, pool: VideoPool, crops: CropConfig, seed: int, propagating_step: int = 1, cache_mb: float = 256):
-        self.pool, self.crops, self.seed, self.propagating_step = pool, crops, seed, propagating_step
+    def __init__(self, pool: VideoPool, crops: CropConfig, seed: int, propagating_step: int = 1, cache_mb: float = 256,
+                 distinct_relay: bool = True):
+        self.pool, self.crops, self.seed = pool, crops, seed
+        self.propagating_step, self.distinct_relay = propagating_step, distinct_relay
         self.frames = FrameReader(pool, cache_mb)
 
     def __getitem__(self, draw: Draw) -> LabelledPair | Triplet:
@@ -65,7 +67,7 @@ class SampleSource(Dataset):
 
     def _triplet(self, draw: Draw, path: int, rng: np.random.Generator) -> Triplet:
         view = self.pool.store(draw.version).path(path)
-        drawn = draw_unlabelled(view, rng, self.propagating_step)
+        drawn = draw_unlabelled(view, rng, self.propagating_step, self.distinct_relay)
         frame = self.frames.read(path, drawn.frame_id)
         coarse = coarse_box(view.explored_ids, view.boxes_xywh, drawn.frame_id)
         return Triplet(

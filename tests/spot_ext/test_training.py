@@ -166,6 +166,19 @@ def test_wrong_settings_are_sentences(settings, tree, overrides, message):
         recipe.train(settings(**overrides), tiny(tree))
 
 
+@pytest.mark.parametrize("switch", ["reference.edges", "reference.key_guard", "reference.same_relay",
+                                    "teacher.reference_mode", "augment.reference_grey", "augment.reference_clamp"])
+def test_reference_switches_reach_what_they_change(settings, tree, switch):
+    trainer = recipe.make_trainer(settings(**{switch: "true"}), tiny(tree).override({switch: "true"}))
+    found = {"reference.edges": lambda: trainer.actor.architecture._criterion.reference_edges,
+             "reference.key_guard": lambda: trainer.config.reference.key_guard,
+             "reference.same_relay": lambda: not trainer.loader.loader.dataset.distinct_relay,
+             "teacher.reference_mode": lambda: trainer.teacher.net.training,
+             "augment.reference_grey": lambda: trainer.actor.config.augment.reference_grey,
+             "augment.reference_clamp": lambda: trainer.actor.config.augment.reference_clamp}
+    assert found[switch]() is True
+
+
 @pytest.mark.parametrize("name", ["transt_sparse", "transt_sparse_k2", "transt_sparse_k5", "transt_sparse_got10k"])
 def test_recipe_without_data_names_what_is_missing(settings, name):
     from ltr.run_training import find_recipe
