@@ -116,6 +116,7 @@ def _run_in_workers(jobs: list[tuple[Sequence, Tracker]], debug, threads: int, v
                     quiet: bool) -> Iterator[Any]:
     """The outcomes of `run_sequence` over `jobs`, as they come in from `threads` processes."""
     context = multiprocessing.get_context("spawn")  # CUDA does not survive a fork
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # for the workers: threads that wait must not spin on full cores
     counter = context.Value("i", 0)
     torch_threads = max(1, _usable_cores() // threads)
     pool = ProcessPoolExecutor(threads, mp_context=context, initializer=_start_worker,
