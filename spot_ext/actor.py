@@ -66,7 +66,7 @@ class SparseActor(BaseActor):
         found = self.teacher.find(augment.prepare(batch.keys, draws.template_factors),
                                   augment.prepare(batch.unlabelled, draws.search_factors), clamp)
         boxes = _clip(batch.unlabelled_windows.to_frame(found.boxes_xywh), batch.frame_sizes, clamp)
-        labelled = ~batch.labels_xywh.isnan().any(1)
+        labelled = ~batch.labels_xywh.isnan().any(1) & (not self.config.reference.review_guess)
         confidences = torch.where(labelled, torch.ones_like(found.ious), found.ious)
         boxes = torch.where(labelled[:, None], batch.labels_xywh, boxes)
         inside = (boxes[:, 2:] >= 1).all(1)  # a box clipped to nothing lies outside the frame
@@ -74,14 +74,17 @@ class SparseActor(BaseActor):
         return PseudoLabels(boxes, confidences, accepted, labelled)
 
     def __call__(self, batch: SparseBatch, pseudo: PseudoLabels | None,
-                 generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
+                 generator: torch.Generator) -> tuple[Tensor | None, dict[str, float]]:
         """Loss of one iteration, see `combine`, and its parts.
 
-        Without any accepted pseudo-label the labelled part is learned alone, at its usual weight.
+        Without any accepted pseudo-label the labelled part is learned alone, at its usual weight; with
+        `reference.drop_empty` there is no loss then and the iteration is to be skipped.
         """
         parts = [self._labelled(batch.labelled, generator)]
         if pseudo is not None and bool(pseudo.accepted.any()):
             parts.append(self._unlabelled(batch.unlabelled, pseudo, generator))
+        elif pseudo is not None and self.config.reference.drop_empty:
+            return None, {}
         outputs = self.net(torch.cat([part.searches for part in parts]), torch.cat([part.templates for part in parts]))
         count = len(parts[0].searches)
         labelled = self.objective(self.architecture.rows(outputs, 0, count), parts[0].boxes_cxcywh, True)

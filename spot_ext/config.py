@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ltr.admin.errors import BadValue, suggestion
+from ltr.data.faults import DEFAULT_SHARE, checked_share
 from spot_ext.augment import AugmentConfig
 from spot_ext.data.crops import CropConfig
 from spot_ext.data.videos import STAGES
@@ -49,6 +50,8 @@ class ReferenceConfig:
     edges: bool = False  # a target beyond the crop's right or bottom edge has no positive position
     key_guard: bool = False  # the store protects labels by their confidence only, and some pseudo-labels by accident
     same_relay: bool = False  # the relay frame may be the unlabelled frame itself
+    review_guess: bool = False  # a labelled frame that is drawn as unlabelled is learned with the teacher's box
+    drop_empty: bool = False  # an iteration without any accepted pseudo-label is skipped, labelled half included
 
 
 @dataclass(frozen=True)
@@ -77,8 +80,10 @@ class SparseConfig:
     batch: int = 32  # labelled pairs per burn-in iteration
     labelled: int = 8  # labelled pairs per sparse iteration
     unlabelled: int = 24  # triplets per sparse iteration; 0 goes on with labels only
+    pair_gap: int | None = None  # frames between template and search of a labelled pair, at most; None: any two labels
     num_workers: int = 8
     frame_cache_mb: float = 256
+    max_fault_share: float = DEFAULT_SHARE  # draws of an epoch that may meet unusable files; more of them end the run
     checkpoint_interval: int = 1  # epochs
     keep_checkpoints: int = 3  # newest ones kept on disk, besides every `keep_every`-th
     keep_every: int = 25
@@ -128,6 +133,7 @@ class SparseConfig:
                            ("optim", OptimConfig), ("reference", ReferenceConfig)):
             if not isinstance(getattr(self, part), kind):
                 raise BadValue(f"{part} must be a {kind.__name__}, e.g. {kind.__name__}()")
+        checked_share(self.max_fault_share)
         for name in ("k", "epochs", "iterations", "batch", "labelled"):
             if getattr(self, name) < 1:
                 raise BadValue(f"{name} is {getattr(self, name)}: give at least 1")

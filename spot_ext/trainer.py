@@ -13,6 +13,7 @@ from ltr.admin.errors import BadInput
 from ltr.admin.files import replacing
 from ltr.admin.loading import load_state
 from ltr.admin.stats import AverageMeter
+from ltr.data import faults
 from ltr.data.seeding import torch_generator
 from ltr.trainers.base_trainer import BaseTrainer
 from spot_ext.actor import PseudoLabels, SparseActor
@@ -70,7 +71,8 @@ class SparseTrainer(BaseTrainer):
                     _record(found, batch.unlabelled, pseudo)
             with watch("student"):
                 loss, values = self.actor(batch, pseudo, generator)
-                self._step(loss)
+                if loss is not None:
+                    self._step(loss)
             if pseudo is not None and not pseudo.labelled.all():
                 values["yield"] = pseudo.found_share
             self._count(values, pairs + triplets)
@@ -109,7 +111,8 @@ class SparseTrainer(BaseTrainer):
 
     def _shown(self) -> dict[str, float]:
         meters = self.stats["train"]
-        return {name: meters[name].avg for name in SHOWN if name in meters and meters[name].count}
+        shown = {name: meters[name].avg for name in SHOWN if name in meters and meters[name].count}
+        return {**shown, "redrawn": self.loader.faults.count} if self.loader.faults.count else shown
 
     def _count_commit(self, commit) -> None:
         share = PseudoLabelStore.open(self.pool.store_folder, self.epoch, verify=False).explored_share().total
@@ -118,6 +121,10 @@ class SparseTrainer(BaseTrainer):
     def _log_epoch(self, watch: Stopwatch) -> None:
         self._count({f"Time/{part}": seconds for part, seconds in watch.seconds.items()}, 1)
         self._count({f"LearningRate/group{i}": group["lr"] for i, group in enumerate(self.optimizer.param_groups)}, 1)
+        if self.loader.faults.count or faults.NAME in self.stats["train"]:
+            self._count({faults.NAME: self.loader.faults.count}, 1)
+        if self.loader.faults.count:
+            log.warning("epoch %d: %s", self.epoch, self.loader.faults.summary())
         for meter in self.stats["train"].values():
             meter.new_epoch()
         if self.writer is not None:

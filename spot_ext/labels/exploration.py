@@ -33,6 +33,28 @@ class UnlabelledDraw:
         return self.frame_id == self.key_id  # the key frame nearest to a key frame is itself
 
 
+def draw_pair(key_ids: np.ndarray, rng: np.random.Generator, gap: int | None = None) -> tuple[int, int]:
+    """Template and search frame of a labelled pair, drawn with replacement: both may be the same frame.
+
+    `gap` keeps the search frame within that many frames of the template; with dense labels a smaller one makes easier
+    pairs, as a target looks more alike.
+    """
+    template = int(rng.choice(key_ids))
+    near = key_ids if gap is None else frames_between(key_ids, template - gap, template + gap)
+    return template, int(rng.choice(near))
+
+
+def frames_between(frame_ids: np.ndarray, lowest: int, highest: int) -> np.ndarray:
+    """Those of the sorted `frame_ids` from `lowest` to `highest`, never none.
+
+    Limits outside the frames are moved to the first or last of them; without a frame between the limits it is the one
+    nearest to their middle. Limits in the wrong order are put right.
+    """
+    low, high = np.clip(sorted((lowest, highest)), frame_ids[0], frame_ids[-1])
+    between = frame_ids[(frame_ids >= low) & (frame_ids <= high)]
+    return between if len(between) else frame_ids[[np.abs(frame_ids - (low + high) / 2).argmin()]]
+
+
 def p_propagate(num_explored: int, length: int) -> float:
     """Probability of propagating rather than reviewing: the share of the video still unexplored."""
     return min(1.0, max(0.0, 1 - num_explored / length))
@@ -129,12 +151,25 @@ def coarse_box(frame_ids: np.ndarray, boxes_xywh: np.ndarray, target: int,
     The nearest frame's box; when the frames on both sides are at most `reach` apart, their linear interpolation.
     """
     index, other = neighbours(frame_ids, target)
-    id_1, id_2 = int(frame_ids[index]), int(frame_ids[other])
-    box_1 = np.asarray(boxes_xywh[index], dtype=np.float32)
+    return interpolated_box(int(frame_ids[index]), boxes_xywh[index], int(frame_ids[other]), boxes_xywh[other], target,
+                            reach)
+
+
+def interpolated_box(id_1: int, box_1: np.ndarray, id_2: int, box_2: np.ndarray, target: int,
+                     reach: int = INTERPOLATION_REACH, reference_mirror: bool = False) -> np.ndarray:
+    """Float32 box (4,) on the line between the boxes of two frames at most `reach` apart; otherwise the first box.
+
+    `target` lies between the frames. Outside of them the nearer frame's box is given; `reference_mirror=True` takes
+    the distance to the second frame without its sign, as the reference does, which mirrors what lies beyond it.
+    """
+    box_1, box_2 = np.asarray(box_1, dtype=np.float32), np.asarray(box_2, dtype=np.float32)
     if not 0 < abs(id_2 - id_1) <= reach:
         return box_1.copy()
-    weight = np.float32((target - id_1) / (id_2 - id_1))
-    return box_1 + weight * (np.asarray(boxes_xywh[other], dtype=np.float32) - box_1)
+    if reference_mirror:
+        weight = np.float32(1 - abs(id_2 - target) / abs(id_2 - id_1))
+    else:
+        weight = np.float32(np.clip((target - id_1) / (id_2 - id_1), 0, 1))
+    return box_1 + weight * (box_2 - box_1)
 
 
 def _uniform_in(first: np.ndarray, last: np.ndarray, rng: np.random.Generator) -> int:

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from spot_ext.labels.exploration import (
     candidate_frames,
     coarse_box,
+    draw_pair,
     draw_unlabelled,
+    frames_between,
     inner_distance,
     nearest,
     p_propagate,
@@ -78,6 +80,20 @@ def test_reviewing_may_allow_the_same_frame_twice():
     view, rng = view_of(2, [0], [0, 1]), np.random.default_rng(2)
     draws = [draw_unlabelled(view, rng, distinct_relay=False) for _ in range(50)]
     assert {d.frame_id == d.relay_id for d in draws} == {True, False}
+
+
+@pytest.mark.parametrize(("lowest", "highest", "expected"), [
+    (-9, 40, [3, 9, 20]), (4, 9, [9]), (-5, 2, [3]), (30, 50, [20]), (9, 4, [9]), (4, 5, [3]), (11, 19, [20]),
+], ids=["all", "inside", "before all", "after all", "wrong order", "none, nearer left", "none, nearer right"])
+def test_frames_between(lowest, highest, expected):
+    assert frames_between(np.array([3, 9, 20]), lowest, highest).tolist() == expected
+
+
+@pytest.mark.parametrize(("gap", "expected"), [(None, {0, 1, 4, 5, 12, 16, 17}), (0, {0}), (5, {0, 1, 4, 5}),
+                                             (12, {0, 1, 4, 5, 12})])
+def test_pairs_are_drawn_with_replacement_and_within_the_gap(gap, expected):
+    ids, rng = np.array([2, 3, 7, 19]), np.random.default_rng(0)
+    assert {abs(a - b) for a, b in (draw_pair(ids, rng, gap) for _ in range(400))} == expected
 
 
 @pytest.mark.parametrize(("target", "expected"), [(0, 3), (5, 3), (6, 9), (7, 9), (40, 9), (3, 3)],

@@ -1,5 +1,6 @@
 """Training with SPOT on a small real tree: both stages, resuming, and what decides the result."""
 
+import dataclasses
 import os
 import signal
 import subprocess
@@ -13,6 +14,7 @@ import torch
 from ltr.admin.checkpoint import read_checkpoint
 from ltr.admin.errors import BadInput, BadValue, NotConfigured
 from ltr.admin.settings import Settings
+from ltr.data.seeding import torch_generator
 from spot_ext import recipe
 from spot_ext.config import CropConfig, DatasetConfig, OptimConfig, SparseConfig, TeacherConfig
 
@@ -99,6 +101,25 @@ def test_nothing_accepted_still_learns_from_labels(settings, tree):
                            weights(trainer.student_file(2))["input_proj.weight"])
 
 
+def test_reference_drops_iterations_in_which_nothing_is_accepted(settings, tree):
+    trainer = recipe.train(settings(), tiny(tree, teacher={"iou_threshold": 1.1},
+                                            reference={"drop_empty": True, "review_guess": True}))
+    burnt_in, end = weights(trainer.student_file(2)), weights(trainer.student_file(4))
+    assert all(torch.equal(burnt_in[name], end[name]) for name in end)
+
+
+def test_reference_may_guess_labelled_frames(settings, tree):
+    batch = next(recipe.make_trainer(settings(), tiny(tree)).loader.epoch("sparse", 3, 0, 2, 4)).unlabelled
+    batch = dataclasses.replace(batch, labels_xywh=torch.tensor([[5.0, 5, 20, 20]] + [[float("nan")] * 4] * 3).double())
+    first = {}
+    for guess in (False, True):
+        trainer = recipe.make_trainer(settings(), tiny(tree, reference={"review_guess": guess}))
+        pseudo = trainer.actor.pseudo_label(batch, torch_generator(0, "test"))
+        first[guess] = pseudo.boxes_xywh[0].tolist(), bool(pseudo.labelled[0])
+    assert first[False] == ([5, 5, 20, 20], True)
+    assert first[True][0] != [5, 5, 20, 20] and not first[True][1]
+
+
 def test_result_does_not_depend_on_workers_but_on_the_seed(settings, tree):
     alone = recipe.train(settings("alone"), tiny(tree))
     helped = recipe.train(settings("helped"), tiny(tree, num_workers=2))
@@ -167,12 +188,15 @@ def test_wrong_settings_are_sentences(settings, tree, overrides, message):
 
 
 @pytest.mark.parametrize("switch", ["reference.edges", "reference.key_guard", "reference.same_relay",
+                                    "reference.review_guess", "reference.drop_empty",
                                     "teacher.reference_mode", "augment.reference_grey", "augment.reference_clamp"])
 def test_reference_switches_reach_what_they_change(settings, tree, switch):
     trainer = recipe.make_trainer(settings(**{switch: "true"}), tiny(tree).override({switch: "true"}))
     found = {"reference.edges": lambda: trainer.actor.architecture._criterion.reference_edges,
              "reference.key_guard": lambda: trainer.config.reference.key_guard,
              "reference.same_relay": lambda: not trainer.loader.loader.dataset.distinct_relay,
+             "reference.review_guess": lambda: trainer.actor.config.reference.review_guess,
+             "reference.drop_empty": lambda: trainer.actor.config.reference.drop_empty,
              "teacher.reference_mode": lambda: trainer.teacher.net.training,
              "augment.reference_grey": lambda: trainer.actor.config.augment.reference_grey,
              "augment.reference_clamp": lambda: trainer.actor.config.augment.reference_clamp}

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from spot_ext.labels import result_file
+from spot_ext.labels import exploration, result_file
 from spot_ext.labels.exploration import candidate_frames, coarse_box, draw_unlabelled, inner_distance, neighbours, p_propagate
 from spot_ext.labels.key_frames import base_frame, candidates, walk_back_to_human_box, windows
 from spot_ext.store import PathView, PseudoLabelStore
@@ -85,7 +85,7 @@ def unlabelled_frames(golden: Golden, compare: Comparison) -> None:
 
 @check("sampler_helpers", "sampler_helpers.json")
 def helpers(golden: Golden, compare: Comparison) -> None:
-    """Nearest frames, and boxes between two frames; outside of both the reference mirrors the weight (bug S5)."""
+    """Nearest frames, frames between limits, and boxes between two frames (outside of both with S5's switch)."""
     stored = golden.json("sampler_helpers.json")
     for case in stored["find_nearest_frames"]:
         ids = np.array(case["candidates"])
@@ -93,10 +93,18 @@ def helpers(golden: Golden, compare: Comparison) -> None:
         compare.equal("nearest frames", ids[[index for index, _ in found]].tolist(), case["nearest"])
         compare.equal("opposite frames", ids[[other for _, other in found]].tolist(), case["second"])
     for case in stored["linear_interpolation_bbox"]:
-        (id_1, box_1), (id_2, box_2) = sorted([(case["fid_1"], case["bbox_1"]), (case["fid_2"], case["bbox_2"])])
+        first, second = (case["fid_1"], np.array(case["bbox_1"])), (case["fid_2"], np.array(case["bbox_2"]))
+        box = exploration.interpolated_box(*first, *second, case["target"], case["limit"], reference_mirror=True)
+        compare.close("interpolated box px", box, case["result"], **GEOMETRY)
+        (id_1, box_1), (id_2, box_2) = sorted([first, second], key=lambda frame: frame[0])
         if id_1 < id_2 <= id_1 + case["limit"] and id_1 <= case["target"] <= id_2:
             box = coarse_box(np.array([id_1, id_2]), np.array([box_1, box_2], np.float32), case["target"], case["limit"])
             compare.close("interpolated box px", box, case["result"], **GEOMETRY)
+    for case in stored["sample_from_candidates"]:
+        ids = np.array(case["candidates"])
+        if isinstance(case["population"], list):  # no candidate between the limits: an IndexError in the reference (S8)
+            low, high = (end if case[name] is None else case[name] for name, end in (("min_id", ids[0]), ("max_id", ids[-1])))
+            compare.equal("frames between", exploration.frames_between(ids, low, high).tolist(), case["population"])
 
 
 @check("sampler_state_update", "sampler_state_update.json")
