@@ -151,7 +151,10 @@ def _kept_network(net_path: str, kwargs: dict, device: torch.device) -> torch.nn
               for place in loading.network_candidates(net_path)]
     key = (tuple(states), repr(sorted(kwargs.items())), str(device))
     if key not in _networks:
-        _networks[key] = loading.load_network(net_path, **kwargs).to(device).eval()
+        net = loading.load_network(net_path, **kwargs).eval()
+        if hasattr(net, "fold_norms"):
+            net.fold_norms()  # equal to rounding, see docs/fidelity.md
+        _networks[key] = net.to(device)
         while len(_networks) > KEPT_NETWORKS:
             _networks.popitem(last=False)
     _networks.move_to_end(key)

@@ -4,12 +4,14 @@ The tolerances are also in docs/fidelity.md. bf16 rounds to three digits: its bo
 random network, which is why training and tracking use float32 unless asked.
 """
 
+import copy
 import math
 
 import pytest
 import torch
 from torch.nn import functional as F
 
+from ltr.admin.errors import BadValue
 from ltr.models.loss.transt_criterion import TransTCriterion
 from spot_ext import augment
 from tests.golden import formulas
@@ -71,6 +73,20 @@ def test_outputs_and_training_loss(path, tolerances, loss_tolerance, gradient_to
         torch.testing.assert_close(outputs[name], expected[name], atol=tolerance, rtol=0)
     assert loss.item() == pytest.approx(expected_loss.item(), rel=loss_tolerance)
     assert (gradient - expected_gradient).norm() <= gradient_tolerance * expected_gradient.norm()
+
+
+def test_folded_norms(crops):
+    net = filled_network(0, "zm")
+    folded = copy.deepcopy(net)
+    folded.fold_norms()
+    assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in folded.modules())
+    with torch.no_grad():
+        expected, outputs = net(*crops), folded(*crops)
+    for name, tolerance in SAME.items():
+        torch.testing.assert_close(outputs[name], expected[name], atol=tolerance, rtol=0)
+    with pytest.raises(BadValue, match="eval mode"):
+        net.train().fold_norms()
+    net.eval()
 
 
 def test_encoding_templates_apart_changes_nothing(crops):

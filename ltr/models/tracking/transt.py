@@ -17,7 +17,8 @@ from torch import Tensor, nn
 
 from ltr.admin.errors import BadValue, suggestion
 from ltr.admin.model_constructor import model_constructor
-from ltr.models.backbone.transt_backbone import Joiner, SmallBackbone, build_backbone
+from ltr.models.backbone.transt_backbone import Joiner, SmallBackbone, SmallResNet, TruncatedResNet50, build_backbone
+from ltr.models.folding import fold_norms
 from ltr.models.loss.transt_criterion import SetCriterion, transt_loss, usable_device
 from ltr.models.neck.featurefusion_network import FeatureFusionNetwork, build_featurefusion_network
 from ltr.models.neck.position_encoding import build_position_encoding
@@ -112,6 +113,10 @@ class TransT(nn.Module):
         if self.zf is None:
             raise RuntimeError("TransT.track was called before TransT.template; give the template crop to it first")
         return self._predict(self.zf, self.pos_template, self._encode(x))
+
+    def fold_norms(self) -> None:
+        """Make inference faster, in place: the backbone's batch norms become part of its convolutions. Needs eval mode."""
+        fold_norms(self.backbone, (TruncatedResNet50, SmallResNet))
 
     def _encode(self, images) -> Tensor:
         return self.input_proj(self.backbone[0](_images(images))[-1])

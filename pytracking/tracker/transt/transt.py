@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import math
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -60,33 +61,41 @@ class TransT(SiameseTracker):
         Returns `target_bbox` [x, y, w, h] and floats: `best_score` (windowed score of the chosen cell), `target_score`
         (the same without the window) and, when the network predicts it, `pred_iou` (expected overlap).
         """
-        side = context_side(*self.size, SEARCH_FACTOR)
-        crop = self.get_subwindow(image, self.center_pos, self.search_size, side, self.channel_average)
-        scores_N, boxes_cxcywh_N4, ious_N = self._decode(self.net.track(self.net.preprocess_image(crop)))
+        return self._follow(_tables(self.net.track(self.net.preprocess_image(self._search_crop(image))))[0], image.shape)
 
+    @classmethod
+    @torch.inference_mode()
+    def track_many(cls, trackers: Sequence[TransT], images: Sequence[np.ndarray]) -> list[dict[str, Any]]:
+        """What `track` returns for each tracker on its image, in one pass of the network that they share."""
+        net = trackers[0].net
+        crops = torch.cat([tracker._search_crop(image) for tracker, image in zip(trackers, images, strict=True)])
+        templates = torch.cat([tracker.net.zf for tracker in trackers])
+        tables = _tables(net.match(templates, net.preprocess_image(crops)))
+        return [tracker._follow(table, image.shape)
+                for tracker, table, image in zip(trackers, tables, images, strict=True)]
+
+    def _search_crop(self, image: np.ndarray) -> torch.Tensor:
+        """The region `(1, 3, S, S)` of `image` in which the target is looked for."""
+        self.search_side = context_side(*self.size, SEARCH_FACTOR)
+        return self.get_subwindow(image, self.center_pos, self.search_size, self.search_side, self.channel_average)
+
+    def _follow(self, table: np.ndarray, image_shape: tuple[int, ...]) -> dict[str, Any]:
+        """Move to the best of the predictions `table` (see `_tables`) for the search crop taken last."""
+        scores_N, boxes_cxcywh_N4 = table[:, 0], table[:, 1:5]
         windowed_N = scores_N * (1 - self.window_penalty) + self._window(len(scores_N)) * self.window_penalty
         best = int(np.argmax(windowed_N))
-        box = boxes_cxcywh_N4[best].astype(np.float64) * side
+        box = boxes_cxcywh_N4[best].astype(np.float64) * self.search_side
         if not (np.isfinite(box).all() and np.isfinite(windowed_N[best])):
             raise BadInput("the network's output is not finite - its weights are damaged, or its training diverged")
-        frame_size = np.array([image.shape[1], image.shape[0]], dtype=np.float64)
-        self.center_pos = np.clip(self.center_pos + box[:2] - side / 2, 0, frame_size)
+        frame_size = np.array([image_shape[1], image_shape[0]], dtype=np.float64)
+        self.center_pos = np.clip(self.center_pos + box[:2] - self.search_side / 2, 0, frame_size)
         self.size = np.minimum(np.maximum(box[2:], SMALLEST_SIDE), frame_size)
 
         output = {"target_bbox": [*(self.center_pos - self.size / 2).tolist(), *self.size.tolist()],
                   "best_score": float(windowed_N[best]), "target_score": float(scores_N[best])}
-        if ious_N is not None:
-            output["pred_iou"] = float(ious_N[best])
+        if table.shape[1] > 5:
+            output["pred_iou"] = float(table[best, 5])
         return output
-
-    @staticmethod
-    def _decode(outputs: dict[str, torch.Tensor]) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-        """Target scores `(N,)`, boxes `(N, 4)` and IoUs `(N,)` or None, in one copy from the GPU (a sync point)."""
-        parts = [outputs["pred_logits"][0].float().softmax(-1)[:, :1], outputs["pred_boxes"][0].float()]
-        if outputs.get("pred_ious") is not None:
-            parts.append(outputs["pred_ious"][0].float().reshape(-1, 1))
-        table = torch.cat(parts, dim=1).cpu().numpy()
-        return table[:, 0], table[:, 1:5], table[:, 5] if table.shape[1] > 5 else None
 
     def _window(self, positions: int) -> np.ndarray:
         """Outer product of two Hann windows over the square grid of `positions` cells, row by row."""
@@ -97,3 +106,11 @@ class TransT(SiameseTracker):
             hann = np.hanning(side)
             self.window = np.outer(hann, hann).flatten()
         return self.window
+
+
+def _tables(outputs: dict[str, torch.Tensor]) -> np.ndarray:
+    """`(B, N, 5 or 6)`: target score, box cxcywh and, when predicted, IoU, in one copy from the GPU (a sync point)."""
+    parts = [outputs["pred_logits"].float().softmax(-1)[..., :1], outputs["pred_boxes"].float()]
+    if outputs.get("pred_ious") is not None:
+        parts.append(outputs["pred_ious"].float().reshape(*parts[0].shape))
+    return torch.cat(parts, dim=-1).cpu().numpy()
