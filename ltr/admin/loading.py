@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import logging
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from torch import Tensor, nn
@@ -21,8 +23,10 @@ from ltr.admin.settings import Settings
 _log = logging.getLogger(__name__)
 
 MAY_BE_MISSING = ("iou_embed.",)  # SPOT's IoU head: weights of the original TransT lack it
-_TRANST_ENTRY = "featurefusion_network.encoder.layers.0.linear11.weight"
-_TRANST_MODULE = "ltr.models.tracking.transt"  # and SPOT's transt_model
+_FAMILIES = {  # entry of the weights that tells a family of networks, and the module (and its namesakes) that builds it
+    "featurefusion_network.encoder.layers.0.linear11.weight": "ltr.models.tracking.transt",
+    "connect_model.bbox_tower.0.weight": "ltr.models.tracking.ocean",
+}
 _SKIP_PRETRAINING = {"backbone_pretrained": False, "backbone_weights": None}  # no download of what is replaced anyway
 _SUFFIXES = ("_t", "", "_s")  # of SPOT the teacher is the model to track with
 
@@ -37,7 +41,7 @@ def load_network(network_dir: str | os.PathLike | None = None, checkpoint: int |
     stored arguments of the network's factory; unknown ones are ignored with a warning. `constructor_fun_name` and
     `constructor_module` name another factory. `trusted_modules`: see `model_constructor.constructor_function`;
     `trust_pickle`: see `checkpoint.read_checkpoint`. Weights without a usable factory are accepted when they are
-    TransT's.
+    TransT's or Ocean's.
 
     Raises MissingFile ('No matching checkpoint file found'), MissingConstructor (a RuntimeError), BadValue for
     weights that do not fit.
@@ -174,30 +178,30 @@ def _load_weights(net: nn.Module, weights: Mapping[str, Tensor], path: Path) -> 
 
 def _build(constructor: NetConstructor | None, kwargs: dict, trusted_modules: Iterable[str], path: Path,
            weights: Mapping[str, Tensor], net_info: Any) -> nn.Module:
-    is_transt = _TRANST_ENTRY in weights
-    if constructor is None and not is_transt:
+    family = _family(weights)
+    if constructor is None and family is None:
         raise MissingConstructor(f"No constructor for the given network. {path} does not say how to build it; pass "
                                  "constructor_fun_name and constructor_module")
     try:
         if constructor is not None:
             function = constructor_function(constructor.fun_module, constructor.fun_name, trusted_modules)
-            if is_transt and function.__module__.startswith(_TRANST_MODULE):  # weights know their sizes better than settings
-                kwargs = {**_transt().sizes(weights), **kwargs}
+            if family is not None and function.__module__.startswith(family.__name__):
+                kwargs = {**family.sizes(weights), **kwargs}  # weights know their sizes better than settings
             return _call(function, constructor, kwargs, path)
     except MissingConstructor as error:
-        if not is_transt:
+        if family is None:
             raise MissingConstructor(f"{path}: {error}") from None
-        _log.info("%s: %s; built as TransT from the shapes of its weights instead", path, error)
+        _log.info("%s: %s; built as %s from the shapes of its weights instead", path, error, family.__name__)
     try:
-        return _transt().from_state_dict(weights, net_info)
+        return family.from_state_dict(weights, net_info)
     except BadValue as error:
         raise BadValue(f"{path}: {error}") from None
 
 
-def _transt():
-    from ltr.models.tracking import transt  # only when needed: it imports torchvision
-
-    return transt
+def _family(weights: Mapping[str, Tensor]) -> ModuleType | None:
+    """The module whose `from_state_dict` and `sizes` know networks with such weights."""
+    module = next((module for entry, module in _FAMILIES.items() if entry in weights), None)
+    return None if module is None else importlib.import_module(module)  # only when needed: it imports torchvision
 
 
 def _call(function, constructor: NetConstructor, kwargs: dict, path: Path) -> nn.Module:

@@ -25,13 +25,24 @@ class Backbone(nn.Module):
             frozen_layers = "all" if frozen_layers == "all" else ()
         self.frozen_layers = frozen_layers
         self._gradients_stopped = False
+        self._all_frozen, self._norms_frozen = False, True
+
+    def freeze(self, frozen: bool = True, norms: bool = True) -> None:
+        """Hold every layer still, or let go of all but `frozen_layers`.
+
+        `norms=False` lets the statistics of batch norms move in training mode all the same.
+        """
+        self._all_frozen, self._norms_frozen = frozen, norms
+        self.requires_grad_(True)
+        self._gradients_stopped = False
+        self.train(self.training)
 
     def train(self, mode: bool = True) -> Backbone:
         """Switch to training or evaluation mode, except for the frozen layers."""
         super().train(mode)
         if mode or not self._gradients_stopped:
             for layer in self._frozen_modules():
-                if mode:
+                if mode and self._norms_frozen:
                     layer.eval()
                 if not self._gradients_stopped:
                     layer.requires_grad_(False)
@@ -40,7 +51,7 @@ class Backbone(nn.Module):
 
     def _frozen_modules(self) -> list[nn.Module]:
         children = dict(self.named_children())
-        if self.frozen_layers == "all":
+        if self._all_frozen or self.frozen_layers == "all":
             return list(children.values())
         for name in self.frozen_layers:
             if name not in children:

@@ -13,17 +13,20 @@ from ltr.admin.errors import BadValue, MissingFile
 
 logger = logging.getLogger(__name__)
 
-_OLDER_FILES = {"resnet18": "resnet18-5c106cde.pth", "resnet50": "resnet50-19c8e357.pth"}  # the same weights
+_OLDER_FILES = {"resnet18": "resnet18-5c106cde.pth", "resnet50": "resnet50-19c8e357.pth",  # the same weights
+                "resnet101": "resnet101-5d3b4d8f.pth"}
 
 
 def load_imagenet_weights(net: nn.Module, name: str, weights: str | os.PathLike | None = None) -> None:
     """Fill `net`, a whole or truncated torchvision-style `name` ('resnet18', 'resnet50'), with ImageNet weights.
 
     `weights` is torchvision's file for `name` (.pth or .safetensors). Without it torch's cache is searched, then the
-    file is downloaded. Layers the file has and `net` lacks are ignored; the reverse is an error.
+    file is downloaded. Layers the file has and `net` lacks are ignored; the reverse is an error. A 1x1 convolution of the
+    file becomes the centre of a larger one in `net`: it computes the same.
     """
     path, state = _find(name, weights)
     own = net.state_dict()
+    state = {key: _centred(value, own[key]) if key in own else value for key, value in state.items()}
     lacking = [key for key in own if key not in state and not key.endswith("num_batches_tracked")]
     if lacking:
         raise BadValue(f"'{path}' is not a {name} weight file: it has no entry '{lacking[0]}'; "
@@ -34,6 +37,26 @@ def load_imagenet_weights(net: nn.Module, name: str, weights: str | os.PathLike 
                            f"{tuple(own[key].shape)}; point backbone_weights to torchvision's {name} file")
     net.load_state_dict({key: state[key] for key in own if key in state}, strict=False)
     logger.info("%s starts from the ImageNet weights in %s", name, path)
+
+
+def read_weights(net: nn.Module, path: str | os.PathLike) -> None:
+    """Fill `net` with the state dict in `path`, which must have all of its entries; further ones are ignored."""
+    path = Path(path).expanduser()
+    if not path.is_file():
+        raise MissingFile(f"there is no weight file '{path}'; correct the path")
+    state = _read(path)
+    own = net.state_dict()
+    wrong = [key for key, value in own.items() if not key.endswith("num_batches_tracked")
+             and getattr(state.get(key), "shape", None) != value.shape]
+    if wrong:
+        raise BadValue(f"'{path}' does not fit {type(net).__name__}: it has no entry '{wrong[0]}' of the shape "
+                       f"{tuple(own[wrong[0]].shape)}; give another file")
+    net.load_state_dict({key: state[key] for key in own if key in state}, strict=False)
+
+
+def _centred(value: Tensor, like: Tensor) -> Tensor:
+    rim = (like.shape[-1] - 1) // 2 if like.dim() == 4 and value.shape[2:] == (1, 1) else 0
+    return torch.nn.functional.pad(value, (rim,) * 4) if rim else value
 
 
 def _find(name: str, weights: str | os.PathLike | None) -> tuple[Path, dict[str, Tensor]]:
@@ -48,7 +71,7 @@ def _find(name: str, weights: str | os.PathLike | None) -> tuple[Path, dict[str,
     source = get_model_weights(name).IMAGENET1K_V1
     cache = Path(torch.hub.get_dir()) / "checkpoints"
     path = cache / source.url.rsplit("/", 1)[1]
-    for candidate in (path, cache / _OLDER_FILES[name]):
+    for candidate in (path, cache / _OLDER_FILES.get(name, path.name)):
         if candidate.is_file():
             return candidate, _read(candidate)
     logger.info("no ImageNet weights for %s in %s, downloading them", name, cache)

@@ -1,0 +1,111 @@
+"""Ocean's training losses, and SPOT's: where the target is, its box, whether that box fits, and how well it is known to.
+
+Labels and losses are computed for the whole batch at once, without a loop and without waiting for the GPU.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ltr.admin.errors import BadValue
+from ltr.models.loss.transt_criterion import masked_mean
+from ltr.models.tracking.ocean import STRIDE, grid
+
+
+@dataclass(frozen=True)
+class OceanLabels:
+    """What each of the m x m positions should say about B targets."""
+
+    positive: Tensor  # (B, m, m) bool, near the target's centre
+    inside: Tensor  # (B, m, m) bool, strictly inside the box: where it is regressed
+    around: Tensor  # (B, m, m) bool, inside the grown box: where the IoU is predicted
+    ltrb: Tensor  # (B, 4, m, m) px from the position to the box's left, top, right and bottom side
+
+
+def ocean_labels(boxes_xywh_B4: Tensor, cells: int, crop_size: int, radius: int = 2, growth: float = 0.2,
+                 reference: bool = False) -> OceanLabels:
+    """Labels of boxes in crop pixels.
+
+    A position is positive up to `radius` cells (rows plus columns) from the target's own cell, and the IoU is predicted
+    in the box grown by `growth` of its size on each side. `reference` takes the target's cell as the release does: half a
+    pixel off, and rounded towards the crop's centre.
+    """
+    boxes = boxes_xywh_B4.float()[:, :, None, None]
+    low, size = boxes[:, :2], boxes[:, 2:]
+    line = grid(cells, crop_size, boxes)
+    positions = torch.stack(torch.meshgrid(line, line, indexing="xy"))  # (2, m, m): x, y
+    before, after = positions - low, low + size - positions  # (B, 2, m, m)
+    from_centre = low + size / 2 - (crop_size / 2 if reference else (crop_size - 1) / 2)
+    own_cell = (from_centre / STRIDE).trunc() if reference else (from_centre / STRIDE).round()
+    index = torch.arange(cells, device=boxes.device) - (cells - 1) // 2
+    distance = (torch.stack(torch.meshgrid(index, index, indexing="xy")) - own_cell).abs().sum(1)
+    margin = growth * size
+    return OceanLabels(distance <= radius, ((before > 0) & (after > 0)).all(1),
+                       ((before > -margin) & (after > -margin)).all(1), torch.cat([before, after], 1))
+
+
+def smooth_iou(ltrb: Tensor, target_ltrb: Tensor) -> Tensor:
+    """(I + 1) / (U + 1) of boxes (B, 4, m, m) around the same positions, in px: defined for empty boxes too."""
+    low, high = torch.minimum(ltrb, target_ltrb)[:, :2], torch.minimum(ltrb, target_ltrb)[:, 2:]
+    intersection = (low + high).prod(1)
+    union = sum((box[:, :2] + box[:, 2:]).prod(1) for box in (ltrb, target_ltrb)) - intersection
+    return (intersection + 1) / (union + 1)
+
+
+class OceanCriterion(nn.Module):
+    """Losses of a batch with one target box per search crop of `crop_size` px, as SPOT trains Ocean.
+
+    `loss_ce`: positives and negatives count half each, however few they are. `loss_bbox`: -log of the IoU inside the box.
+    `loss_align`: the align head learns the IoU of the box at each position, and the boxes learn to be judged right.
+    `loss_iou_pred`: L1 between predicted and real IoU in the grown box, weight `iou_pred`.
+
+    `reference` brings back the release's labels and the losses that follow: no classification loss without a positive,
+    none of positives for a single one, IoU 0 expected around the box, and NaN for a target that no position is inside of.
+    """
+
+    def __init__(self, crop_size: int = 255, iou_pred: float = 0.5, radius: int = 2, growth: float = 0.2,
+                 reference: bool = False):
+        super().__init__()
+        self.weights = {"loss_ce": 1.0, "loss_bbox": 1.0, "loss_align": 1.0, "loss_iou_pred": iou_pred}
+        self.crop_size, self.radius, self.growth, self.reference = crop_size, radius, growth, reference
+
+    def forward(self, outputs: dict[str, Tensor], boxes_cxcywh_B4: Tensor, with_iou: bool) -> dict[str, Tensor]:
+        """The losses above, their weighted sum `total`, and without gradient `iou`, the mean inside the boxes.
+
+        `outputs` is what `Ocean.forward` returns; boxes are in units of the search crop. `with_iou` is for labelled pairs:
+        a pseudo-label says nothing about the true IoU.
+        """
+        logits, align = outputs["pred_logits"].float()[:, 0], outputs["align_logits"].float()[:, 0]
+        boxes_xywh = torch.cat([boxes_cxcywh_B4[:, :2] - boxes_cxcywh_B4[:, 2:] / 2, boxes_cxcywh_B4[:, 2:]], 1)
+        labels = ocean_labels(boxes_xywh * self.crop_size, logits.shape[-1], self.crop_size, self.radius, self.growth,
+                              self.reference)
+        iou = smooth_iou(outputs["pred_boxes"].float(), labels.ltrb)
+        fit = torch.where(labels.inside, iou, 0)
+        losses = {"loss_ce": self._classification(logits, labels.positive),
+                  "loss_bbox": masked_mean(-iou.clamp_min(torch.finfo(iou.dtype).tiny).log(), labels.inside),
+                  "loss_align": F.binary_cross_entropy_with_logits(align, fit),
+                  "iou": masked_mean(iou, labels.inside).detach()}
+        if with_iou:
+            if "pred_ious" not in outputs:
+                raise BadValue("the network predicts no IoU, which SPOT's filter needs; build it with iou_head=True")
+            losses["loss_iou_pred"] = self._iou_prediction(outputs["pred_ious"].float()[:, 0], iou.detach(), labels)
+        losses["total"] = sum(weight * losses[name] for name, weight in self.weights.items() if name in losses)
+        return losses
+
+    def _classification(self, logits: Tensor, positive: Tensor) -> Tensor:
+        errors = F.binary_cross_entropy_with_logits(logits, positive.float(), reduction="none")
+        of_positives, of_negatives = masked_mean(errors, positive), masked_mean(errors, ~positive)
+        if self.reference:
+            count = positive.sum()
+            return (0.5 * of_positives * (count > 1) + 0.5 * of_negatives) * (count > 0)
+        return 0.5 * of_positives + 0.5 * of_negatives
+
+    def _iou_prediction(self, predicted: Tensor, iou: Tensor, labels: OceanLabels) -> Tensor:
+        if self.reference:
+            error = (predicted - torch.where(labels.inside, iou, 0)).abs()
+            return (error * labels.around).sum() / labels.around.sum()
+        return masked_mean((predicted - iou).abs(), labels.around)
