@@ -35,13 +35,18 @@ davis_palette = _make_palette()
 
 def default_image_loader(path: str | os.PathLike) -> np.ndarray:
     """Read an image with the fastest decoder there is."""
-    data = _read_bytes(path)
+    return decode_image(_read_bytes(path), path)
+
+
+def decode_image(data: bytes, name: object) -> np.ndarray:
+    """The image in `data`, the content of a file; `name` is for errors."""
     image = None
     if data.startswith(_JPEG_START) and b"Exif\0" not in data[:65536]:  # only OpenCV turns pictures as Exif asks
-        image = _jpeg_decoder()(data, path)
-    return _opencv_rgb(data, path) if image is None else image
+        image = _jpeg_decoder()(data, name)
+    return _opencv_rgb(data, name) if image is None else image
 
 
+default_image_loader.use_jpeg4py = None  # whether JPEGs go through jpeg4py; known after the first one, as in pytracking
 jpeg4py_loader = default_image_loader  # pytracking's names for it, which data sets take as default
 jpeg4py_loader_w_failsafe = default_image_loader
 
@@ -98,6 +103,7 @@ def _read_bytes(path: str | os.PathLike) -> bytes:
 @functools.cache
 def _jpeg_decoder() -> Callable[[bytes, object], np.ndarray | None]:
     """A function that decodes JPEG bytes, or returns None for what it leaves to OpenCV."""
+    default_image_loader.use_jpeg4py = False
     try:
         import simplejpeg
     except ImportError:
@@ -126,6 +132,7 @@ def _jpeg4py_decoder() -> Callable[[bytes, object], np.ndarray | None]:
             except Exception:  # its errors have no common base
                 return None
 
+        default_image_loader.use_jpeg4py = True
         return decode
     except (ImportError, OSError):  # OSError: the package without its system library
         return lambda data, path: None

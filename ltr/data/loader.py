@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader, IterableDataset, RandomSampler, Sequent
 from ltr.admin.errors import BadValue
 from ltr.admin.tensordict import TensorDict
 from ltr.admin.tensorlist import TensorList
+from ltr.data import faults
 from ltr.data.seeding import global_seed, torch_generator
 
 
@@ -31,6 +32,9 @@ class LTRLoader(DataLoader):
     With a `seed`, sample i of an epoch is drawn while Python's, NumPy's and torch's global generators start from
     (seed, epoch, i), so that an epoch has the same batches with any number of workers and after a resume. The trainer
     passes `settings.seed` to loaders that have none, and the epoch to all.
+
+    `faults` counts the samples that were drawn again because a file could not be used; `faults.share` is the part of an
+    epoch's draws that may be, all of them unless a trainer sets it.
     """
 
     def __init__(self, name: str, dataset, training: bool = True, batch_size: int | None = 1, shuffle: bool = False,
@@ -53,8 +57,10 @@ class LTRLoader(DataLoader):
                     raise BadValue(f"loader '{name}': shuffle and sampler exclude each other; give one of them")
                 sampler, shuffle = _KeyedSampler(sampler, self._keys), False
             dataset = _SeededSamples(dataset)
-        super().__init__(dataset, batch_size, shuffle, sampler, batch_sampler, num_workers, collate_fn, pin_memory,
-                         drop_last, timeout, worker_init_fn or _init_worker, **kwargs)
+        super().__init__(dataset, batch_size, shuffle, sampler, batch_sampler, num_workers,
+                         faults.Collating(collate_fn), pin_memory, drop_last, timeout, worker_init_fn or _init_worker,
+                         **kwargs)
+        self.faults = faults.FaultLog(share=1)
         self.name = name
         self.training = training
         self.epoch_interval = epoch_interval
@@ -71,11 +77,13 @@ class LTRLoader(DataLoader):
 
     def __iter__(self):
         with parent_handles_ctrl_c():
-            return super().__iter__()
+            batches = super().__iter__()
+        return self.faults.unpack(batches, lambda batch: samples_in(batch, self.stack_dim))
 
     def set_epoch(self, epoch: int) -> None:
         """Epoch that the next iteration belongs to."""
         self._keys.epoch = epoch
+        self.faults.start_epoch()
 
 
 class MultiEpochLTRLoader(LTRLoader):
@@ -107,6 +115,14 @@ def ltr_collate(batch: Sequence) -> Any:
 def ltr_collate_stack1(batch: Sequence) -> Any:
     """Join samples; tensors are stacked in dimension 1."""
     return _collate(batch, 1)
+
+
+def samples_in(batch: Any, stack_dim: int = 0) -> int:
+    """How many samples a batch joins, by its first tensor; 1 where there is none to tell."""
+    if isinstance(batch, torch.Tensor):
+        return batch.shape[stack_dim] if batch.dim() > stack_dim else 1
+    parts = batch.values() if isinstance(batch, Mapping) else batch if isinstance(batch, (list, tuple)) else ()
+    return next((part.shape[stack_dim] for part in parts if isinstance(part, torch.Tensor) and part.dim() > stack_dim), 1)
 
 
 def _collate(batch: Sequence, dim: int) -> Any:
@@ -191,9 +207,9 @@ class _SeededSamples:
     def __getitem__(self, key: tuple) -> Any:
         seed, epoch, index = key
         if seed is None:
-            return self.dataset[index]
+            return faults.catching(lambda: self.dataset[index])
         with global_seed(seed, "sample", epoch, index):
-            return self.dataset[index]
+            return faults.catching(lambda: self.dataset[index])
 
     def __len__(self) -> int:
         return len(self.dataset)

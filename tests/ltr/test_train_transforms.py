@@ -1,4 +1,4 @@
-"""ltr.data.transforms, processing_utils, processing."""
+"""ltr.data.transforms, bbox and augmentation."""
 
 import random
 
@@ -10,33 +10,18 @@ from hypothesis import strategies as st
 
 import ltr.data.transforms as tfm
 from ltr.admin.errors import BadValue
-from ltr.admin.tensordict import TensorDict
-from ltr.data import crops, processing
-from ltr.data import processing_utils as prutils
+from ltr.data import bbox as boxes
+from ltr.data.augmentation import Augmentation
 
 IMAGE = np.random.default_rng(0).integers(0, 255, (60, 80, 3)).astype(np.uint8)
 BOX = torch.tensor([10.0, 10, 20, 20])
 
 
-class Count(tfm.TransformBase):
-    """Adds a number that grows with each roll."""
-
-    rolls = 0
-
-    def roll(self):
-        self.rolls += 1
-        return self.rolls
-
-    def transform_image(self, image, number):
-        return image + number
-
-
 def test_flip():
-    image, mask, box = tfm.RandomHorizontalFlip(1.0)(image=IMAGE, mask=IMAGE[..., 0], bbox=BOX)
+    image, mask = tfm.RandomHorizontalFlip(1.0)(image=IMAGE, mask=IMAGE[..., 0])
     assert np.array_equal(image, IMAGE[:, ::-1]) and np.array_equal(mask, IMAGE[:, ::-1, 0])
-    assert box.tolist() == [49, 10, 20, 20]
-    boxes = tfm.RandomHorizontalFlip(1.0)(mask=torch.zeros(60, 80), bboxes={"1": BOX})[1]
-    assert boxes["1"].tolist() == [49, 10, 20, 20]
+    moved = tfm.RandomHorizontalFlip(1.0)(mask=torch.zeros(60, 80), bboxes={"1": BOX})[1]
+    assert moved["1"].tolist() == [49, 10, 20, 20]
     assert tfm.RandomHorizontalFlip(0.0)(image=IMAGE) is IMAGE
     with pytest.raises(BadValue, match="image or mask"):
         tfm.RandomHorizontalFlip(1.0)(bbox=BOX)
@@ -48,28 +33,6 @@ def test_flip_twice_is_nothing(x, y, w, h):
     box = torch.tensor([x, y, w, h], dtype=torch.float64)
     flip = tfm.Transform(tfm.RandomHorizontalFlip(1.0), tfm.RandomHorizontalFlip(1.0))
     assert torch.allclose(flip(image=IMAGE, bbox=box)[1], box)
-
-
-def test_joint_and_new_roll():
-    chain = tfm.Transform([Count()])
-    assert chain(image=[0, 0]) == [1, 1]  # one draw for all
-    assert chain(image=[0, 0], joint=False) == [2, 3]
-    assert chain(image=0, new_roll=False) == 3
-    assert chain(image=[0, 0], bbox=[BOX, BOX], joint=False) == ([4, 5], [BOX, BOX])
-    assert chain(bbox=BOX, image=0)[1] == 6  # results in the order of the keywords
-    with pytest.raises(ValueError, match="did you mean 'image'"):
-        chain(imag=0)
-    with pytest.raises(ValueError, match="earlier call"):
-        tfm.Transform(Count())(image=0, new_roll=False)
-
-
-def test_joint_flip_is_the_same_for_all_frames():
-    random.seed(1)
-    flip = tfm.Transform(tfm.RandomHorizontalFlip(0.5))
-    flipped = [flip(image=[IMAGE] * 4) for _ in range(20)]
-    assert all(np.array_equal(a, group[0]) for group in flipped for a in group)
-    assert 3 < sum(np.array_equal(group[0], IMAGE) for group in flipped) < 17
-    assert np.array_equal(flip(image=IMAGE, new_roll=False), flipped[-1][0])
 
 
 def test_to_tensor():
@@ -104,116 +67,119 @@ def test_normalize_grey_bgr():
             transform(image=image)
 
 
-# Crops
+# Affine maps and blur
 
-def naive_sample_target(im, box, factor):
-    """pytracking's geometry, from its description: pad the whole image; the last row and column are never used."""
-    x, y, w, h = box
-    side = int(np.ceil(np.sqrt(w * h) * factor))
-    x1, y1 = round(x + 0.5 * w - side * 0.5), round(y + 0.5 * h - side * 0.5)
-    pad = 400
-    padded = np.pad(im[:-1, :-1], ((pad, pad), (pad, pad), (0, 0)), mode="edge")
-    return padded[pad + y1:pad + y1 + side, pad + x1:pad + x1 + side]
+def disc(x, y, radius=6):
+    """A frame with a white disc, its mask, and its box by pixel indices."""
+    rows, columns = np.mgrid[:60, :80]
+    mask = ((columns - x) ** 2 + (rows - y) ** 2 <= radius ** 2).astype(np.uint8)
+    return np.repeat(255 * mask[..., None], 3, 2), mask, torch.tensor([x - radius, y - radius, 2.0 * radius, 2 * radius])
 
 
-BOXES = {"inside": (30, 20, 8, 6), "right border": (70, 20, 10, 10), "touches the last column": (66, 26, 8, 8),
-         "left top": (-4, -3, 12, 10), "outside": (150, 100, 10, 10), "larger than the frame": (5, 5, 70, 50)}
+AFFINE = {"nothing": {}, "flip": {"p_flip": 1.0}, "rotation": {"max_rotation": 20}, "shear": {"max_shear": 0.2},
+          "scale": {"max_scale": 0.2}, "aspect ratio": {"max_ar_factor": 0.2}, "pad": {"pad_amount": 7},
+          "centre": {"max_rotation": 20, "scale_center": 0.1}}
 
 
-@pytest.mark.parametrize("box", BOXES.values(), ids=BOXES)
-def test_sample_target(box):
-    crop, factor = prutils.sample_target(IMAGE, torch.tensor(box, dtype=torch.float), 2.0)
-    assert factor == 1.0 and np.array_equal(crop, naive_sample_target(IMAGE, box, 2.0))
-    crop, factor, mask = prutils.sample_target(IMAGE, box, 2.0, 64.0, np.ones((60, 80), np.uint8))
-    side = int(np.ceil(np.sqrt(box[2] * box[3]) * 2))
-    assert crop.shape == (64, 64, 3) and mask.shape == (64, 64) and factor == 64 / side
+@pytest.mark.parametrize("kwargs", AFFINE.values(), ids=AFFINE)
+def test_affine_moves_image_mask_and_box_alike(kwargs):
+    random.seed(4)
+    affine = tfm.RandomAffine(**kwargs)
+    image, mask, box = disc(30, 25)
+    for _ in range(5):
+        moved, cut, near = affine(image=image, mask=mask, bbox=box)
+        pad = 2 * kwargs.get("pad_amount", 0)
+        assert moved.shape == (60 + pad, 80 + pad, 3) and cut.shape == (60 + pad, 80 + pad)
+        assert np.mean((moved[..., 0] > 127) != (cut > 0)) < 0.01
+        rows, columns = np.nonzero(cut)
+        middle = (near[:2] + near[2:] / 2).tolist()
+        assert middle == pytest.approx([columns.mean(), rows.mean()], abs=0.6)
+    again = affine(image=image, new_roll=False)
+    assert np.array_equal(again, moved)
 
 
-def test_sample_target_masks_are_zero_outside():
-    _, _, mask = prutils.sample_target(IMAGE, (0, 20, 20, 20), 2.0, None, np.ones((60, 80), np.uint8))
-    assert not mask[:, :10].any() and mask[:, 10:].all()
-
-
-def test_jittered_center_crop_shifts_the_box():
-    images, boxes, masks = prutils.jittered_center_crop([IMAGE], [BOX], [torch.tensor([12.0, 10, 20, 20])], 2, 64)
-    assert images[0].shape == (64, 64, 3) and masks is None
-    assert boxes[0].tolist() == pytest.approx([18.7, 15.5, 32, 32])
-
-
-@pytest.mark.parametrize("crop", [prutils.sample_target, prutils.sample_target_transt])
-@pytest.mark.parametrize("box", [(5, 5, 0, 0), (5, 5, float("nan"), 4)])
-def test_boxes_without_area_are_refused(crop, box):
-    with pytest.raises(BadValue, match=r"^Too small bounding box"):
-        crop(IMAGE, torch.tensor(box), 2.0, 64)
-
-
-def test_sample_target_transt_is_the_context_crop():
-    crop, factor = prutils.sample_target_transt(IMAGE, torch.tensor([30.0, 20, 20, 20]), 4.0, 256)
-    assert factor == pytest.approx(3.2)
-    assert np.array_equal(crop, crops.cut(IMAGE, crops.context_window((30, 20, 20, 20), 4.0, 256)))
-
-
-def test_golden_crops_and_jitter(shared_dir, monkeypatch):
-    golden = np.load(shared_dir / "golden" / "seed0" / "crops.npz")
-    for name, factor, size in (("template", 2, 128), ("search", 4, 256)):
-        extracts, boxes = (torch.tensor(golden[key]) for key in (f"{name}.box_extract", "boxes"))
-        images, mapped, _ = prutils.jittered_center_crop([golden["image"]] * 8, list(extracts), list(boxes), factor,
-                                                         size, sample=prutils.sample_target_transt)
-        assert np.array_equal(np.stack(images), golden[f"{name}.crops"])
-        assert np.allclose(torch.stack(mapped), golden[f"{name}.box_crop"], atol=2e-3)
-    process = processing.TransTProcessing(4, 2, 256, 128, {"search": float(golden["jitter.center"])},
-                                          {"search": float(golden["jitter.scale"])})
-    for i in range(8):
-        monkeypatch.setattr(torch, "randn", lambda n, i=i: torch.tensor(golden["jitter.randn"][i]))
-        monkeypatch.setattr(torch, "rand", lambda n, i=i: torch.tensor(golden["jitter.rand"][i]))
-        box = process._get_jittered_box(torch.tensor(golden["jitter.boxes_in"][i]), "search")
-        assert np.allclose(box, golden["jitter.boxes_out"][i], atol=1e-4)
-
-
-# Processing
-
-def sample(frames=1):
-    return TensorDict(template_images=[IMAGE] * frames, template_anno=[BOX.clone()] * frames,
-                      search_images=[IMAGE] * frames, search_anno=[BOX.clone()] * frames)
-
-
-JITTER = {"center_jitter_factor": {"search": 3, "template": 0}, "scale_jitter_factor": {"search": 0.25, "template": 0}}
-
-
-def test_transt_processing():
-    process = processing.TransTProcessing(4.0, 2.0, 256, 128, **JITTER, transform=tfm.ToTensorAndJitter(0.2),
-                                          joint_transform=tfm.Transform(tfm.ToGrayscale(0.05)))
-    data = sample()
-    out = process(data)
-    assert {key: tuple(value.shape) for key, value in out.items()} == {
-        "template_images": (3, 128, 128), "template_anno": (4,), "search_images": (3, 256, 256), "search_anno": (4,)}
-    assert out["template_anno"].tolist() == pytest.approx([31.5, 31.5, 64, 64])  # centred, (crop - 1) / 2
-    assert torch.equal(data["search_anno"][0], BOX) and data["search_images"][0] is IMAGE
-
-
-def test_transt_processing_of_sequences():
-    out = processing.TransTProcessing(4.0, 2.0, 256, 128, **JITTER, mode="sequence")(sample(3))
-    assert out["search_images"].shape == (3, 3, 256, 256) and out["search_anno"].shape == (3, 4)
-    with pytest.raises(BadValue, match="one search frame"):
-        processing.TransTProcessing(4.0, 2.0, 256, 128, **JITTER)(sample(3))
-    with pytest.raises(BadValue, match="mode"):
-        processing.TransTProcessing(4.0, 2.0, 256, 128, **JITTER, mode="pairs")
-
-
-def test_joint_transform_uses_one_draw_for_both_sets():
+def test_affine_rotation_keeps_distances_and_scale_keeps_directions():
     random.seed(0)
-    process = processing.TransTProcessing(4.0, 2.0, 64, 64, **JITTER, joint_transform=tfm.ToGrayscale(0.5))
-    for _ in range(10):
-        out = process(sample())
-        grey = [bool((out[f"{name}_images"][0] == out[f"{name}_images"][2]).all()) for name in ("search", "template")]
-        assert grey[0] == grey[1]
+    for _ in range(20):
+        turn = tfm.RandomAffine(max_rotation=20)
+        matrix = turn.matrix((60, 80), *turn.roll())
+        assert matrix[:, :2] @ matrix[:, :2].T == pytest.approx(np.eye(2)) and matrix[0, 0] >= np.cos(np.radians(20))
+        assert matrix @ [39.5, 29.5, 1] == pytest.approx([39.5, 29.5])
+        scale = tfm.RandomAffine(max_scale=0.2, max_ar_factor=0.1)
+        x, y = np.diag(scale.matrix((60, 80), *scale.roll()))
+        assert abs(np.log(x)) <= 0.2 and abs(np.log(y / x)) <= 0.1 and x != y
 
 
-def test_base_processing_accepts_both_families_of_names():
-    a, b = tfm.Transform(), tfm.Transform()
-    for kwargs in ({"train_transform": a, "test_transform": b}, {"template_transform": a, "search_transform": b}):
-        transform = processing.BaseProcessing(joint_transform=None, **kwargs).transform
-        assert transform["train"] is transform["template"] is a and transform["test"] is transform["search"] is b
-        assert transform["joint"] is None
-    assert torch.is_tensor(processing.BaseProcessing().transform["train"](image=IMAGE))
-    assert processing.stack_tensors([BOX, BOX]).shape == (2, 4) and processing.stack_tensors("x") == "x"
+def test_affine_borders_and_clamping():
+    grey = np.full((20, 20, 3), 9, np.uint8)
+    assert tfm.RandomAffine(pad_amount=5, border_mode="replicate")(image=grey).min() == 9
+    assert tfm.RandomAffine(pad_amount=5)(image=grey).min() == 0
+    box = tfm.RandomAffine(max_scale=0.0)(image=grey, bbox=torch.tensor([-5.0, -5, 40, 40]))[1]
+    assert box.tolist() == [0, 0, 20, 20]
+    assert torch.is_tensor(tfm.RandomAffine()(mask=torch.zeros(20, 20)))
+    with pytest.raises(BadValue, match="choose 'constant' or 'replicate'"):
+        tfm.RandomAffine(border_mode="reflect")
+    with pytest.raises(NotImplementedError, match="before ToTensor"):
+        tfm.RandomAffine()(image=torch.zeros(3, 4, 4))
+
+
+def test_blur():
+    dot = torch.zeros(3, 31, 41)
+    dot[:, 15, 20] = 1
+    out = tfm.Blur(2.0)(image=dot)
+    assert out.shape == dot.shape and out.sum().item() == pytest.approx(3, abs=1e-5)
+    assert (out[0, 15] > 0).sum() == 2 * 4 + 1  # reaches ceil(2 sigma)
+    assert out[0, 15, 21] / out[0, 15, 20] == pytest.approx(np.exp(-1 / 8))
+    rows = tfm.Blur((2.0, 0.0))(image=dot[None])
+    assert rows.shape == (1, 3, 31, 41) and (rows[0, 0, 15] > 0).sum() == 1
+    assert torch.allclose(tfm.Blur(3.0)(image=torch.ones(1, 9, 9)), torch.ones(1, 9, 9))
+
+
+def test_random_blur_does_nothing_unless_enabled():
+    dot = torch.zeros(1, 9, 9)
+    dot[:, 4, 4] = 1
+    random.seed(0)
+    assert torch.equal(tfm.RandomBlur(2.0, 1.0)(image=dot), dot)
+    after = random.random()
+    random.seed(0)
+    assert not torch.equal(tfm.RandomBlur(2.0, 1.0, enabled=True)(image=dot), dot)
+    assert random.random() == after  # both draw the same numbers
+
+
+# Boxes and augmentation in SiamRPN's style
+
+def test_corner_and_center():
+    assert boxes.corner2center(boxes.Corner(1, 2, 5, 10)) == boxes.Center(3, 6, 4, 8)
+    assert boxes.center2corner(boxes.Center(3, 6, 4, 8)) == boxes.BBox(1, 2, 5, 10)
+    assert boxes.corner2center([1, 2, 5, 10]) == (3, 6, 4, 8)
+    assert boxes.IoU((0, 0, 10, 10), (5, 0, 15, 10)) == pytest.approx(1 / 3) and boxes.IoU((0, 0, 0, 0), (0, 0, 0, 0)) == 0
+    assert boxes.cxy_wh_2_rect((5, 6), (4, 2)).tolist() == [3, 5, 4, 2]
+    assert boxes.cxy_wh_2_rect1((5, 6), (4, 2)).tolist() == [4, 6, 4, 2]
+    for there, back in ((boxes.cxy_wh_2_rect, boxes.rect_2_cxy_wh), (boxes.cxy_wh_2_rect1, boxes.rect_2_cxy_wh1)):
+        assert [value.tolist() for value in back(there((5, 6), (4, 2)))] == [[5, 6], [4, 2]]
+    diamond = [10, 0, 20, 10, 10, 20, 0, 10]  # half the area of its hull
+    assert boxes.get_min_max_bbox(diamond) == (10, 10, 20, 20)
+    assert boxes.get_axis_aligned_bbox(diamond) == pytest.approx((10, 10, 1 + 20 / 2 ** 0.5, 1 + 20 / 2 ** 0.5))
+    assert boxes.get_axis_aligned_bbox([1, 2, 4, 6]) == boxes.get_min_max_bbox([1, 2, 4, 6]) == (3, 5, 4, 6)
+    with pytest.raises(BadValue, match="4 numbers"):
+        boxes.get_min_max_bbox([1, 2, 3])
+
+
+@pytest.mark.parametrize(("flip", "gray"), [(0, False), (1, False), (1, True)])
+def test_augmentation_moves_the_box_with_the_image(flip, gray):
+    np.random.seed(1)
+    image = np.zeros((127, 127, 3), np.uint8)
+    image[50:70, 40:80] = (200, 100, 50)
+    for _ in range(5):
+        out, box = Augmentation(shift=8, scale=0.1, blur=0, flip=flip, color=0)(image, boxes.Corner(40, 50, 80, 70), 100, gray)
+        rows, columns = np.nonzero(out[..., 0] > 60 if not gray else out[..., 0] > 50)
+        assert out.shape == (100, 100, 3) and (out[..., 0] == out[..., 2]).all() == gray
+        assert (columns.min(), rows.min(), columns.max(), rows.max()) == pytest.approx(box, abs=1.6)
+
+
+def test_augmentation_of_pixels():
+    np.random.seed(0)
+    image = np.full((60, 60, 3), 100, np.uint8)
+    box = boxes.Corner(1, 1, 5, 5)
+    plain, noisy = (Augmentation(0, 0, blur, 0, color)(image, box, 60)[0] for blur, color in ((1, 0), (0, 1)))
+    assert np.abs(plain.astype(int) - 100).max() <= 1 and not np.array_equal(noisy, image)

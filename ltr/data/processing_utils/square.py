@@ -1,4 +1,4 @@
-"""Crops around a box, with the boxes that belong to them, in the two geometries of the field.
+"""Square crops around a box, in the two geometries of the field, with the boxes that belong to them.
 
 `sample_target` is pytracking's: a square whose area is the box's times the squared factor, borders replicated.
 `sample_target_transt` is TransT's context crop, `ltr.data.crops`.
@@ -16,30 +16,25 @@ from torch import Tensor
 
 from ltr.admin.errors import BadValue
 from ltr.data import crops
+from ltr.data.processing_utils.windows import as_floats, cut_window
 
 
-def sample_target(im: np.ndarray, target_bb, search_area_factor: float, output_sz: int | None = None,
-                  mask: np.ndarray | None = None) -> tuple:
+def sample_target(im: np.ndarray, target_bb, search_area_factor: float, output_sz: float | None = None,
+                  mask: np.ndarray | None = None, *, exact_border: bool = False) -> tuple:
     """Square crop around the box xywh `target_bb`, of `factor` times the side of the square with the box's area.
 
     `im` is (H, W, 3), `mask` (H, W). Returns the crop, bilinearly resized to `output_sz` when given, and the resize
     factor; with `mask` also its crop, zero outside the frame. Outside the frame border pixels repeat. As in pytracking
-    the last row and column of a frame are never used. BadValue for a box without area.
+    the last row or column of a frame is replaced by its neighbour where the crop reaches it, unless `exact_border`.
+    BadValue for a box without area.
     """
-    x, y, w, h = _floats(target_bb)
+    x, y, w, h = as_floats(target_bb)
     area = w * h
     side = math.ceil(math.sqrt(area) * search_area_factor) if area > 0 else 0  # NaN compares false and lands here too
     if side < 1:
         raise BadValue(f"Too small bounding box. {w} x {h} px cannot be cropped, give a box of at least 1 px")
     x1, y1 = round(x + 0.5 * w - side * 0.5), round(y + 0.5 * h - side * 0.5)
-    height, width = im.shape[:2]
-    rows = np.clip(np.arange(y1, y1 + side), 0, max(height - 2, 0))
-    columns = np.clip(np.arange(x1, x1 + side), 0, max(width - 2, 0))
-    crop, mask_crop = _take(im, rows, columns), None
-    if mask is not None:
-        mask_crop = _take(mask, rows, columns)
-        mask_crop[rows != np.arange(y1, y1 + side)] = 0
-        mask_crop[:, columns != np.arange(x1, x1 + side)] = 0
+    crop, mask_crop = cut_window(im, (x1, y1, side, side), mask, exact_border)
     factor = 1.0
     if output_sz is not None:
         factor = output_sz / side
@@ -55,7 +50,7 @@ def sample_target_transt(im: np.ndarray, target_bb, search_area_factor: float, o
 
     Outside the frame lies the frame's mean colour. `mask` is taken for the sake of the signature and not used.
     """
-    window = crops.context_window(_floats(target_bb), search_area_factor, int(output_sz))
+    window = crops.context_window(as_floats(target_bb), search_area_factor, int(output_sz))
     return crops.cut(im, window), window.scale
 
 
@@ -84,18 +79,6 @@ def jittered_center_crop(frames: Sequence[np.ndarray], box_extract: Sequence[Ten
              for cut, gt, extract in zip(samples, box_gt, box_extract, strict=True)]
     mask_crops = None if masks is None else tuple(cut[2] for cut in samples)
     return tuple(cut[0] for cut in samples), boxes, mask_crops
-
-
-def _floats(box) -> list[float]:
-    return [float(value) for value in (box.tolist() if hasattr(box, "tolist") else box)]
-
-
-def _take(image: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """Copy of the given rows and columns; a block in one piece, which is much faster, where they run without repeats.
-    """
-    if rows[-1] - rows[0] + 1 == len(rows) and columns[-1] - columns[0] + 1 == len(columns):
-        return image[rows[0]:rows[-1] + 1, columns[0]:columns[-1] + 1].copy()
-    return image[rows][:, columns]
 
 
 def _center(box_xywh: Tensor) -> Tensor:
