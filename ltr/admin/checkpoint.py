@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ltr.admin import weights
 from ltr.admin.errors import BadInput, BadValue, MissingFile
 from ltr.admin.files import replacing
 from ltr.admin.model_constructor import NetConstructor
@@ -56,7 +57,11 @@ def checkpoint_files(directory: str | os.PathLike) -> list[CheckpointFile]:
 
 def write_checkpoint(path: str | os.PathLike, state: Mapping[str, Any]) -> None:
     """Write `to_plain(state)` in one step; a crash leaves the old file or the new one. Raises BadInput when it cannot.
+
+    A file named *.safetensors keeps the network only, see `ltr.admin.weights`.
     """
+    if Path(path).suffix == weights.SUFFIX:
+        return weights.write_weights(path, to_plain(state))
     try:
         with replacing(path) as temporary:
             torch.save(to_plain(state), temporary)
@@ -74,6 +79,8 @@ def read_checkpoint(path: str | os.PathLike, trust_pickle: bool = False) -> dict
     path = Path(path).expanduser()
     if not path.is_file():
         raise MissingFile(f"there is no checkpoint file {path}; correct the path")
+    if path.suffix == weights.SUFFIX:
+        return weights.read_weights(path)
     try:
         with torch.serialization.safe_globals(_allowed_globals()), warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # about pickle protocols of files that are refused below

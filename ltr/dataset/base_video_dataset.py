@@ -67,6 +67,10 @@ class BaseVideoDataset(torch.utils.data.Dataset):
         """Whether annotations hold masks."""
         return False
 
+    def prepare(self) -> None:
+        """Do now what the first use would do in every loader worker, such as making an index; to be called before they start.
+        """
+
     def get_name(self) -> str:
         """Name of the data set, in lower case."""
         raise NotImplementedError

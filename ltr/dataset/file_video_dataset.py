@@ -12,23 +12,30 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ltr.data.frame_sources import PackedFrames
 from ltr.data.image_loader import jpeg4py_loader
 from ltr.dataset.annotations import count_rows, read_boxes
 from ltr.dataset.base_video_dataset import BaseVideoDataset, object_meta
-
-_CACHED_SEQUENCES = 1024  # annotations kept in each process: about 50 kB for a long LaSOT video
+from ltr.dataset.sequence_index import SequenceIndex, index_file
 
 
 class FileVideoDataset(BaseVideoDataset):
     """A data set with one image file a frame and a text file of boxes a sequence.
 
-    A subclass says where things are: `frame_path` and `boxes_path`, and, where it knows more, `visibility` and `meta`.
-    Annotations are parsed once and kept for the sequences used last.
+    A subclass says where things are: `frame_path`, `boxes_path` and, where there are more, `flag_paths`; and, where it
+    knows more, `visibility` and `meta`. In place of a folder of images there may be a video file or a tar archive (see
+    `ltr.data.frame_sources`).
+
+    Annotation is parsed once and kept in an index (see `ltr.dataset.sequence_index`), which is made or opened by `prepare`
+    or by the first call that needs whole sequences: `get_sequence_info`, `get_visible`. `get_boxes` and
+    `get_sequence_length` never cause it: without an index they interpret the rows asked for and no other, which is all that
+    sparsely labelled training reads.
     """
 
     def __init__(self, name: str, root: str | Path, image_loader: Callable = jpeg4py_loader):
         super().__init__(name, root, image_loader)
-        self._infos: OrderedDict[int, dict] = OrderedDict()
+        self._index: SequenceIndex | None = None
+        self._frames = PackedFrames()
 
     def get_name(self) -> str:
         return self.name
@@ -41,24 +48,37 @@ class FileVideoDataset(BaseVideoDataset):
         """File with one box a line."""
         raise NotImplementedError
 
-    def visibility(self, seq_id: int, boxes: np.ndarray, valid: np.ndarray) -> dict[str, Tensor]:
-        """`visible` (N,), and further per-frame annotation."""
-        return {"visible": torch.from_numpy(valid.astype(np.uint8))}
+    def flag_paths(self, seq_id: int) -> Sequence[Path]:
+        """Further files that `visibility` reads; the index is made anew for a sequence when one of them changes."""
+        return ()
+
+    def visibility(self, seq_id: int, boxes: np.ndarray, valid: np.ndarray) -> dict[str, np.ndarray]:
+        """`visible` uint8 (N,), and further per-frame annotation."""
+        return {"visible": valid.astype(np.uint8)}
 
     def meta(self, seq_id: int) -> OrderedDict:
         """What is known of the target."""
         return object_meta()
 
+    def prepare(self) -> None:
+        """Make or open the index of all sequences: 20 s for 30,000 the first time, later 0.6 s (benchmarks/index.py).
+
+        Call it before loader workers start, else each of them does it on first use (one parses, the others wait).
+        """
+        if self._index is None:
+            name = type(self).__name__  # not get_name(): another class may keep other columns of the same data
+            files = [(self.boxes_path(i), *self.flag_paths(i)) for i in range(len(self.sequence_list))]
+            self._index = SequenceIndex.open(index_file(name.lower(), self.root), [_key(s) for s in self.sequence_list],
+                                             files, self._parse, f"{name} {self.root}")
+
     def get_sequence_info(self, seq_id: int) -> dict[str, Tensor]:
-        if seq_id not in self._infos:
-            boxes = self._all_boxes(seq_id)
-            valid = (boxes[:, 2] > 0) & (boxes[:, 3] > 0)  # False for NaN
-            self._infos[seq_id] = {"bbox": torch.from_numpy(boxes), "valid": torch.from_numpy(valid),
-                                   **self.visibility(seq_id, boxes, valid)}
-            if len(self._infos) > _CACHED_SEQUENCES:
-                self._infos.popitem(last=False)
-        self._infos.move_to_end(seq_id)
-        return dict(self._infos[seq_id])
+        record = self._record(seq_id)
+        boxes = np.array(record["bbox"])
+        return {"bbox": torch.from_numpy(boxes), "valid": torch.from_numpy(_valid(boxes)),
+                **{key: torch.from_numpy(np.array(value)) for key, value in record.items() if key != "bbox"}}
+
+    def get_visible(self, seq_id: int) -> np.ndarray:
+        return self._record(seq_id)["visible"].astype(bool)
 
     def get_frames(self, seq_id: int, frame_ids: Sequence[int],
                    anno: dict[str, Any] | None = None) -> tuple[list[np.ndarray], dict[str, list], OrderedDict]:
@@ -68,19 +88,45 @@ class FileVideoDataset(BaseVideoDataset):
         return frames, picked, self.meta(seq_id)
 
     def get_frame(self, seq_id: int, frame_id: int) -> np.ndarray:
-        return self.image_loader(str(self.frame_path(seq_id, int(frame_id))))
+        return self._frames.read(self.frame_path(seq_id, int(frame_id)), int(frame_id), self.image_loader)
 
     def get_sequence_length(self, seq_id: int) -> int:
-        return count_rows(self.boxes_path(seq_id))
+        record = self._index[seq_id] if self._index is not None else None
+        return count_rows(self.boxes_path(seq_id)) if record is None else len(record["bbox"])
 
     def get_boxes(self, seq_id: int, frame_ids: Iterable[int]) -> np.ndarray:
-        return read_boxes(self.boxes_path(seq_id), frame_ids)
+        frame_ids = [int(frame_id) for frame_id in frame_ids]
+        record = self._index[seq_id] if self._index is not None else None
+        if record is None or not all(0 <= frame_id < len(record["bbox"]) for frame_id in frame_ids):
+            return self._boxes_at(seq_id, frame_ids)
+        return np.array(record["bbox"][frame_ids])
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_infos": OrderedDict()}  # workers read what they need
+        return {**self.__dict__, "_index": None}  # a spawned worker maps the file itself
+
+    def _boxes_at(self, seq_id: int, frame_ids: list[int]) -> np.ndarray:
+        """Boxes of these frames; their lines only are interpreted."""
+        return read_boxes(self.boxes_path(seq_id), frame_ids)
 
     def _all_boxes(self, seq_id: int) -> np.ndarray:
         return read_boxes(self.boxes_path(seq_id))
+
+    def _parse(self, seq_id: int) -> dict[str, np.ndarray]:
+        boxes = self._all_boxes(seq_id)
+        return {"bbox": boxes, **self.visibility(seq_id, boxes, _valid(boxes))}
+
+    def _record(self, seq_id: int) -> dict[str, np.ndarray]:
+        self.prepare()
+        record = self._index[seq_id]
+        return self._parse(seq_id) if record is None else record  # parsing once more says what is wrong
+
+
+def _valid(boxes: np.ndarray) -> np.ndarray:
+    return (boxes[:, 2] > 0) & (boxes[:, 3] > 0)  # False for NaN
+
+
+def _key(sequence: Any) -> str:
+    return sequence if isinstance(sequence, str) else "/".join(map(str, sequence))
 
 
 def take_fraction(sequences: list, fraction: float | None) -> list:

@@ -8,8 +8,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from ltr.admin.errors import BadInput, BadValue, suggestion
 from ltr.data.image_loader import jpeg4py_loader
@@ -80,15 +78,17 @@ class Got10k(FileVideoDataset):
     def boxes_path(self, seq_id: int) -> Path:
         return self._folder(seq_id) / "groundtruth.txt"
 
-    def visibility(self, seq_id: int, boxes: np.ndarray, valid: np.ndarray) -> dict[str, Tensor]:
-        absent, cover = (read_flags(self._folder(seq_id) / name) for name in ("absence.label", "cover.label"))
-        for name, values in (("absence.label", absent), ("cover.label", cover)):
+    def flag_paths(self, seq_id: int) -> Sequence[Path]:
+        return [self._folder(seq_id) / name for name in ("absence.label", "cover.label")]
+
+    def visibility(self, seq_id: int, boxes: np.ndarray, valid: np.ndarray) -> dict[str, np.ndarray]:
+        absent, cover = (read_flags(path) for path in self.flag_paths(seq_id))
+        for path, values in zip(self.flag_paths(seq_id), (absent, cover), strict=True):
             if len(values) != len(valid):
-                raise BadValue(f"{self._folder(seq_id) / name} has {len(values)} entries for {len(valid)} boxes; "
+                raise BadValue(f"{path} has {len(values)} entries for {len(valid)} boxes; "
                                "copy the sequence again")
         visible = (absent == 0) & (cover > 0) & valid
-        return {"visible": torch.from_numpy(visible.astype(np.uint8)),
-                "visible_ratio": torch.from_numpy(cover.astype(np.float32) / 8)}
+        return {"visible": visible.astype(np.uint8), "visible_ratio": cover.astype(np.float32) / 8}
 
     def meta(self, seq_id: int) -> OrderedDict:
         """From `meta_info.ini`; all None where that is missing or unreadable."""

@@ -8,8 +8,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from ltr.admin.errors import BadValue
 from ltr.data.image_loader import jpeg4py_loader
@@ -64,15 +62,18 @@ class Lasot(FileVideoDataset):
     def boxes_path(self, seq_id: int) -> Path:
         return self._folder(seq_id) / "groundtruth.txt"
 
-    def visibility(self, seq_id: int, boxes: np.ndarray, valid: np.ndarray) -> dict[str, Tensor]:
+    def flag_paths(self, seq_id: int) -> Sequence[Path]:
+        return [self._folder(seq_id) / name for name in ("full_occlusion.txt", "out_of_view.txt")]
+
+    def visibility(self, seq_id: int, boxes: np.ndarray, valid: np.ndarray) -> dict[str, np.ndarray]:
         visible = valid.copy()
-        for name in ("full_occlusion.txt", "out_of_view.txt"):
-            hidden = read_flags(self._folder(seq_id) / name)
+        for path in self.flag_paths(seq_id):
+            hidden = read_flags(path)
             if len(hidden) != len(valid):
-                raise BadValue(f"{self._folder(seq_id) / name} has {len(hidden)} entries for {len(valid)} boxes; "
+                raise BadValue(f"{path} has {len(hidden)} entries for {len(valid)} boxes; "
                                "copy the sequence again")
             visible &= hidden == 0
-        return {"visible": torch.from_numpy(visible.astype(np.uint8))}
+        return {"visible": visible.astype(np.uint8)}
 
     def meta(self, seq_id: int) -> OrderedDict:
         return object_meta(object_class_name=_class_of(self.sequence_list[seq_id]))

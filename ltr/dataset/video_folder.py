@@ -1,88 +1,94 @@
-"""Your own videos: a folder with one sub-folder of images each."""
+"""Your own videos: a folder with one sub-folder of images, or one video file, each."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from ltr.admin.errors import BadValue, MissingFile
+from ltr.data.frame_sources import IMAGE_SUFFIXES, VIDEO_SUFFIXES, find_packed, images_in, natural_key, shared_source
 from ltr.data.image_loader import jpeg4py_loader
 from ltr.dataset.annotations import read_lines
 from ltr.dataset.file_video_dataset import FileVideoDataset
 from ltr.dataset.places import find_root
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
-
 
 class VideoFolder(FileVideoDataset):
-    """Videos in the sub-folders of `root`, or of `folder_dir` of local.py.
+    """Videos in `root`, or in `folder_dir` of local.py: its sub-folders, and the video files and tar archives beside them.
 
-    A sub-folder holds the frames, or has them in `img/`; they are ordered by the numbers in their names. An optional
-    `groundtruth.txt` holds either a line `x,y,w,h` for every frame, or lines `frame,x,y,w,h` (frame 0-based) for some.
+    A sub-folder holds the frames, or has them in `img/`, ordered by the numbers in their names; or it holds `frames.tar` or
+    `video.mp4`. Optional boxes are in its `groundtruth.txt`, those of a file `<name>.mp4` in `<name>.txt` or
+    `<name>/groundtruth.txt`: either a line `x,y,w,h` for every frame, or lines `frame,x,y,w,h` (frame 0-based) for some.
     Frames without a box have a NaN box and count as not visible.
     """
 
     def __init__(self, root: str | Path | None = None, image_loader: Callable = jpeg4py_loader):
-        root = find_root("video folder", "folder_dir", "*/", "one sub-folder of images per video", root)
+        root = find_root("video folder", "folder_dir", "*", "one sub-folder of images or one video file per video", root)
         super().__init__("folder", root, image_loader)
-        self._frames: dict[int, list[Path]] = {}
-        self.sequence_list = sorted((path.name for path in self.root.iterdir() if path.is_dir() and image_folder(path)),
-                                    key=natural_key)
+        self._found: dict[int, list[Path] | Path] = {}  # images, or the file that holds the frames
+        packed = (".tar", *VIDEO_SUFFIXES)
+        names = {path.stem for path in self.root.iterdir() if path.suffix.lower() in packed and path.is_file()}
+        names |= {path.name for path in self.root.iterdir() if path.is_dir() and (_image_folder(path) or find_packed(path))}
+        self.sequence_list = sorted((name for name in names if not name.startswith(".")), key=natural_key)
         if not self.sequence_list:
             raise MissingFile(f"video folder: no sub-folder of {self.root} holds images "
-                              f"({', '.join(IMAGE_SUFFIXES)}); point folder_dir at the folder above the videos")
+                              f"({', '.join(IMAGE_SUFFIXES)}) and there is no video file; point folder_dir at the folder above "
+                              "the videos")
 
     def get_sequence_length(self, seq_id: int) -> int:
-        return len(self._frame_list(seq_id))
+        frames = self._frames_of(seq_id)
+        return len(shared_source(frames)) if isinstance(frames, Path) else len(frames)
+
+    def get_frame(self, seq_id: int, frame_id: int) -> np.ndarray:
+        frames = self._frames_of(seq_id)
+        return shared_source(frames).read(int(frame_id)) if isinstance(frames, Path) else super().get_frame(seq_id, frame_id)
 
     def frame_path(self, seq_id: int, frame_id: int) -> Path:
-        frames = self._frame_list(seq_id)
+        """The image of a frame; the video file or archive for all frames of a packed video."""
+        frames = self._frames_of(seq_id)
+        if isinstance(frames, Path):
+            return frames
         if not 0 <= frame_id < len(frames):
             raise MissingFile(f"{self.root / self.sequence_list[seq_id]} has no frame {frame_id}, it has "
                               f"{len(frames)} images; check the frame numbers")
         return frames[frame_id]
 
     def boxes_path(self, seq_id: int) -> Path:
-        return self.root / self.sequence_list[seq_id] / "groundtruth.txt"
+        folder = self.root / self.sequence_list[seq_id]
+        beside = folder.with_name(folder.name + ".txt")
+        return beside if beside.is_file() else folder / "groundtruth.txt"
 
-    def get_boxes(self, seq_id: int, frame_ids: Iterable[int]) -> np.ndarray:
+    def flag_paths(self, seq_id: int) -> Sequence[Path]:
+        folder = self.root / self.sequence_list[seq_id]
+        return [folder, folder / "img"]  # the number of frames counts as annotation here
+
+    def _boxes_at(self, seq_id: int, frame_ids: list[int]) -> np.ndarray:
         path, length = self.boxes_path(seq_id), self.get_sequence_length(seq_id)
-        wanted = [int(frame_id) for frame_id in frame_ids]
         rows = _rows_by_frame(path, length) if path.is_file() else {}
-        boxes = np.full((len(wanted), 4), np.nan, np.float32)
-        for i, frame_id in enumerate(wanted):
+        boxes = np.full((len(frame_ids), 4), np.nan, np.float32)
+        for i, frame_id in enumerate(frame_ids):
             if frame_id in rows:
                 number, values = rows[frame_id]
                 boxes[i] = _floats(path, number, values)
         return boxes
 
     def _all_boxes(self, seq_id: int) -> np.ndarray:
-        return self.get_boxes(seq_id, range(self.get_sequence_length(seq_id)))
+        return self._boxes_at(seq_id, list(range(self.get_sequence_length(seq_id))))
 
-    def _frame_list(self, seq_id: int) -> list[Path]:
-        if seq_id not in self._frames:
-            folder = image_folder(self.root / self.sequence_list[seq_id])
-            self._frames[seq_id] = images_in(folder) if folder else []
-        return self._frames[seq_id]
+    def _frames_of(self, seq_id: int) -> list[Path] | Path:
+        if seq_id not in self._found:
+            place = self.root / self.sequence_list[seq_id]
+            folder = _image_folder(place)
+            packed = None if folder else find_packed(place)
+            self._found[seq_id] = images_in(folder) if folder else packed or []
+        return self._found[seq_id]
 
 
-def image_folder(video: Path) -> Path | None:
+def _image_folder(video: Path) -> Path | None:
     """The folder of a video's frames: itself or its `img`; None where neither holds an image."""
     return next((folder for folder in (video, video / "img") if folder.is_dir() and images_in(folder)), None)
-
-
-def images_in(folder: Path) -> list[Path]:
-    """The images in a folder, ordered by the numbers in their names."""
-    found = (path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
-    return sorted(found, key=lambda path: natural_key(path.name))
-
-
-def natural_key(name: str) -> list:
-    """Sorting key by which `frame10` comes after `frame9`."""
-    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"(\d+)", name) if part]
 
 
 def _rows_by_frame(path: Path, length: int) -> dict[int, tuple[int, list[str]]]:

@@ -208,18 +208,12 @@ def test_find_checkpoint_errors(tmp_path, names, checkpoint, error, text):
 
 # Rebuilding
 
-def test_round_trip_and_overrides(toy_networks, tmp_path, capsys):
+def test_info_and_overrides(toy_networks, tmp_path, capsys):
     net = toy_networks.toy_net(k=3)
     path = save(net, tmp_path / "ToyNet_ep0002.pth.tar", net_info={"size": 4})
-    for arguments in ((tmp_path,), (tmp_path, 2), (path,), (None, str(path))):
-        loaded, content = loading.load_network(*arguments)
-        assert same_weights(loaded, net) and loaded.constructor.kwds["k"] == 3 and loaded.info == {"size": 4}
-        assert content["constructor"] is loaded.constructor
-        assert loaded.was_pretrained is False  # nothing is downloaded that the file replaces
-    assert capsys.readouterr().out == ""
-    loading.load_network(path, nosuch=1)
-    warning = 'WARNING: Keyword argument "nosuch" not found when loading network. It was ignored.\n'
-    assert capsys.readouterr().out == warning
+    loaded, _ = loading.load_network(path)
+    assert loaded.info == {"size": 4} and capsys.readouterr().out == ""
+    assert loaded.was_pretrained is False  # nothing is downloaded that the file replaces
     with pytest.raises(BadValue, match="of another shape"):
         loading.load_network(path, k=5)  # the override reaches the factory: the weights no longer fit
 
@@ -257,7 +251,6 @@ def test_missing_iou_head_is_allowed(toy_networks, tmp_path, monkeypatch):
 
 
 CONSTRUCTORS = {
-    "none": (None, "No constructor for the given network."),
     "not decorated": (NetConstructor("plain_net", "toy_networks", (), {}), "not a factory decorated"),
     "function of a library": (NetConstructor("system", "os", ("true",), {}), "not a factory decorated"),
     "unknown module": (NetConstructor("f", "nosuch_module", (), {}), "not trusted"),

@@ -1,0 +1,112 @@
+"""How long a data set of TrackingNet's size takes to open the first and the second time, next to parsing its text.
+
+    python benchmarks/index.py            # 30,000 videos, 14 million boxes in a generated tree: a few minutes, 1.5 GB
+    python benchmarks/index.py --small    # a thirtieth of it, a few seconds
+
+The generated tree has TrackingNet's layout without images. "Opening" is everything until boxes and visibility of every
+sequence are at hand: listing, comparing the state of every annotation file with the index, mapping the index. The rival, in
+the same run, lists the tree and parses every annotation file into memory, as a data set without an index has to.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that it runs from a plain clone
+from ltr.admin.errors import run_script
+from ltr.dataset import TrackingNet
+from ltr.dataset.annotations import read_boxes
+
+SAMPLES = 2000
+_OPEN = """
+import sys, time
+start = time.perf_counter()
+import random
+from ltr.dataset import TrackingNet
+imported = time.perf_counter()
+data = TrackingNet(sys.argv[1])
+data.prepare()
+opened = time.perf_counter()
+random.seed(0)
+total = sum(float(data.get_sequence_info(random.randrange(len(data)))["bbox"].sum()) for _ in range(int(sys.argv[2])))
+print(imported - start, opened - imported, time.perf_counter() - opened, total)
+"""
+
+
+def main() -> None:
+    args = arguments()
+    print(f"{args.sequences:,} videos of {args.frames} frames in 12 sets, seed 0; Python {platform.python_version()}, NumPy "
+          f"{np.__version__}, {platform.machine()}, {os.cpu_count()} cores, files in {args.folder}; files are in the system's "
+          "cache, as they were just written")
+    with tempfile.TemporaryDirectory(dir=args.folder) as folder:
+        root = generate(Path(folder) / "trackingnet", args.sequences, args.frames)
+        (Path(folder) / "local.py").write_text("class EnvironmentSettings:\n    def __init__(self):\n"
+                                               f"        self.workspace_dir = {str(Path(folder) / 'workspace')!r}\n")
+        os.environ["LTR_LOCAL"] = str(Path(folder) / "local.py")
+        parsing = rival(root)
+        show("first open, makes the index", opening(root))
+        second = opening(root)
+        show("second open, in a new process", second)
+        size = sum(path.stat().st_size for path in (Path(folder) / "workspace").rglob("*.safetensors"))
+        change = next(root.glob("TRAIN_0/anno/*.txt"))
+        change.write_text(change.read_text().replace("1", "2"))
+        show("open after one file changed", opening(root))
+        print(f"\nindex {size / 1e6:.0f} MB; second open {parsing / second[1]:.0f} times as fast as listing and parsing")
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--small", action="store_true", help="1,000 videos")
+    parser.add_argument("--sequences", type=int, default=30_000)
+    parser.add_argument("--frames", type=int, default=470, help="of each video")
+    parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()))
+    args = parser.parse_args()
+    if args.small:
+        args.sequences = 1000
+    return args
+
+
+def generate(root: Path, sequences: int, frames: int) -> Path:
+    """An annotation tree of random boxes with two decimals; sequences take one of 50 texts."""
+    rng = np.random.default_rng(0)
+    texts = ["".join(f"{x:.2f},{y:.2f},{w:.2f},{h:.2f}\n" for x, y, w, h in rng.uniform(1, 600, (frames, 4)))
+             for _ in range(50)]
+    for number in range(12):
+        (root / f"TRAIN_{number}" / "anno").mkdir(parents=True)
+    for i in range(sequences):
+        (root / f"TRAIN_{i % 12}" / "anno" / f"video-{i:06d}_0.txt").write_text(texts[i % 50])
+    return root
+
+
+def rival(root: Path) -> float:
+    start = time.perf_counter()
+    data = TrackingNet(root)
+    boxes = [read_boxes(data.boxes_path(i)) for i in range(len(data))]
+    seconds = time.perf_counter() - start
+    print(f"  {'rival: listing and parsing all text':<40} {seconds:8.2f} s  {sum(map(len, boxes)):,} boxes")
+    return seconds
+
+
+def opening(root: Path) -> tuple[float, ...]:
+    """Seconds of importing, opening and drawing SAMPLES sequences, in a process of its own."""
+    done = subprocess.run([sys.executable, "-c", _OPEN, str(root), str(SAMPLES)], capture_output=True, text=True, check=True,
+                          cwd=Path(__file__).resolve().parents[1])
+    return tuple(map(float, done.stdout.split()))
+
+
+def show(what: str, seconds: tuple[float, ...]) -> None:
+    each = seconds[2] / SAMPLES * 1e6
+    print(f"  {what:<40} {seconds[1]:8.2f} s  (imports {seconds[0]:.2f} s; then {each:.0f} µs a sequence)")
+
+
+if __name__ == "__main__":
+    run_script(main)
