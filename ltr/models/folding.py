@@ -11,11 +11,13 @@ from torchvision.models.resnet import BasicBlock, Bottleneck
 from ltr.admin.errors import BadValue
 
 
-def fold_norms(net: nn.Module, residual: tuple[type[nn.Module], ...] = ()) -> None:
+def fold_norms(net: nn.Module, residual: tuple[type[nn.Module], ...] = (),
+               convolutions: tuple[type[nn.Conv2d], ...] = ()) -> None:
     """Replace each batch norm that follows a convolution in `net`, which is in eval mode, by nothing, in place.
 
     What follows what is known for plain `nn.Sequential`s, for torchvision's residual blocks, and for modules of the types
-    `residual`, where `bn1` follows `conv1` and so on. State-dict names of the norms vanish.
+    `residual`, where `bn1` follows `conv1` and so on. `convolutions` are sub-classes of Conv2d whose output is linear in their
+    weights, to be folded like it. State-dict names of the norms vanish.
     """
     if net.training:
         raise BadValue("batch norms can be folded in eval mode only, as training changes them: call eval() first")
@@ -29,6 +31,6 @@ def fold_norms(net: nn.Module, residual: tuple[type[nn.Module], ...] = ()) -> No
             continue
         for first, second in pairs:
             convolution, norm = module._modules[first], module._modules.get(second)
-            if type(convolution) is nn.Conv2d and isinstance(norm, nn.BatchNorm2d):
+            if type(convolution) in (nn.Conv2d, *convolutions) and isinstance(norm, nn.BatchNorm2d):
                 module._modules[first] = fuse_conv_bn_eval(convolution, norm)
                 module._modules[second] = nn.Identity()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections import OrderedDict
@@ -16,9 +17,13 @@ from ltr.admin.multigpu import unwrapped
 from ltr.admin.stats import AverageMeter, StatValue
 from ltr.admin.tensorboard import TensorboardWriter
 from ltr.admin.tensordict import TensorDict
+from ltr.data.faults import DEFAULT_SHARE, NAME, FaultLog, checked_share
+from ltr.data.loader import samples_in
 from ltr.trainers.base_trainer import BaseTrainer
 
-_DEFAULTS = {"print_interval": 10, "print_stats": None, "description": ""}
+log = logging.getLogger(__name__)
+
+_DEFAULTS = {"print_interval": 10, "print_stats": None, "description": "", "max_fault_share": DEFAULT_SHARE}
 
 
 class LTRTrainer(BaseTrainer):
@@ -26,8 +31,9 @@ class LTRTrainer(BaseTrainer):
 
     A batch is passed to the actor with the entries `epoch` and `settings` added. Reads from the settings:
     `print_interval` (batches between two lines), `print_stats` (names to print; None: all), `description`,
-    `move_data_to_gpu`, `grad_clip_max_norm`. `freeze_backbone_bn_layers` keeps the batch norms of
-    `actor.net.feature_extractor` in eval mode.
+    `move_data_to_gpu`, `grad_clip_max_norm`, `max_fault_share` (draws of an epoch that may meet unusable files, 0.05 =
+    5 %; more end the training). `freeze_backbone_bn_layers` keeps the batch norms of `actor.net.feature_extractor` in
+    eval mode.
     """
 
     def __init__(self, actor, loaders, optimizer, settings, lr_scheduler=None, freeze_backbone_bn_layers: bool = False):
@@ -35,6 +41,7 @@ class LTRTrainer(BaseTrainer):
         for name, value in _DEFAULTS.items():
             if getattr(self.settings, name, None) is None:
                 setattr(self.settings, name, value)
+        self.settings.max_fault_share = checked_share(self.settings.max_fault_share)
         self.stats = OrderedDict((loader.name, None) for loader in self.loaders)
         self.move_data_to_gpu = getattr(settings, "move_data_to_gpu", True)
         self.freeze_backbone_bn_layers = freeze_backbone_bn_layers
@@ -59,21 +66,25 @@ class LTRTrainer(BaseTrainer):
         for meter in (self.stats.get(loader.name) or {}).values():
             if isinstance(meter, AverageMeter):
                 meter.reset()  # of an attempt at this epoch that failed
-        clock = _Clock()
+        clock, faults = _Clock(), _faults_of(loader)
         with torch.set_grad_enabled(loader.training):
             for number, data in enumerate(loader, 1):
                 data = self._prepare(data)
                 loss, stats = self.actor(data)
                 if loader.training:
                     self._step(loss)
-                batch_size = self._batch_size(data, loader)
+                batch_size = samples_in(data, loader.stack_dim)
                 self._count(loader.name, stats, batch_size)
                 clock.tick(batch_size)
                 if number % self.settings.print_interval == 0 or number == len(loader):
                     self._print(loader, number, clock)
+        if faults is not None and faults.count:
+            log.warning("%s, epoch %d: %s", loader.name, self.epoch, faults.summary())
 
     def _tell_epoch(self, loader) -> None:
-        """Make the loader's draws depend on the run's seed and on the epoch."""
+        """Make the loader's draws depend on the run's seed and on the epoch; count its unusable files anew."""
+        if (faults := _faults_of(loader)) is not None:
+            faults.share = self.settings.max_fault_share
         if hasattr(loader, "set_epoch"):
             if loader.seed is None:
                 loader.seed = getattr(self.settings, "seed", None)
@@ -94,14 +105,6 @@ class LTRTrainer(BaseTrainer):
             nn.utils.clip_grad_norm_(self.actor.net.parameters(), max_norm)
         self.optimizer.step()
 
-    @staticmethod
-    def _batch_size(data: Mapping, loader) -> int:
-        """Samples in the batch: the last one of an epoch may be smaller."""
-        for value in data.values():
-            if isinstance(value, torch.Tensor) and value.dim() > loader.stack_dim:
-                return value.shape[loader.stack_dim]
-        return loader.batch_size or 1
-
     def _count(self, loader_name: str, values: Mapping[str, float], batch_size: int) -> None:
         if self.stats.get(loader_name) is None:
             self.stats[loader_name] = OrderedDict()
@@ -118,6 +121,8 @@ class LTRTrainer(BaseTrainer):
             shown = self.settings.print_stats is None or name in self.settings.print_stats
             if shown and hasattr(value, "avg"):
                 parts.append(f"{name}: {value.avg:.5f}")
+        if (faults := _faults_of(loader)) is not None and faults.count:
+            parts.append(f"redrawn: {faults.count}")
         print("  ,  ".join(parts), flush=True)
 
     def _close_epoch(self) -> None:
@@ -128,7 +133,11 @@ class LTRTrainer(BaseTrainer):
             for value in stats.values():
                 if hasattr(value, "new_epoch"):
                     value.new_epoch()
-            if loader.training and self.epoch % loader.epoch_interval == 0:
+            if self.epoch % loader.epoch_interval:
+                continue
+            if (faults := _faults_of(loader)) is not None and (faults.count or NAME in stats):
+                stats.setdefault(NAME, StatValue()).update(faults.count)
+            if loader.training:
                 for number, group in enumerate(self.optimizer.param_groups):
                     stats.setdefault(f"LearningRate/group{number}", StatValue()).update(group["lr"])
 
@@ -150,6 +159,11 @@ class LTRTrainer(BaseTrainer):
             module, script = (getattr(self.settings, name, "") for name in ("module_name", "script_name"))
             self.tensorboard_writer.write_info(module, script, self.settings.description)
         self.tensorboard_writer.write_epoch(self.stats, self.epoch)
+
+
+def _faults_of(loader) -> FaultLog | None:
+    """None for loaders that are not ours."""
+    return getattr(loader, "faults", None)
 
 
 class _Clock:

@@ -1,4 +1,4 @@
-"""Small numeric helpers that trackers share."""
+"""Small numeric helpers that trackers share: tensor collections, Fourier series, correlation filters, optimisers."""
 
 from ltr.admin.tensordict import TensorDict
 from ltr.admin.tensorlist import TensorList

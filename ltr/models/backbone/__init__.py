@@ -1,5 +1,6 @@
 """Backbones."""
 
-from ltr.models.backbone.resnet import resnet18, resnet50
+from ltr.models.backbone.resnet import resnet18, resnet50, resnet101, resnet_baby
+from ltr.models.backbone.resnet18_vggm import resnet18_vggmconv1
 
-__all__ = ["resnet18", "resnet50"]
+__all__ = ["resnet18", "resnet18_vggmconv1", "resnet50", "resnet101", "resnet_baby"]

@@ -12,7 +12,7 @@ from ltr.admin.errors import BadValue, suggestion
 from ltr.models.backbone.base import Backbone
 from ltr.models.backbone.pretrained import load_imagenet_weights
 
-__all__ = ["BasicBlock", "Bottleneck", "ResNet", "residual_layer", "resnet18", "resnet50"]
+__all__ = ["BasicBlock", "Bottleneck", "ResNet", "residual_layer", "resnet18", "resnet50", "resnet101", "resnet_baby"]
 
 
 def residual_layer(block: type, in_channels: int, planes: int, blocks: int, stride: int = 1,
@@ -115,13 +115,32 @@ def resnet50(output_layers: Sequence[str] | None = None, pretrained: bool = Fals
     return _resnet("resnet50", Bottleneck, (3, 4, 6, 3), output_layers, pretrained, weights, kwargs)
 
 
-def _resnet(name, block, layers, output_layers, pretrained, weights, kwargs) -> ResNet:
-    output_layers = ["default"] if output_layers is None else output_layers
-    known = (*ResNet.layer_names, "default")
+def resnet101(output_layers: Sequence[str] | None = None, pretrained: bool = False, weights: str | None = None,
+              **kwargs) -> ResNet:
+    """ResNet-101; `pretrained` starts from ImageNet weights, `weights` names their file."""
+    return _resnet("resnet101", Bottleneck, (3, 4, 23, 3), output_layers, pretrained, weights, kwargs)
+
+
+def resnet_baby(output_layers: Sequence[str] | None = None, pretrained: bool = False, inplanes: int = 16,
+                **kwargs) -> ResNet:
+    """ResNet-18 with `inplanes` instead of 64 channels in its first layer: a sixteenth of the parameters at 16."""
+    if pretrained:
+        raise NotImplementedError("there are no pretrained weights for resnet_baby; leave pretrained out")
+    return _resnet("resnet_baby", BasicBlock, (2, 2, 2, 2), output_layers, False, None, {"inplanes": inplanes, **kwargs})
+
+
+def checked_layers(name: str, output_layers: Sequence[str] | None, known: Sequence[str]) -> list[str]:
+    """The layers asked for, ['default'] for None; BadValue names one that the network `name` does not have."""
+    output_layers = ["default"] if output_layers is None else list(output_layers)
+    known = (*known, "default")
     for layer in output_layers:
         if layer not in known:
             raise BadValue(f"{name} has no layer '{layer}'{suggestion(layer, known)}; choose among {', '.join(known)}")
-    net = ResNet(block, layers, output_layers, **kwargs)
+    return output_layers
+
+
+def _resnet(name, block, layers, output_layers, pretrained, weights, kwargs) -> ResNet:
+    net = ResNet(block, layers, checked_layers(name, output_layers, ResNet.layer_names), **kwargs)
     if pretrained or weights:
         load_imagenet_weights(net, name, weights)
     return net

@@ -39,6 +39,12 @@ def target_cells(boxes_cxcywh_B4: Tensor, side: int, ring: int = 3,
     return inside, _rectangle(start - ring, end + ring, side) & ~inside
 
 
+def on_lattice(boxes_cxcywh: Tensor, side: int, first: float, pitch: float) -> Tensor:
+    """Boxes as `target_cells` takes them for `side` positions that lie at `first + pitch * k` of the crop, not at k / side."""
+    centers, sizes = boxes_cxcywh.split(2, dim=-1)
+    return torch.cat([centers - first, sizes], -1) / (pitch * side)
+
+
 def _rectangle(start_B2: Tensor, end_B2: Tensor, side: int) -> Tensor:
     cells = torch.arange(side, device=start_B2.device)
     within = (cells >= start_B2[..., None]) & (cells < end_B2[..., None])  # (B, 2, side): columns, rows

@@ -6,7 +6,7 @@ same under TransT's interface (lists of targets, an exchangeable matcher).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from ltr.admin.errors import BadValue, suggestion
 from ltr.models.loss.box_ops import cxcywh_to_xyxy, paired_iou_giou
-from ltr.models.loss.matcher import build_matcher, grid_side, target_cells
+from ltr.models.loss.matcher import build_matcher, grid_side, on_lattice, target_cells
 
 
 def classification_losses(logits_BNC: Tensor, classes_BN: Tensor, class_weights_C: Tensor,
@@ -50,11 +50,15 @@ class TransTCriterion(nn.Module):
     Weights multiply the losses in `total`: `ce` 8.334, `l1` 5, `giou` 2, `iou_pred` 1. `background` is the class weight
     of positions off the target: higher gives fewer false alarms and weaker targets. `ring` is the width in cells of the
     surroundings on which IoU prediction is trained besides the target itself. `reference_edges`: see `target_cells`.
+    `positions` gives, for so many columns, the first and the distance to the next in crop units, where these are not
+    0 and 1 / columns.
     """
 
     def __init__(self, ce: float = 8.334, l1: float = 5.0, giou: float = 2.0, iou_pred: float = 1.0,
-                 background: float = 0.0625, ring: int = 3, reference_edges: bool = False):
+                 background: float = 0.0625, ring: int = 3, reference_edges: bool = False,
+                 positions: Callable[[int], tuple[float, float]] | None = None):
         super().__init__()
+        self.positions = positions
         self.weights = {"loss_ce": ce, "loss_bbox": l1, "loss_giou": giou, "loss_iou_pred": iou_pred}
         self.ring = ring
         self.reference_edges = reference_edges
@@ -69,7 +73,10 @@ class TransTCriterion(nn.Module):
         """
         logits = outputs["pred_logits"]
         side = grid_side(logits.shape[1])
-        inside, around = target_cells(target_boxes_cxcywh_B4, side, self.ring, self.reference_edges)
+        boxes = target_boxes_cxcywh_B4
+        if self.positions is not None:
+            boxes = on_lattice(boxes, side, *self.positions(side))
+        inside, around = target_cells(boxes, side, self.ring, self.reference_edges)
         classes = (~inside).long()  # 0 = target, 1 = background
         losses = classification_losses(logits, classes, self.class_weights, inside)
         of_boxes, iou = box_losses(outputs["pred_boxes"], target_boxes_cxcywh_B4[:, None], inside)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 
 import torch
@@ -119,14 +119,29 @@ class TransT(nn.Module):
         fold_norms(self.backbone, (TruncatedResNet50, SmallResNet))
 
     def _encode(self, images) -> Tensor:
-        return self.input_proj(self.backbone[0](_images(images))[-1])
+        return self._features(self.backbone[0](_images(images)))
+
+    def _features(self, maps: Sequence[Tensor]) -> Tensor:
+        """What is fused, of the backbone's maps."""
+        return self.input_proj(maps[-1])
+
+    def positions(self, cells: int) -> tuple[float, float]:
+        """Where the first of so many columns or rows has its centre, and the distance to the next, in crop units."""
+        return 0.5 / cells, 1 / cells
+
+    def _position_logits(self, features: Tensor) -> Tensor:
+        """Inverse sigmoid of each position's centre (cx, cy, 0, 0), (1, h*w, 4) row-major, for a map (B, C, h, w)."""
+        lines = [torch.arange(cells, device=features.device, dtype=features.dtype) * pitch + first
+                 for cells in features.shape[-2:] for first, pitch in [self.positions(cells)]]
+        y, x = torch.meshgrid(*lines, indexing="ij")
+        return F.pad(torch.stack([x.flatten(), y.flatten()], -1).logit(), (0, 2))[None]
 
     def _predict(self, template_features: Tensor, pos_template: Tensor, search_features: Tensor) -> dict[str, Tensor]:
         fused = self.featurefusion_network(template_features, None, search_features, None, pos_template,
                                            self.backbone[1](search_features))[0]
         boxes = self.bbox_embed(fused)
         if self.relative_boxes:
-            boxes = boxes + _position_logits(search_features)
+            boxes = boxes + self._position_logits(search_features)
         outputs = {"pred_logits": self.class_embed(fused), "pred_boxes": boxes.sigmoid()}
         if self.has_iou_head:
             outputs["pred_ious"] = self.iou_embed(fused.detach()).sigmoid()
@@ -209,14 +224,6 @@ def transt_small(hidden_dim: int = 64, nheads: int = 4, dim_feedforward: int = 1
     return net
 
 
-def _position_logits(features: Tensor) -> Tensor:
-    """Inverse sigmoid of each position's centre (cx, cy, 0, 0) in crop units, (1, h*w, 4) row-major, for a map (B, C, h, w)."""
-    (height, width), like = features.shape[-2:], {"device": features.device, "dtype": features.dtype}
-    y, x = torch.meshgrid(torch.arange(height, **like) + 0.5, torch.arange(width, **like) + 0.5, indexing="ij")
-    centers = torch.stack([x.flatten() / width, y.flatten() / height], -1).logit()
-    return F.pad(centers, (0, 2))[None]
-
-
 def from_state_dict(state_dict: Mapping[str, Tensor], net_info: Mapping | None = None) -> TransT:
     """Rebuild a TransT, of any size, from the shapes in a checkpoint's `net` and load it; the network is in eval mode.
 
@@ -246,6 +253,11 @@ def sizes(state_dict: Mapping[str, Tensor]) -> dict[str, int]:
 
 def _recognise(state: Mapping[str, Tensor]):
     """Factory and options whose network has the shapes in `state`."""
+    if "backbone.0.body.stem.conv.weight" in state:
+        from ltr.models.tracking import transt_light  # it builds on this module
+
+        return transt_light.transt_light, {**sizes(state), **transt_light.options_of(state),
+                                           "iou_head": "iou_embed.layers.0.weight" in state}
     needed = ("input_proj.weight", _LAYERS + "0.linear11.weight", "backbone.0.body.conv1.weight")
     for name in needed:
         if name not in state:

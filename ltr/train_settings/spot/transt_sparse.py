@@ -7,7 +7,7 @@ from spot_ext.config import DatasetConfig, SparseConfig
 def config() -> SparseConfig:
     """The published schedule: 50 epochs of burn-in, 400 in all, 1000 iterations of 32 samples each."""
     return SparseConfig(
-        k=3,
+        k=3, architecture="transt",
         datasets=(DatasetConfig("Lasot", {"split": "train"}),
                   DatasetConfig("Got10k", {"split": "vottrain"}),
                   DatasetConfig("TrackingNet", {"set_ids": [0, 1, 2, 3]}, walk_back=True)),

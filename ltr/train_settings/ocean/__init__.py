@@ -1,0 +1,1 @@
+"""Ocean with full supervision."""
