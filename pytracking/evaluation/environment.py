@@ -41,6 +41,9 @@ _COMMENTS = {
     "folder_path": "A folder of videos (sub-folders of images) for --dataset_name folder.",
     "toy_path": "The videos that `spot quickstart` renders.",
     "plugins": "Folders with own trackers, parameters, experiments, data sets.",
+    "dataspec_path": "ltr/data_specs of a pytracking checkout: its split lists and attribute tables.",
+    "got_packed_results_path": "Where to write archives for the GOT-10k server.",
+    "tn_packed_results_path": "Where to write archives for the TrackingNet server.",
 }
 
 
@@ -125,6 +128,8 @@ def required_folder(settings: object, attribute: str, dataset: str) -> str:
         remedy = "`python ltr/run_training.py spot quickstart` renders the toy videos there"
     elif attribute == "folder_path":
         remedy = "point it at a folder whose sub-folders hold the images of one video each"
+    elif attribute.endswith("_mask_path"):
+        remedy = "point it at the folder of first-frame masks, <sequence>/<first frame>.png"
     else:
         remedy = ("point it at the data set; without data, `python ltr/run_training.py spot quickstart` and then "
                   "`--dataset_name toy` run on rendered videos")

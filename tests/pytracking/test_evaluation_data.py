@@ -1,7 +1,6 @@
 """Sequence and SequenceList: what trackers are told, and how lists are indexed."""
 
 import pickle
-from collections import OrderedDict
 
 import numpy as np
 import pytest
@@ -23,23 +22,6 @@ def test_plain_sequence_tells_the_first_box_only():
     assert seq.init_info() == {"init_bbox": [10, 10, 20, 20]} and isinstance(seq.init_info()["init_bbox"], list)
     assert seq.frame_info(3) == {} and seq.init_bbox() == [10, 10, 20, 20] and seq.init_mask() is None
     assert repr(seq) == "Sequence s, length=5 frames"
-
-
-def test_sequence_starts_at_its_first_init_frame():
-    seq = sequence(init_data={2: {"bbox": [9, 9, 9, 9]}}, target_visible=np.array([1, 0, 1, 0, 1], bool))
-    assert seq.frames == ["f2", "f3", "f4"] and seq.ground_truth_rect.shape == (3, 4)
-    assert list(seq.init_data) == [0] and seq.init_info() == {"init_bbox": [9, 9, 9, 9]}
-    assert seq.target_visible.tolist() == [True, False, True]
-
-
-def test_several_objects():
-    truth = OrderedDict([("1", boxes(5)), ("2", boxes(5, 40))])
-    seq = Sequence("m", list("abcde"), "LaGOT", truth, object_ids=["1", "2"], multiobj_mode=True)
-    both = ["1", "2"]
-    assert seq.init_info() == {"init_object_ids": both, "object_ids": both, "sequence_object_ids": both,
-                               "init_bbox": OrderedDict([("1", [10, 10, 20, 20]), ("2", [40, 10, 20, 20])])}
-    assert isinstance(seq.init_info()["init_bbox"], OrderedDict) and seq.frame_info(1) == {}
-    assert seq.get_bbox(2, "2").tolist() == [42, 10, 20, 20] and set(seq.get_bbox(0)) == {"1", "2"}
 
 
 def test_several_objects_may_start_late():

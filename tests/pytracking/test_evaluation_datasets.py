@@ -5,14 +5,10 @@ import logging
 import re
 import shutil
 
-import numpy as np
 import pytest
 
 from ltr.admin.errors import BadInput, BadValue, MissingFile
 from pytracking.evaluation import datasets, get_dataset, get_dataset_attributes
-from pytracking.evaluation.data import SequenceList
-from pytracking.evaluation.datasets import DatasetInfo, dataset_dict, load_dataset
-from pytracking.evaluation.lasotdataset import LaSOTDataset
 from pytracking.evaluation.otbdataset import OTBDataset
 
 
@@ -36,15 +32,6 @@ def write_otb(base, name: str, rows: str, file: str = "groundtruth_rect.txt", im
     (base / name / file).write_text(rows)
 
 
-def test_got10k(got10k):
-    sequences = get_dataset("got10k_val")
-    assert type(sequences) is SequenceList and names(sequences) == ["GOT-10k_Val_000001", "GOT-10k_Val_000002"]
-    first = sequences[0]
-    assert len(first.frames) == 5 and first.frames[0].endswith("00000001.jpg") and first.dataset == "got10k"
-    assert first.ground_truth_rect.shape == (5, 4) and first.ground_truth_rect.dtype == np.float64
-    assert first.init_info() == {"init_bbox": [10.5, 10, 20, 20]} and first.frame_info(3) == {}
-
-
 @pytest.mark.parametrize("name, split", [("toy", "test"), ("toy_test", "test"), ("toy_val", "val"),
                                          ("toy_train", "train")])
 def test_toy_splits(machine, trees, name, split):
@@ -54,28 +41,10 @@ def test_toy_splits(machine, trees, name, split):
     assert sequences[0].ground_truth_rect.shape == (3, 4)
 
 
-def test_trackingnet_frames_in_numeric_order(machine, trees):
-    for name in ("def_1", "abc_0"):
-        trees.write_frames(machine.trackingnet_path / "TEST" / "frames" / name, [f"{i}.jpg" for i in range(12)])
-        (machine.trackingnet_path / "TEST" / "anno").mkdir(exist_ok=True)
-        (machine.trackingnet_path / "TEST" / "anno" / f"{name}.txt").write_text("1,2,3,4\n")
-    sequences = get_dataset("trackingnet")
-    assert names(sequences) == ["abc_0", "def_1"] and sequences[0].dataset == "trackingnet"
-    assert [path.rsplit("/")[-1] for path in sequences[0].frames] == [f"{i}.jpg" for i in range(12)]
-    assert sequences[0].ground_truth_rect.shape == (1, 4)
+def test_trackingnet_without_frames(machine):
+    (machine.trackingnet_path / "TEST" / "anno").mkdir(parents=True)
+    (machine.trackingnet_path / "TEST" / "anno" / "abc_0.txt").write_text("1,2,3,4\n")
     assert get_dataset("trackingnet", load_frames=False)[0].frames == []
-
-
-def test_lasot_sequences(machine, monkeypatch):
-    for name in ("airplane-1", "basketball-6"):
-        write_lasot(machine.lasot_path, name)
-    monkeypatch.setattr(LaSOTDataset, "_get_sequence_list", lambda self: ["airplane-1", "basketball-6"])
-    dataset = load_dataset("lasot")
-    first = dataset.get_sequence_list()[0]
-    assert len(dataset) == 2 and dataset.clean_list == ["airplane", "basketball"]
-    assert first.object_class == "airplane" and first.dataset == "lasot"
-    assert first.target_visible.tolist() == [True] * 20 + [False] * 5
-    assert first.frames[0].endswith("airplane/airplane-1/img/00000001.jpg") and len(first.frames) == 25
 
 
 @pytest.mark.parametrize("files, expected, said", [
@@ -159,16 +128,6 @@ def test_folder_of_videos(machine, trees, caplog):
     assert [path.rsplit("/")[-1] for path in sequences["cat2"].frames] == ["9.jpg", "10.jpg"]
     assert [path.rsplit("/")[-1] for path in sequences["cat10"].frames] == ["a.png", "b.png"]
     assert sequences["cat10"].ground_truth_rect[1].tolist() == [5, 6, 7, 8]
-
-
-def test_several_data_sets_are_one_list(got10k, machine, trees):
-    trees.write_got10k(machine.toy_path / "test", ["t"])
-    assert names(get_dataset("got10k_val", "toy")) == ["GOT-10k_Val_000001", "GOT-10k_Val_000002", "t"]
-
-
-def test_registered_at_runtime_and_found_whatever_the_case(machine, monkeypatch):
-    monkeypatch.setitem(dataset_dict, "mydata", DatasetInfo("pytracking.evaluation.plugindataset", "PluginDataset", {}))
-    assert names(get_dataset("MyData")) == ["one"]
 
 
 def test_registered_by_a_plugin_folder(machine, monkeypatch):

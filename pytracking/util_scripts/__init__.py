@@ -1,0 +1,1 @@
+"""Archives of results for evaluation servers: packing, checking before upload, unpacking."""
