@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 
 from ltr.admin.errors import suggestion
@@ -37,6 +39,9 @@ _LOOK = {
 }
 
 
+_Kind = TypeVar("_Kind", bound="PlotOptions")
+
+
 @dataclass(frozen=True)
 class PlotOptions:
     """Everything `plot_opts` may set. Files are named `<plot_type>_plot`."""
@@ -55,14 +60,14 @@ class PlotOptions:
     line_width: float = 2
     legend_ncol: int = 1
 
-    @staticmethod
-    def read(options: Mapping[str, Any]) -> PlotOptions:
+    @classmethod
+    def read(cls: type[_Kind], options: Mapping[str, Any]) -> _Kind:
         """Take the known options; unknown ones are logged and have no effect, as users share one dict between plots."""
-        known = [field.name for field in fields(PlotOptions)]
+        known = [field.name for field in fields(cls)]
         for name in options:
             if name not in known:
                 logger.warning("Unknown plot option '%s'%s is ignored", name, suggestion(name, known))
-        return PlotOptions(**{name: value for name, value in options.items() if name in known})
+        return cls(**{name: value for name, value in options.items() if name in known})
 
 
 def get_plot_draw_styles() -> list[dict[str, Any]]:
@@ -93,24 +98,71 @@ def plot_draw_save(
     Returns:
         The written files. With an interactive backend the figure stays open for `plt.show()`.
     """
+    y, x = np.asarray(y, dtype=float), np.asarray(x, dtype=float)
+    labels = [f"{get_tracker_display_name(tracker)} [{float(score):.1f}]"
+              for tracker, score in zip(trackers, scores, strict=True)]
+    return _draw([(x, curve) for curve in y], scores, labels, plot_draw_styles, result_plot_path, plot_opts)
+
+
+def plot_draw_save_f1_prec_rec(
+    data: Mapping[str, Mapping[str, Any]],
+    trackers: Sequence[Mapping[str, Any]],
+    plot_draw_styles: Sequence[Mapping[str, Any]],
+    result_plot_path: str | Path,
+    plot_opts: Mapping[str, Any],
+) -> list[Path]:
+    """Draw precision over recall, one curve per tracker, with a dot at the best F1; files as in `plot_draw_save`.
+
+    `data` is `raw_data` of an evaluation (see `extract_results_prec_rec_f1`), in the order of `trackers`.
+    """
+    results = list(data.values())
+    labels = [f"{get_tracker_display_name(tracker)} [{float(one['f1_max']):.3f}]"
+              for tracker, one in zip(trackers, results, strict=True)]
+    curves = [(np.asarray(one["rec"], dtype=float), np.asarray(one["prec"], dtype=float)) for one in results]
+    return _draw(curves, [one["f1_max"] for one in results], labels, plot_draw_styles, result_plot_path, plot_opts,
+                 dots=[int(one["idx"]) for one in results])
+
+
+def show_figures() -> None:
+    """Show what was drawn, where windows can be shown; plots of scripts are files only."""
+    if is_interactive():
+        plt.show()
+
+
+def ranking(scores: Sequence[Any]) -> list[int]:
+    """Places of `scores` from best to worst, NaN last."""
+    values = [float(score) for score in scores]
+    return sorted(range(len(values)), key=lambda i: (np.isnan(values[i]), -np.nan_to_num(values[i])))
+
+
+def line_style(rank: int, styles: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Arguments of `plot` for the tracker of that rank; styles come again with another line after the last one."""
+    style, again = styles[rank % len(styles)], rank // len(styles)
+    return {"color": style["color"],
+            "linestyle": _CYCLE_LINES[again % len(_CYCLE_LINES)] if again else style["line_style"]}
+
+
+def _draw(
+    curves: Sequence[tuple[np.ndarray, np.ndarray]], scores: Sequence[Any], labels: Sequence[str],
+    styles: Sequence[Mapping[str, Any]], folder: str | Path, plot_opts: Mapping[str, Any], dots: Sequence[int] = (),
+) -> list[Path]:
+    """Draw (x, y) curves from best to worst score; `dots` marks a place of each curve."""
     options = PlotOptions.read(plot_opts)
-    y, x, scores = np.asarray(y, dtype=float), np.asarray(x, dtype=float), [float(score) for score in scores]
-    ranking = sorted(range(len(scores)), key=lambda t: (np.isnan(scores[t]), -np.nan_to_num(scores[t])))
-    with plt.rc_context({**_LOOK, "font.size": options.font_size}):
+    order = ranking(scores)
+    with look(options):
         figure, axes = plt.subplots(figsize=(6.4, 4.8), layout="constrained")
-        for rank, t in enumerate(ranking):
-            style = plot_draw_styles[rank % len(plot_draw_styles)]
-            again = rank // len(plot_draw_styles)
-            axes.plot(x, y[t], color=style["color"], linewidth=options.line_width, solid_capstyle="round",
-                      linestyle=_CYCLE_LINES[again % len(_CYCLE_LINES)] if again else style["line_style"],
-                      zorder=3 - rank / len(ranking))  # the best on top
+        for rank, t in enumerate(order):
+            axes.plot(*curves[t], linewidth=options.line_width, solid_capstyle="round", **line_style(rank, styles),
+                      markevery=[dots[t]] if dots else None, marker="o" if dots else None,
+                      zorder=3 - rank / len(order))  # the best on top
         _frame(axes, options)
-        labels = [f"{get_tracker_display_name(trackers[t])} [{scores[t]:.1f}]" for t in ranking]
-        _place_legend(axes, labels, options)
-        files = _save(figure, Path(result_plot_path), f"{options.plot_type}_plot")
-        if not is_interactive():
-            plt.close(figure)
-    return files
+        _place_legend(axes, [labels[t] for t in order], options)
+        return save_figure(figure, folder, f"{options.plot_type}_plot")
+
+
+def look(options: PlotOptions) -> AbstractContextManager:
+    """The project's look while a figure is drawn; matplotlib's own settings stay as they were."""
+    return plt.rc_context({**_LOOK, "font.size": options.font_size})
 
 
 def is_interactive() -> bool:
@@ -140,7 +192,11 @@ def _place_legend(axes: Axes, labels: list[str], options: PlotOptions) -> None:
     for corner in dict.fromkeys((options.legend_loc, "lower left", "upper right", "lower right")):
         if not _covers_curves(_legend(axes, labels, options, loc=corner), axes):
             return
-    legend = _legend(axes, labels, options, loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0)
+    columns = -(-len(labels) // 32)
+    rows = -(-len(labels) // columns)
+    size = min(options.font_size_legend, 190 / rows)  # as many points as rows have in the figure's height
+    legend = draw_legend(axes, axes.get_lines(), labels, ncols=columns, fontsize=size, loc="upper left",
+                         bbox_to_anchor=(1.01, 1.0), borderaxespad=0)
     figure = axes.figure
     figure.set_figwidth(figure.get_figwidth() + legend.get_window_extent().width / figure.dpi)
 
@@ -159,23 +215,31 @@ def _covers_curves(legend: Legend, axes: Axes) -> bool:
 
 
 def _legend(axes: Axes, labels: list[str], options: PlotOptions, **place: Any) -> Legend:
-    bold = [label.startswith("\\bf") for label in labels]
-    texts = [label[3:].lstrip() if heavy else label for label, heavy in zip(labels, bold, strict=True)]
     # Smaller type for many trackers, so that the legend stays inside the frame.
     size = options.font_size_legend * min(1.0, max(0.5, 12 / max(1, len(labels))))
-    legend = axes.legend(axes.get_lines(), texts, ncols=options.legend_ncol, fontsize=size, framealpha=0.9,
-                         edgecolor="0.7", fancybox=False, borderpad=0.5, labelspacing=0.3, handlelength=1.6,
-                         handletextpad=0.6, columnspacing=1.0, **place)
+    return draw_legend(axes, axes.get_lines(), labels, ncols=options.legend_ncol, fontsize=size, **place)
+
+
+def draw_legend(owner: Axes | Figure, handles: Sequence[Any], labels: Sequence[str], **options: Any) -> Legend:
+    """The legend in our look; labels that start with `\\bf` are set in bold."""
+    bold = [label.startswith("\\bf") for label in labels]
+    texts = [label[3:].lstrip() if heavy else label for label, heavy in zip(labels, bold, strict=True)]
+    legend = owner.legend(handles, texts, **{
+        "framealpha": 0.9, "edgecolor": "0.7", "fancybox": False, "borderpad": 0.5, "labelspacing": 0.3,
+        "handlelength": 1.6, "handletextpad": 0.6, "columnspacing": 1.0, **options})
     legend.set_zorder(5)
     for text, heavy in zip(legend.get_texts(), bold, strict=True):
         text.set_fontweight("bold" if heavy else "normal")
     return legend
 
 
-def _save(figure: plt.Figure, folder: Path, stem: str) -> list[Path]:
-    files = [folder / f"{stem}.pdf", folder / f"{stem}.png"]
+def save_figure(figure: Figure, folder: str | Path, stem: str) -> list[Path]:
+    """Write `<stem>.pdf` and `<stem>.png`; the figure stays open for `plt.show()` where windows can be shown."""
+    files = [Path(folder) / f"{stem}.pdf", Path(folder) / f"{stem}.png"]
     with replacing(files[0]) as temporary:
         figure.savefig(temporary, dpi=300, format="pdf", transparent=True)
     with replacing(files[1]) as temporary:
         figure.savefig(temporary, dpi=200, format="png", facecolor="white")
+    if not is_interactive():
+        plt.close(figure)
     return files

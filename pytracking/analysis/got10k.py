@@ -19,8 +19,8 @@ from PIL import Image, UnidentifiedImageError
 
 from ltr.admin.errors import BadValue, MissingFile
 from pytracking.analysis import eval_cache
-from pytracking.analysis.drawing import get_plot_draw_styles, plot_draw_save
-from pytracking.analysis.extract_results import missing_result, result_file
+from pytracking.analysis.drawing import get_plot_draw_styles, plot_draw_save, show_figures
+from pytracking.analysis.result_files import missing_result, result_file
 from pytracking.analysis.scores import get_tracker_display_name
 from pytracking.evaluation import environment
 from pytracking.utils.load_text import load_text, read_boxes
@@ -111,13 +111,15 @@ def plot_got_success(trackers: Sequence[Any], report_name: str) -> list[Path]:
     reports = [_server_report(tracker) for tracker in trackers]
     if not reports:
         raise BadValue("plot_got_success needs at least one tracker")
-    return plot_draw_save(
+    files = plot_draw_save(
         100 * np.array([report["succ_curve"] for report in reports]), SUCCESS_THRESHOLDS,
         [100 * report["ao"] for report in reports], [eval_cache.tracker_entry(tracker) for tracker in trackers],
         get_plot_draw_styles(), eval_cache.report_folder(report_name),
         {"plot_type": "success", "legend_loc": "lower left", "xlabel": "Overlap threshold",
          "ylabel": "Overlap Precision [%]", "xlim": (0, 1.0), "ylim": (0, 100), "title": "Success plot"},
     )
+    show_figures()
+    return files
 
 
 @dataclass(frozen=True)

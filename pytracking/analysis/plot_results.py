@@ -11,21 +11,28 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 
 from ltr.admin.errors import BadValue, suggestion
 from pytracking.analysis import eval_cache
-from pytracking.analysis.drawing import get_plot_draw_styles, is_interactive, plot_draw_save
+from pytracking.analysis.attributes import plot_attributes_radar, print_results_per_attribute
+from pytracking.analysis.drawing import (
+    get_plot_draw_styles,
+    plot_draw_save,
+    plot_draw_save_f1_prec_rec,
+    show_figures,
+)
 from pytracking.analysis.eval_cache import check_eval_data_is_valid
-from pytracking.analysis.extract_results import extract_results, result_file
 from pytracking.analysis.got10k import plot_got_success
+from pytracking.analysis.load_results import check_and_load_precomputed_results, load_results
+from pytracking.analysis.radar import plot_radar_draw_save
 from pytracking.analysis.scores import (
     data_set_curves,
     get_auc_curve,
     get_prec_curve,
     get_tracker_display_name,
     merge_multiple_runs,
+    runs_by_tracker,
     score_columns,
     selected_plot_types,
 )
@@ -33,8 +40,9 @@ from pytracking.analysis.tables import ResultRow, as_dict, format_rows, generate
 
 __all__ = [
     "check_and_load_precomputed_results", "check_eval_data_is_valid", "generate_formatted_report", "get_auc_curve",
-    "get_plot_draw_styles", "get_prec_curve", "get_tracker_display_name", "merge_multiple_runs", "plot_draw_save",
-    "plot_got_success", "plot_results", "print_per_sequence_results", "print_results", "result_rows",
+    "get_plot_draw_styles", "get_prec_curve", "get_tracker_display_name", "merge_multiple_runs", "per_sequence_rows",
+    "plot_attributes_radar", "plot_draw_save", "plot_draw_save_f1_prec_rec", "plot_got_success", "plot_radar_draw_save",
+    "plot_results", "print_per_sequence_results", "print_results", "print_results_per_attribute", "result_rows",
 ]
 
 _PLOT_DEFAULTS: dict[str, dict[str, Any]] = {
@@ -50,29 +58,11 @@ _PLOT_DEFAULTS: dict[str, dict[str, Any]] = {
         "plot_type": "norm_precision", "legend_loc": "lower right", "xlabel": "Location error threshold",
         "ylabel": "Distance Precision [%]", "xlim": (0, 0.5), "ylim": (0, 100), "title": "Normalized Precision plot",
     },
+    "f1_prec_rec": {
+        "plot_type": "f1_prec_rec", "legend_loc": "lower left", "xlabel": "Recall", "ylabel": "Precision",
+        "xlim": (0, 1), "ylim": (0, 1), "title": "Precision Recall plot",
+    },
 }
-
-
-def check_and_load_precomputed_results(
-    trackers: Sequence[Any], dataset: Sequence[Any], report_name: str, force_evaluation: bool = False, **kwargs: Any
-) -> dict[str, Any]:
-    """Return the evaluation of a report, from its cache when that is of these trackers and sequences.
-
-    `kwargs` are those of `extract_results`. The cache is used when sequence names and tracker identities agree in order
-    (display names are taken from `trackers`) and the asked options are those it was made with; pytracking's caches do
-    not tell their options and count as made with the defaults. Result files written after the cache cause a warning.
-    """
-    cache = eval_cache.report_folder(report_name) / "eval_data.pkl"
-    if force_evaluation or not cache.is_file():
-        return extract_results(trackers, dataset, report_name, **kwargs)
-    eval_data = eval_cache.load_eval_data(cache)
-    stored, default = eval_cache.load_options(report_name) or eval_cache.Options(), eval_cache.Options()
-    asked = eval_cache.Options(**{name: kwargs.get(name, getattr(default, name)) for name in vars(default)})
-    if asked != stored or not check_eval_data_is_valid(eval_data, trackers, dataset):
-        return extract_results(trackers, dataset, report_name, **kwargs)
-    eval_data["trackers"] = [eval_cache.tracker_entry(tracker) for tracker in trackers]
-    eval_cache.warn_when_outdated(cache, (result_file(tracker, seq) for seq in dataset for tracker in trackers))
-    return eval_data
 
 
 def result_rows(
@@ -81,11 +71,15 @@ def result_rows(
     report_name: str,
     merge_results: bool = False,
     plot_types: str | Sequence[str] = ("success", "prec", "norm_prec"),
+    *,
+    spread: bool = False,
     **kwargs: Any,
 ) -> list[ResultRow]:
-    """The results table as rows, in percent: AUC, OP50, OP75, Precision, Norm Precision as `plot_types` selects."""
-    selected_plot_types(plot_types)  # a wrong name shall not cost an evaluation
-    return _rows(_evaluation(trackers, dataset, report_name, merge_results, **kwargs), plot_types)
+    """The results table as rows: AUC, OP50, OP75, Precision, Norm Precision in percent, F1 Scores, as `plot_types` selects.
+
+    `merge_results` averages the runs of a tracker; `spread` does so, too, and adds the standard deviation over runs.
+    """
+    return _rows(load_results(trackers, dataset, report_name, plot_types, **kwargs), plot_types, merge_results, spread)
 
 
 def print_results(
@@ -94,17 +88,19 @@ def print_results(
     report_name: str,
     merge_results: bool = False,
     plot_types: str | Sequence[str] = "success",
+    *,
+    spread: bool = False,
     **kwargs: Any,
 ) -> dict[str, dict[str, float]]:
-    """Print the results table and return it as label -> column -> percent.
+    """Print the results table and return it as label -> column -> score.
 
-    `plot_types` holds 'success' (columns AUC, OP50, OP75), 'prec' (Precision) and 'norm_prec' (Norm Precision).
-    `merge_results` averages the runs of a tracker.
+    `plot_types` holds 'success' (columns AUC, OP50, OP75), 'prec' (Precision), 'norm_prec' (Norm Precision), all in
+    percent, and 'f1_prec_rec' (F1 Scores, in [0, 1]). `merge_results` averages the runs of a tracker; `spread` does so,
+    too, and shows the standard deviation over runs.
     """
-    selected_plot_types(plot_types)
-    eval_data = _evaluation(trackers, dataset, report_name, merge_results, **kwargs)
+    eval_data = load_results(trackers, dataset, report_name, plot_types, **kwargs)
     print(f"\nReporting results over {_counts(eval_data)} sequences")
-    rows = _rows(eval_data, plot_types)
+    rows = _rows(eval_data, plot_types, merge_results, spread)
     print(format_rows(rows, table_name=report_name + _variant(kwargs)))
     return as_dict(rows)
 
@@ -124,22 +120,26 @@ def plot_results(
     `plot_opts` overrides fields of `drawing.PlotOptions` in every plot; a `plot_type`, which names the files, is put
     before the usual name when several plots are drawn. Figures are shown when the matplotlib backend can show them.
     """
-    chosen = selected_plot_types(plot_types)
-    eval_data = _evaluation(trackers, dataset, report_name, merge_results, force_evaluation=force_evaluation, **kwargs)
+    eval_data = load_results(trackers, dataset, report_name, plot_types, force_evaluation=force_evaluation, **kwargs)
+    if merge_results:
+        eval_data = merge_multiple_runs(eval_data)
     print(f"\nPlotting results over {_counts(eval_data)} sequences")
     print(f"\nGenerating plots for: {report_name}")
-    files: list[Path] = []
+    folder, styles, files = eval_cache.report_folder(report_name), get_plot_draw_styles(), []
+    chosen = selected_plot_types(plot_types)
     for plot_type in chosen:
-        curves = data_set_curves(eval_data, plot_type)
         options = {"legend_move": "legend_loc" not in (plot_opts or {}), **_PLOT_DEFAULTS[plot_type]}
         options["title"] += _variant(kwargs)
         options.update(plot_opts or {})
         if len(chosen) > 1 and "plot_type" in (plot_opts or {}):
             options["plot_type"] += "_" + _PLOT_DEFAULTS[plot_type]["plot_type"]
-        files += plot_draw_save(curves.curves_TB, curves.thresholds, curves.scores_T, eval_data["trackers"],
-                                get_plot_draw_styles(), eval_cache.report_folder(report_name), options)
-    if is_interactive():
-        plt.show()
+        if plot_type == "f1_prec_rec":
+            files += plot_draw_save_f1_prec_rec(eval_data["raw_data"], eval_data["trackers"], styles, folder, options)
+            continue
+        curves = data_set_curves(eval_data, plot_type)
+        files += plot_draw_save(curves.curves_TB, curves.thresholds, curves.scores_T, eval_data["trackers"], styles,
+                                folder, options)
+    show_figures()
     return files
 
 
@@ -156,28 +156,58 @@ def print_per_sequence_results(
     `filter_criteria` = {'mode': …, 'threshold': percent} keeps the sequences where the worst tracker is below the
     threshold ('ao_min'), the best tracker is ('ao_max'), or best and worst differ by more ('delta_ao').
     """
+    eval_data, rows = _per_sequence(trackers, dataset, report_name, merge_results, filter_criteria, **kwargs)
+    print(f"\nReporting results over {_counts(eval_data)} sequences")
+    print(format_rows(rows, table_name=report_name + _variant(kwargs)))
+    return as_dict(rows)
+
+
+def per_sequence_rows(
+    trackers: Sequence[Any],
+    dataset: Sequence[Any],
+    report_name: str,
+    merge_results: bool = False,
+    filter_criteria: Mapping[str, Any] | None = None,
+    **kwargs: Any,
+) -> list[ResultRow]:
+    """The rows of `print_per_sequence_results`."""
+    return _per_sequence(trackers, dataset, report_name, merge_results, filter_criteria, **kwargs)[1]
+
+
+def _per_sequence(
+    trackers: Sequence[Any], dataset: Sequence[Any], report_name: str, merge_results: bool,
+    filter_criteria: Mapping[str, Any] | None, **kwargs: Any,
+) -> tuple[dict[str, Any], list[ResultRow]]:
     keep = _sequence_filter(filter_criteria)
-    eval_data = _evaluation(trackers, dataset, report_name, merge_results, **kwargs)
+    eval_data = load_results(trackers, dataset, report_name, "success", **kwargs)
+    if merge_results:
+        eval_data = merge_multiple_runs(eval_data)
     overlap_ST = np.asarray(eval_data["avg_overlap_all"], dtype=float).reshape(len(dataset), -1) * 100.0
     shown = [s for s, valid in enumerate(eval_data["valid_sequence"]) if valid and keep(overlap_ST[s])]
     labels = [f"{eval_data['sequences'][s]} (ID={s})" for s in shown]
     names = unique([get_tracker_display_name(tracker) for tracker in eval_data["trackers"]])
-    columns = {name: overlap_ST[shown, t] for t, name in enumerate(names)}
-    print(f"\nReporting results over {_counts(eval_data)} sequences")
-    print(generate_formatted_report(labels, columns, table_name=report_name + _variant(kwargs)))
-    return as_dict(make_rows(labels, columns))
+    return eval_data, make_rows(labels, {name: overlap_ST[shown, t] for t, name in enumerate(names)})
 
 
-def _evaluation(
-    trackers: Sequence[Any], dataset: Sequence[Any], report_name: str, merge_results: bool, **kwargs: Any
-) -> dict[str, Any]:
-    eval_data = check_and_load_precomputed_results(trackers, dataset, report_name, **kwargs)
-    return merge_multiple_runs(eval_data) if merge_results else eval_data
-
-
-def _rows(eval_data: Mapping[str, Any], plot_types: str | Sequence[str]) -> list[ResultRow]:
+def _rows(eval_data: dict[str, Any], plot_types: str | Sequence[str], merge: bool, spread: bool) -> list[ResultRow]:
+    if merge and not spread:
+        eval_data = merge_multiple_runs(eval_data)
     labels = [get_tracker_display_name(tracker) for tracker in eval_data["trackers"]]
-    return make_rows(labels, score_columns(eval_data, plot_types))
+    rows = make_rows(labels, score_columns(eval_data, plot_types))
+    return _with_spread(eval_data["trackers"], rows) if spread else rows
+
+
+def _with_spread(trackers: Sequence[Mapping[str, Any]], rows: Sequence[ResultRow]) -> list[ResultRow]:
+    """One row per (name, param): mean and, from two runs on, standard deviation (n - 1) over runs of its rows."""
+    merged = []
+    for places in runs_by_tracker(trackers).values():
+        label = get_tracker_display_name({**trackers[places[0]], "run_id": None})
+        if len(places) > 1:
+            label += f" ({len(places)} runs)"
+        values = {column: [rows[i].scores[column] for i in places] for column in rows[places[0]].scores}
+        merged.append(ResultRow(label, {column: float(np.mean(runs)) for column, runs in values.items()},
+                                {column: float(np.std(runs, ddof=1)) for column, runs in values.items() if len(runs) > 1}))
+    return merged
 
 
 def _counts(eval_data: Mapping[str, Any]) -> str:
