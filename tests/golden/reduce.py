@@ -20,7 +20,7 @@ from tests.golden.folder import COMMITTED, parse_slices
 LEFT_OUT = {  # by file; a name ends with * when it begins the names of several arrays
     "transt_forward_*.npz": ("template_u8", "search_u8", "search_norm_slice", "feat_*_stats", "track_*"),
     "transt_original_forward_*.npz": ("track_*",),
-    "teacher_decode.npz": ("ocean_*",),
+    "ocean_forward_*.npz": ("template_u8", "search_u8", "*_norm_slice", "feat_*", "neck_search_slice", "track_*", "grid_*"),
     "crops.npz": ("image",),
     "augment.npz": ("norm.image_u8", "ell.s96.image_in_u8", "affine.image_u8", "affine.*_matrix"),
 }
@@ -31,6 +31,9 @@ SLICED = {
                     "ell.s96.image_out": ":, :, ::6, ::6", "ell.s256.image_out_slice": ":, :, ::3, ::3",
                     "affine.*.out": ":, ::4, ::4"},
     "criterion_transt.npz": {"*.grad_*": ":, ::3"},
+    "ocean_forward_*.npz": {"cls_dw_slice": "::2, ::4", "x_reg_slice": "::2, ::4", "offsets": ":, ::5",
+                            "pred_boxes": ":, :, ::2", "bbox_pred_to_img": ":, :, ::2"},
+    "criterion_ocean.npz": {"*.grad_*": ":, :, ::3", "*_label": ":, ::3", "*_weight": ":, ::3"},
     "synthetic_sequence.npz": {"frames": ":3"},
 }
 UNREAD = (".jpg",)  # kinds of files
@@ -69,7 +72,8 @@ def _reduce_arrays(source: Path, target: Path) -> None:
 def copy_common(source: Path, target: Path) -> None:
     """Copy the files of the folder `source` that no seed changes."""
     (target / "lr_schedules.json").write_bytes((source / "lr_schedules.json").read_bytes())
-    for name in ("spot_transt_student", "spot_transt_teacher", "transt_original"):
+    for name in ("spot_transt_student", "spot_transt_teacher", "transt_original", "spot_ocean_student",
+                 "spot_ocean_teacher"):
         (target / "state_dicts").mkdir(exist_ok=True)
         shutil.copyfile(source / "state_dicts" / f"{name}.json", target / "state_dicts" / f"{name}.json")
     shutil.copytree(source / "checkpoints", target / "checkpoints", dirs_exist_ok=True)

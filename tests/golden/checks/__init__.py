@@ -1,6 +1,6 @@
 """The checks, by subject. Importing this registers all of them."""
 
-from tests.golden.checks import analysis, files, images, labels, networks, tracking, training
+from tests.golden.checks import analysis, files, images, labels, networks, ocean, tracking, training
 from tests.golden.comparison import CHECKS
 
-__all__ = ["CHECKS", "analysis", "files", "images", "labels", "networks", "tracking", "training"]
+__all__ = ["CHECKS", "analysis", "files", "images", "labels", "networks", "ocean", "tracking", "training"]

@@ -1,4 +1,4 @@
-"""Evaluation numbers of pytracking and of the got10k toolkit."""
+"""Evaluation numbers of pytracking, of the got10k toolkit and of pysot."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ import torch
 from pytracking.analysis import plot_results
 from pytracking.analysis.extract_results import calc_seq_err_robust, extract_results
 from pytracking.analysis.got10k import got10k_table
+from pytracking.analysis.pysot import pysot_table
 from pytracking.analysis.scores import data_set_curves, score_columns
 from pytracking.evaluation import environment
 from pytracking.utils.load_text import read_boxes
@@ -138,3 +139,21 @@ def _as_ours(results: Path, target: Path, names: list[str]) -> list[Path]:
             np.savetxt(runs[-1] / f"{name}.txt", boxes, delimiter="\t", fmt="%.3f")
             (runs[-1] / f"{name}_time.txt").write_text((results / name / f"{name}_time.txt").read_text())
     return runs
+
+
+@check("analysis_pysot_{}", "analysis/pysot", variants=["LaSOT", "OTB100"])
+def pysot(golden: Golden, compare: Comparison, data_set: str) -> None:
+    """Success, precision and normalised precision of data sets, and the curves of each sequence."""
+    folder = golden.path("analysis/pysot")
+    theirs, videos = golden.json("analysis/pysot/numbers.json")[data_set], golden.json("analysis/pysot/seq_file.json")
+    sequences = [SimpleNamespace(
+        name=name, dataset="lasot" if data_set == "LaSOT" else "otb", ground_truth_rect=np.array(video["gt_rect"], float),
+        target_visible=np.array(video["absent"]) == 1) for name, video in videos.items()]
+    table = pysot_table([_tracker(folder / "results" / name, name) for name in theirs], sequences)
+    for row, numbers in zip(table, theirs.values(), strict=True):
+        keys = ("Success(AUC)", "Precision@20", "NormPrecision@0.20")
+        compare.close("scores", [row.auc, row.precision, row.norm_precision], [numbers[key] for key in keys], NUMBERS)
+        for seq in row.sequences:
+            for curve in ("success", "precision", "norm_precision"):
+                compare.close("curves of sequences", getattr(seq, f"{curve}_curve"),
+                              numbers["per_video"][seq.label][curve], NUMBERS)

@@ -1,4 +1,4 @@
-"""TransT: entries of its state dict, outputs for given weights, losses with gradients, and what the teacher reads."""
+"""State dicts of all networks; TransT: outputs for given weights, losses with gradients, and what the teacher reads."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ltr.models.loss.matcher import TrackingMatcher, target_cells
 from ltr.models.loss.transt_criterion import TransTCriterion
-from ltr.models.tracking import transt, transt_model
+from ltr.models.tracking import ocean_model, transt, transt_model
 from spot_ext import augment
 from spot_ext.architectures import get_architecture
 from spot_ext.teacher import hann_window, pick
@@ -22,8 +22,11 @@ from tests.golden.folder import Golden
 LOGITS, BOXES, FEATURES = 5e-5, 1e-5, 1e-4  # float32 on a CPU; a missing position code moves logits by 4e-3
 LOSSES = 1e-5
 TENSORS = {"student": lambda: transt_model.transt_resnet50(SimpleNamespace(backbone_pretrained=False)),
-           "teacher": lambda: transt_model.transt_resnet50(network="teacher"), "original": transt.transt_resnet50}
-STATE_DICTS = {"student": "spot_transt_student", "teacher": "spot_transt_teacher", "original": "transt_original"}
+           "teacher": lambda: transt_model.transt_resnet50(network="teacher"), "original": transt.transt_resnet50,
+           "ocean_student": ocean_model.ocean_resnet50,
+           "ocean_teacher": lambda: ocean_model.ocean_resnet50(network="teacher")}
+STATE_DICTS = {"student": "spot_transt_student", "teacher": "spot_transt_teacher", "original": "transt_original",
+               "ocean_student": "spot_ocean_student", "ocean_teacher": "spot_ocean_teacher"}
 
 
 @functools.lru_cache(maxsize=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from torch import nn
 
 from pytracking.features.net_wrappers import NetWithBackbone
 from pytracking.tracker.transt import TransT
@@ -22,7 +23,7 @@ def tracker(golden: Golden, compare: Comparison, variant: str) -> None:
     """Boxes of every frame against SPOT's tracker and TransT's in pytracking."""
     spot, pytracking = (golden.arrays(f"tracker_{name}_transt.npz") for name in ("spot", "pytracking"))
     sequence = golden.arrays("synthetic_sequence.npz")
-    boxes, scores = _track(golden, spot, sequence, variant)
+    boxes, scores = track(TransT, _filled(golden, spot, variant), sequence)
     count = _comparable(boxes, spot[f"{variant}.boxes"], spot[f"{variant}.top2_margin"])
     compare.close("box px, SPOT", boxes[:count], spot[f"{variant}.boxes"][:count], BOX)
     compare.close("box px, pytracking", boxes[:count], pytracking[f"{variant}.boxes"][:count], BOX)
@@ -35,18 +36,22 @@ def _comparable(boxes: np.ndarray, theirs: np.ndarray, margins: np.ndarray) -> i
     return int(apart[0]) if len(apart) and margins[apart[0] - 1] < TIE else len(boxes)
 
 
-def _track(golden: Golden, stored: Arrays, sequence: Arrays, variant: str) -> tuple[np.ndarray, list[float]]:
-    """Boxes of all stored frames, the given one first, and scores of all but the first."""
+def _filled(golden: Golden, stored: Arrays, variant: str) -> nn.Module:
     net = filled_network(golden.seed, variant.split("_")[0])
     if "_box" in variant:
         formulas.realistic_boxes(net)
     if "_sharp" in variant:
         formulas.sharp_scores(net, float(stored[f"{variant}.class_scale"]), stored[f"{variant}.class_bias"].tolist())
+    return net
+
+
+def track(kind: type, net: nn.Module, sequence: Arrays) -> tuple[np.ndarray, list[float]]:
+    """Boxes of all stored frames, the given one first, and scores of all but the first, of a tracker with `net`."""
     parameters = TrackerParams()
     parameters.net = NetWithBackbone("none", use_gpu=False)
     parameters.net.net = net
     frames, first = sequence.first("frames"), sequence["gt"][0]
-    online = TransT(parameters)
+    online = kind(parameters)
     online.initialize(frames[0], {"init_bbox": first.tolist()})
     outputs = [online.track(frame) for frame in frames[1:]]
     return np.array([first, *(output["target_bbox"] for output in outputs)]), [output["best_score"] for output in outputs]

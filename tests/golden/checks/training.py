@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ltr.data.seeding import torch_generator
 from ltr.models.tracking.transt import TransT, transt_resnet50
@@ -15,16 +17,19 @@ from spot_ext.architectures import get_architecture
 from spot_ext.augment import AugmentConfig
 from spot_ext.config import OptimConfig, SparseConfig
 from spot_ext.data.samples import PairBatch, SparseBatch, TripletBatch, Windows
+from spot_ext.optimisation import hold_backbone, make_optimizer
 from spot_ext.store.writer import UNITS
 from spot_ext.teacher import PseudoBox, Teacher, accept
 from tests.golden import formulas
 from tests.golden.checks.networks import BOXES, LOSSES, filled_network
+from tests.golden.checks.ocean import filled_ocean
 from tests.golden.checks.places import temporary_store
 from tests.golden.comparison import GEOMETRY, Comparison, check
 from tests.golden.folder import Arrays, Golden
 
 UNCHANGED = AugmentConfig(brightness=0, grey=0, flip=0, turn=0, rotation=0)  # every draw leaves the crops as they are
 GRADIENTS = 5e-4  # other convolution and matrix kernels alone give 3e-4
+OCEAN_GRADIENTS = 2e-3  # a tap of the deformable convolution that lies on a grid line may be on either side of it
 GRADIENT_NORMS = {"absolute": GRADIENTS, "relative": 1e-2}  # other kernels alone give 4e-3 rel, in norms near zero
 STATISTICS = 1e-5  # of batch norms; the other order of search and template gives 1e-3
 MEAN_IOU = 5e-5  # not a loss: it moves with every box
@@ -104,32 +109,63 @@ def recording(golden: Golden, compare: Comparison) -> None:
     compare.close("recorded confidence (kept to 1e-4)", records["units"] / UNITS, confidences, 0.5e-4 + 1e-7)
 
 
-@check("train_step_transt_teacher", "train_step_transt.npz")
-def teacher_boxes(golden: Golden, compare: Comparison) -> None:
+@dataclass(frozen=True)
+class Subject:
+    """A network in training: how it is filled, its crops, the teacher's window, and how it learns."""
+
+    filled: Callable[[int], nn.Module]
+    template: int
+    search: int
+    window_weight: float
+    optim: OptimConfig
+    gradients: float = GRADIENTS
+
+
+SUBJECTS = {
+    "transt": Subject(filled_network, 128, 256, 0.40, OptimConfig()),
+    "ocean": Subject(lambda seed: filled_ocean(seed, "plain_box"), 127, 255, 0.30, OptimConfig(
+        method="sgd", lr=1e-3, lr_backbone=1e-4, max_grad_norm=25, unfreeze_epoch=2), OCEAN_GRADIENTS),
+}
+
+
+@check("train_step_{}_teacher", "train_step_{}.npz", variants=list(SUBJECTS))
+def teacher_boxes(golden: Golden, compare: Comparison, name: str) -> None:
     """Pseudo-labels of real crops: in eval mode, and in train mode as the reference has it."""
-    stored = golden.arrays("train_step_transt.npz")
-    net = filled_network(golden.seed)
+    stored, subject = golden.arrays(f"train_step_{name}.npz"), SUBJECTS[name]
+    net = subject.filled(golden.seed)
+    hold_backbone(net, get_architecture(name), subject.optim, epoch=1, norms=False)
     for mode in ("eval", "train"):
-        teacher = Teacher(net, get_architecture("transt"), 0.4, reference_mode=mode == "train")
-        found = teacher.find(augment.prepare(_crops(golden, "key", 128)), augment.prepare(_crops(golden, "unlabeled", 256)),
-                             reference_clamp=True)
+        teacher = Teacher(net, get_architecture(name), subject.window_weight, reference_mode=mode == "train")
+        found = teacher.find(augment.prepare(_crops(golden, name, "key")),
+                             augment.prepare(_crops(golden, name, "unlabeled")), reference_clamp=True)
         compare.close(f"{mode} mode box px", found.boxes_xywh, stored[f"teacher_{mode}.best_bbox"], TEACHER_BOXES)
         compare.close(f"{mode} mode score", found.scores, stored[f"teacher_{mode}.best_score"], BOXES)
         compare.close(f"{mode} mode predicted IoU", found.ious, stored[f"teacher_{mode}.best_conf"], BOXES)
 
 
 @check("train_step_transt_{}", "train_step_transt.npz", "train_step_transt.json", variants=["burnin", "spsup"], slow=True)
-def train_step(golden: Golden, compare: Comparison, stage: str) -> None:
+def transt_step(golden: Golden, compare: Comparison, stage: str) -> None:
+    """One iteration of TransT's training."""
+    _train_step(golden, compare, "transt", stage)
+
+
+@check("train_step_ocean_{}", "train_step_ocean.npz", "train_step_ocean.json", variants=["burnin", "spsup"], slow=True)
+def ocean_step(golden: Golden, compare: Comparison, stage: str) -> None:
+    """One iteration of Ocean's training with the backbone held still, but for its norms."""
+    _train_step(golden, compare, "ocean", stage)
+
+
+def _train_step(golden: Golden, compare: Comparison, name: str, stage: str) -> None:
     """One iteration of the actor and the optimiser without dropout and augmentation."""
-    stored, numbers = golden.arrays("train_step_transt.npz"), golden.json("train_step_transt.json")
-    architecture, net = get_architecture("transt"), filled_network(golden.seed)
+    stored, numbers = golden.arrays(f"train_step_{name}.npz"), golden.json(f"train_step_{name}.json")
+    subject, architecture = SUBJECTS[name], get_architecture(name, reference_targets=True)
+    net = subject.filled(golden.seed)
     actor = SparseActor(net, None, architecture, SparseConfig(datasets=(), augment=UNCHANGED))
+    hold_backbone(net, architecture, subject.optim, epoch=1, norms=False)
     actor.train()
     parts = _recorded_losses(actor)
-    optim = OptimConfig()
-    optimizer = torch.optim.AdamW(architecture.parameter_groups(net, optim.lr, optim.lr_backbone), lr=optim.lr,
-                                  weight_decay=optim.weight_decay)
-    loss, stats = actor(*_iteration(golden, stored, stage == "spsup"), torch_generator(0))
+    optimizer = make_optimizer(net, architecture, subject.optim)
+    loss, stats = actor(*_iteration(golden, stored, name, stage == "spsup"), torch_generator(0))
     loss.backward()
 
     expected = dict(numbers[f"{stage}.stats"])
@@ -151,8 +187,13 @@ def train_step(golden: Golden, compare: Comparison, stage: str) -> None:
                   **GRADIENT_NORMS)
     for name in stored.names(f"{stage}.grad/"):
         theirs = stored[f"{stage}.grad/{name}"]
-        compare.close("gradients", parameters[name].grad.flatten()[:theirs.size], theirs, GRADIENTS)
+        compare.close("gradients", parameters[name].grad.flatten()[:theirs.size], theirs, subject.gradients)
+    if subject.optim.max_grad_norm is not None:
+        norm = nn.utils.clip_grad_norm_(net.parameters(), subject.optim.max_grad_norm)
+        compare.close("gradient norm before clipping", norm, numbers[f"{stage}.total_grad_norm_before_clip"], relative=1e-3)
     optimizer.step()
+    if subject.optim.unfreeze_epoch is not None:  # the network is one object for all checks
+        architecture.backbone(net).freeze(False)
     state = net.state_dict()
     for name in stored.names(f"{stage}.after/"):
         theirs = stored[f"{stage}.after/{name}"]
@@ -164,23 +205,25 @@ def train_step(golden: Golden, compare: Comparison, stage: str) -> None:
         compare.close(f"{what} after the step", state[name].flatten()[:theirs.size], theirs, tolerance)
 
 
-def _iteration(golden: Golden, stored: Arrays, sparse: bool) -> tuple[SparseBatch, PseudoLabels | None]:
+def _iteration(golden: Golden, stored: Arrays, name: str, sparse: bool) -> tuple[SparseBatch, PseudoLabels | None]:
     """Batch and pseudo-labels of an iteration; the windows map frames to crops unchanged."""
-    pairs = PairBatch(_crops(golden, "template", 128), _crops(golden, "search", 256),
+    pairs = PairBatch(_crops(golden, name, "template"), _crops(golden, name, "search"),
                       torch.from_numpy(stored["in.search_anno"]))
     if not sparse:
         return SparseBatch(pairs, None), None
     boxes, count = torch.from_numpy(stored["in.aug_anno"]).double(), 2
-    same = Windows(torch.full((count, 2), 127.5, dtype=torch.float64), torch.ones(count, 1, dtype=torch.float64), 256)
-    augmented = _crops(golden, "aug", 256)
-    triplets = _triplets(same, relays=_crops(golden, "relay", 128), augmented=augmented,
+    size = SUBJECTS[name].search
+    same = Windows(torch.full((count, 2), (size - 1) / 2, dtype=torch.float64), torch.ones(count, 1, dtype=torch.float64), size)
+    augmented = _crops(golden, name, "aug")
+    triplets = _triplets(same, relays=_crops(golden, name, "relay"), augmented=augmented,
                          augmented_fills=augmented.double().mean((2, 3)).float())
     yes = torch.ones(count, dtype=torch.bool)
     return SparseBatch(pairs, triplets), PseudoLabels(boxes, torch.ones(count), yes, ~yes)
 
 
-def _crops(golden: Golden, name: str, size: int) -> Tensor:
-    return formulas.image(golden.seed, f"train/transt/{name}", size, size, cell=8, count=2)
+def _crops(golden: Golden, subject: str, name: str) -> Tensor:
+    size = SUBJECTS[subject].template if name in ("template", "relay", "key") else SUBJECTS[subject].search
+    return formulas.image(golden.seed, f"train/{subject}/{name}", size, size, cell=8, count=2)
 
 
 def _recorded_losses(actor: SparseActor) -> list[dict[str, Tensor]]:
