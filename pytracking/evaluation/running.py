@@ -19,6 +19,7 @@ from typing import Any
 import tqdm
 
 from ltr.admin.errors import BadInput, show_messages
+from pytracking.evaluation.batch import check_batch, track_many
 from pytracking.evaluation.data import Sequence
 from pytracking.evaluation.results import results_exist, save_results
 from pytracking.evaluation.tracker import Tracker
@@ -37,7 +38,8 @@ class Failure:
 
 
 def run_dataset(dataset: list[Sequence], trackers: list[Tracker], debug: int | bool = False, threads: int = 0,
-                visdom_info: dict | None = None, quiet: bool = False) -> list[Failure]:
+                visdom_info: dict | None = None, quiet: bool = False, batch: int = 1,
+                overwrite: bool = False) -> list[Failure]:
     """Run every tracker on every sequence that has no results yet.
 
     Args:
@@ -45,6 +47,9 @@ def run_dataset(dataset: list[Sequence], trackers: list[Tracker], debug: int | b
         debug: above 0 everything is run, shown in a window and not stored, and the first failure ends the run.
         threads: number of worker processes; 0 runs here. Raising it up to the number of cores (or GPUs, to which the
             workers are dealt in turn) shortens the run; each worker holds its own copy of the networks.
+        batch: sequences that each process tracks at once. Raising it feeds a GPU better; the results are the same to
+            rounding. Sequences of several objects are tracked one by one.
+        overwrite: run again what has results; the old ones stay until the new ones are written.
 
     Returns:
         The failures; the other sequences are complete. Running again does only what is missing.
@@ -52,22 +57,25 @@ def run_dataset(dataset: list[Sequence], trackers: list[Tracker], debug: int | b
     if not quiet:
         print(f"Evaluating {len(trackers):4d} trackers on {len(dataset):5d} sequences")
     jobs = list(itertools.product(dataset, trackers))
-    if debug:
-        pending = jobs
-    else:
-        pending = [(seq, tracker) for seq, tracker in jobs if not results_exist(seq, tracker.results_dir)]
+    batch = 1 if debug else batch
+    check_batch(trackers, batch)
+    anew = bool(debug) or overwrite
+    pending = [(seq, tracker) for seq, tracker in jobs if anew or not results_exist(seq, tracker.results_dir)]
     for tracker in trackers:
         if any(one is tracker for _, one in pending):
             tracker.check()
 
     failures: list[Failure] = []
     progress = _Progress(len(pending), quiet)
-    if threads and pending:
+    if (threads or batch > 1) and pending:
         for _ in range(0 if quiet else len(jobs) - len(pending)):
             print("FPS: -1")
-        outcomes = _run_in_workers(pending, debug, threads, visdom_info, quiet)
+    if threads and pending:
+        outcomes = _run_in_workers(pending, debug, threads, visdom_info, quiet, batch, overwrite)
+    elif batch > 1:
+        outcomes = _run_batches(pending, batch, quiet)
     else:
-        outcomes = (run_sequence(seq, tracker, debug, visdom_info, quiet) for seq, tracker in jobs)
+        outcomes = (run_sequence(seq, tracker, debug, visdom_info, quiet, overwrite) for seq, tracker in jobs)
     for outcome in outcomes:
         if isinstance(outcome, Failure):
             failures.append(outcome)
@@ -85,14 +93,14 @@ def run_dataset(dataset: list[Sequence], trackers: list[Tracker], debug: int | b
     return failures
 
 
-def run_sequence(seq: Sequence, tracker: Tracker, debug: int | bool = False,
-                 visdom_info: dict | None = None, quiet: bool = False) -> float | Failure | None:
-    """Run `tracker` on `seq` and store the results, unless they exist. `quiet` prints failures only.
+def run_sequence(seq: Sequence, tracker: Tracker, debug: int | bool = False, visdom_info: dict | None = None,
+                 quiet: bool = False, overwrite: bool = False) -> float | Failure | None:
+    """Run `tracker` on `seq` and store the results, unless they exist (or `overwrite`). `quiet` prints failures only.
 
     Returns frames per second, None when there was nothing to do, or the Failure (with `debug` exceptions propagate).
     """
     say = (lambda text: None) if quiet else print
-    if not debug and results_exist(seq, tracker.results_dir):
+    if not (debug or overwrite) and results_exist(seq, tracker.results_dir):
         say("FPS: -1")
         return None
     say(f"Tracker: {tracker.name} {tracker.parameter_name} {tracker.run_id} ,  Sequence: {seq.name}")
@@ -103,18 +111,41 @@ def run_sequence(seq: Sequence, tracker: Tracker, debug: int | bool = False,
             output = tracker.run_sequence(seq, debug=debug, visdom_info=visdom_info)
             save_results(seq, tracker.results_dir, tracker.segmentation_dir, output)
         except Exception as error:
-            failure = Failure(seq.name, _label(tracker), _describe(error))
-            print(f"Sequence {failure.sequence}, tracker {failure.tracker} failed: {failure.message}")
-            _log.debug("traceback of the failure", exc_info=True)
-            return failure
+            return _failure(seq, tracker, error)
     fps = _frames_per_second(output["time"])
     say(f"FPS: {fps}")
     return fps
 
 
-def _run_in_workers(jobs: list[tuple[Sequence, Tracker]], debug, threads: int, visdom_info,
-                    quiet: bool) -> Iterator[Any]:
-    """The outcomes of `run_sequence` over `jobs`, as they come in from `threads` processes."""
+def _run_batches(jobs: list[tuple[Sequence, Tracker]], batch: int, quiet: bool) -> Iterator[float | Failure]:
+    """The outcomes of running and storing `jobs` here, `batch` sequences at once."""
+    for run in track_many([job for job in jobs if not job[0].multiobj_mode], batch):
+        error = run.error
+        if error is None:
+            try:
+                save_results(run.seq, run.tracker.results_dir, run.tracker.segmentation_dir, run.output)
+            except Exception as reason:
+                error = reason
+        if error is not None:
+            yield _failure(run.seq, run.tracker, error)
+            continue
+        fps = _frames_per_second(run.output["time"])
+        if not quiet:
+            print(f"Tracker: {run.tracker.name} {run.tracker.parameter_name} {run.tracker.run_id} ,  "
+                  f"Sequence: {run.seq.name}\nFPS: {fps}")
+        yield fps
+    for seq, tracker in jobs:
+        if seq.multiobj_mode:
+            yield run_sequence(seq, tracker, quiet=quiet, overwrite=True)
+
+
+def _batches_in_worker(jobs: list[tuple[Sequence, Tracker]], batch: int, quiet: bool) -> list[float | Failure]:
+    return list(_run_batches(jobs, batch, quiet))
+
+
+def _run_in_workers(jobs: list[tuple[Sequence, Tracker]], debug, threads: int, visdom_info, quiet: bool, batch: int,
+                    overwrite: bool) -> Iterator[Any]:
+    """The outcomes of `jobs`, as they come in from `threads` processes."""
     context = multiprocessing.get_context("spawn")  # CUDA does not survive a fork
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # for the workers: threads that wait must not spin on full cores
     counter = context.Value("i", 0)
@@ -123,9 +154,13 @@ def _run_in_workers(jobs: list[tuple[Sequence, Tracker]], debug, threads: int, v
                                initargs=(counter, torch_threads, plugins.folders(), _log.getEffectiveLevel()))
     others = set(multiprocessing.active_children())
     try:
-        futures = [pool.submit(run_sequence, seq, tracker, debug, visdom_info, quiet) for seq, tracker in jobs]
+        if batch > 1:
+            parts = [jobs[i:i + 2 * batch] for i in range(0, len(jobs), 2 * batch)]  # long enough to refill, short to share
+            futures = [pool.submit(_batches_in_worker, part, batch, quiet) for part in parts]
+        else:
+            futures = [pool.submit(run_sequence, seq, tracker, debug, visdom_info, quiet, overwrite) for seq, tracker in jobs]
         for future in as_completed(futures):
-            yield future.result()
+            yield from future.result() if batch > 1 else [future.result()]
     except KeyboardInterrupt:
         for worker in set(multiprocessing.active_children()) - others:
             worker.terminate()  # result files are written whole, so nothing half-done can be taken for finished
@@ -192,6 +227,14 @@ def _frames_per_second(times: list) -> float:
     """Frames per second of tracking time; entries may be dicts of times per object."""
     total = sum(sum(entry.values()) if isinstance(entry, dict) else entry for entry in times)
     return len(times) / total if total > 0 else float("inf")
+
+
+def _failure(seq: Sequence, tracker: Tracker, error: Exception) -> Failure:
+    """Report and return what went wrong."""
+    failure = Failure(seq.name, _label(tracker), _describe(error))
+    print(f"Sequence {failure.sequence}, tracker {failure.tracker} failed: {failure.message}")
+    _log.debug("traceback of the failure", exc_info=error)
+    return failure
 
 
 def _label(tracker: Tracker) -> str:

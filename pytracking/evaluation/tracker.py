@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import importlib
 import numbers
 import time
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
+from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
@@ -15,12 +17,25 @@ import numpy as np
 from ltr.admin.errors import BadInput, BadValue, MissingFile, NotConfigured, suggestion
 from ltr.data.image_loader import default_image_loader
 from pytracking.evaluation.data import Sequence
-from pytracking.evaluation.display import FigureDisplay
 from pytracking.evaluation.environment import env_settings, local_file
+from pytracking.evaluation.live_view import LiveView
+from pytracking.evaluation.multi_object_wrapper import MultiObjectWrapper
+from pytracking.utils.plotting import as_boxes
 from pytracking.utils.plugins import importable, modules_in
 
 OUTPUT_KEYS = ("target_bbox", "time", "segmentation", "object_presence_score")
 PRESENCE_THRESHOLD = 0.55  # default of params.object_presence_score_threshold
+
+
+@dataclass(frozen=True)
+class Step:
+    """A frame to track: the image, RGB uint8 (H, W, 3), and the information that goes with it."""
+
+    image: np.ndarray
+    info: dict[str, Any]
+
+
+Steps = Generator[Step, tuple[dict[str, Any], float], dict[str, Any]]
 
 
 def trackerlist(name: str, parameter_name: str, run_ids: int | Iterable[int] | None = None,
@@ -31,7 +46,7 @@ def trackerlist(name: str, parameter_name: str, run_ids: int | Iterable[int] | N
     return [Tracker(name, parameter_name, run_id, display_name) for run_id in run_ids]
 
 
-class Tracker:
+class Tracker(LiveView):
     """Tracker `name` with parameter file `parameter_name`.
 
     Args:
@@ -44,6 +59,7 @@ class Tracker:
 
     def __init__(self, name: str, parameter_name: str, run_id: int | None = None, display_name: str | None = None,
                  device: str | None = None):
+        super().__init__()
         if run_id is not None and not isinstance(run_id, numbers.Integral):
             raise TypeError(f"tracker {name} {parameter_name}: run_id must be a whole number or None, not {run_id!r}")
         self.name = name
@@ -51,30 +67,27 @@ class Tracker:
         self.run_id = run_id
         self.display_name = display_name
         self.device = device
-        self.visdom = None
         settings = env_settings()
         variant = parameter_name if run_id is None else f"{parameter_name}_{run_id:03d}"
         self.results_dir = _result_folder(settings, "results_path", name, variant)
         self.segmentation_dir = _result_folder(settings, "segmentation_path", name, variant)
         self.tracker_class = _tracker_class(name)
-        self.pause_mode = False
-        self._display: FigureDisplay | None = None
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_display": None}  # a window stays in its process
 
     def __repr__(self) -> str:
         return f"Tracker {self.name} {self.parameter_name} {self.run_id}"
 
     def create_tracker(self, params) -> Any:
         """A new instance of the tracker class with `params`."""
+        self._require_class()
+        tracker = self.tracker_class(params)
+        tracker.visdom = self.visdom
+        return tracker
+
+    def _require_class(self) -> None:
         if self.tracker_class is None:
             raise MissingFile(f"tracker {self.name}: there is no package pytracking/tracker/{self.name} with "
                               "get_tracker_class() in its __init__.py, nor a plug-in of that name"
                               f"{suggestion(self.name, modules_in('pytracking.tracker'))}")
-        tracker = self.tracker_class(params)
-        tracker.visdom = self.visdom
-        return tracker
 
     def get_parameters(self):
         """The parameters, from a new call of the parameter file's `parameters()`."""
@@ -104,8 +117,7 @@ class Tracker:
 
     def check(self) -> None:
         """Raise BadInput now for what would fail on every sequence: no tracker code, parameter file or network file."""
-        if self.tracker_class is None:
-            self.create_tracker(None)
+        self._require_class()
         for value in vars(self.get_parameters()).values():
             if hasattr(type(value), "check_file"):
                 value.check_file()
@@ -124,60 +136,141 @@ class Tracker:
             far as the tracker gives them (the first frame has the start box, and score 1), and `image_shape` (H, W),
             `object_presence_score_threshold`, `float_boxes` (whether result files keep decimals).
         """
-        params = self.get_parameters()
+        params = self.get_parameters().for_dataset(seq.dataset)
         if visualization is None:
             visualization = params.get("visualization", False) if debug is None else bool(debug)
         params.visualization = visualization
         params.debug = params.get("debug", 0) if debug is None else debug
+        self._require_class()
 
+        self._init_visdom(visdom_info, params.debug)
         init_info = seq.init_info()
-        mode = (multiobj_mode or params.get("multiobj_mode", None)
-                or getattr(self.tracker_class, "multiobj_mode", "default"))
-        if seq.multiobj_mode and mode != "default":
+        mode = self.several_objects_mode(params, multiobj_mode)
+        if not seq.multiobj_mode or mode == "default":
+            tracker = self.create_tracker(params)
+        elif mode == "parallel":
+            tracker = MultiObjectWrapper(self.tracker_class, params, self.visdom, frame_reader=self._read_image)
+        else:
             raise BadValue(f"tracker {self.name} {self.parameter_name}, sequence {seq.name}: unknown multi object mode "
-                           f"'{mode}', use 'default' with a tracker that follows several objects itself")
-        tracker = self.create_tracker(params)
-        if visualization:
+                           f"'{mode}', use 'parallel' (a tracker per object), or 'default' with a tracker that follows "
+                           "several objects itself")
+        if visualization and self.visdom is None:
             self.init_visualization()
         try:
             output = self._track_sequence(tracker, seq, init_info)
         finally:
-            if self._display is not None:
-                self._display.close()
-                self._display = None
-        output["object_presence_score_threshold"] = params.get("object_presence_score_threshold", PRESENCE_THRESHOLD)
-        output["float_boxes"] = bool(params.get("float_boxes", False))
-        return output
+            self.close_visualization()
+        return _with_settings(output, params)
+
+    def several_objects_mode(self, params, chosen: str | None = None, default: str = "default") -> str:
+        """How several objects are handled: `chosen`, else what the parameters say, else the tracker class."""
+        return (chosen or params.get("multiobj_mode", None) or getattr(self.tracker_class, "multiobj_mode", None)
+                or default)
+
+    def run_video_generic(self, debug: int | None = None, visdom_info: dict | None = None,
+                          videofilepath: str | int | None = None, optional_box=None, save_results: bool = False,
+                          save_video: str | None = None) -> dict[Any, list]:
+        """Track objects through a video, a folder of images or what a camera sees, live in a window where there is one.
+
+        Args:
+            videofilepath: video file, folder of images, address of a stream, or number of a camera (None: 0).
+            optional_box: boxes to start from: x, y, w, h of the object, or of several one after the other (or a list of
+                boxes). Without it they are drawn with the mouse.
+            save_results: write `<results_dir>/video_<stem or webcam>_<id>.txt`, a row x, y, w, h per frame.
+            save_video: also write the video with the boxes drawn in to this file (.mp4 or .avi).
+
+        Returns:
+            The boxes_xywh of each object id.
+
+        Raises:
+            BadInput: one sentence, about the video, the box, or that there is no display to draw a box on.
+        """
+        from pytracking.evaluation.video_run import run_video
+
+        return run_video(self, debug, visdom_info, videofilepath, optional_box, save_results, save_video)
+
+    def run_video(self, videofilepath: str, optional_box=None, debug: int | None = None, visdom_info: dict | None = None,
+                  save_results: bool = False) -> dict[Any, list]:
+        """`run_video_generic` on a video file or a folder of images."""
+        return self.run_video_generic(debug, visdom_info, videofilepath, optional_box, save_results)
+
+    def run_webcam(self, debug: int | None = None, visdom_info: dict | None = None) -> dict[Any, list]:
+        """`run_video_generic` on the camera."""
+        return self.run_video_generic(debug, visdom_info)
+
+    def run_vot2020(self, debug: int | None = None, visdom_info: dict | None = None) -> None:
+        """Run as a tracker of the VOT toolkit (2020 protocol, TraX)."""
+        from pytracking.evaluation.vot_run import run_vot2020
+
+        run_vot2020(self, debug, visdom_info)
+
+    def run_vot(self, debug: int | None = None, visdom_info: dict | None = None) -> None:
+        """Run as a tracker of the VOT toolkit (protocol of the years before 2020)."""
+        from pytracking.evaluation.vot_run import run_vot
+
+        run_vot(self, debug, visdom_info)
 
     def _track_sequence(self, tracker, seq: Sequence, init_info: dict[str, Any]) -> dict[str, Any]:
+        steps, answer = self.steps(tracker, seq, init_info), None
+        while True:
+            try:
+                step = steps.send(answer)
+            except StopIteration as end:
+                return end.value
+            start = time.perf_counter()
+            out = tracker.track(step.image, step.info)
+            answer = out, time.perf_counter() - start
+
+    def start(self, seq: Sequence) -> tuple[Any, Steps]:
+        """A tracker instance for `seq`, a sequence of one object, and its `steps`, for who tracks several at once."""
+        params = self.get_parameters()
+        params.visualization, params.debug = False, 0
+        tracker = self.create_tracker(params)
+
+        def steps() -> Steps:
+            output = yield from self.steps(tracker, seq, seq.init_info())
+            return _with_settings(output, params)
+
+        return tracker, steps()
+
+    def steps(self, tracker, seq: Sequence, init_info: dict[str, Any]) -> Steps:
+        """Initialise `tracker` and go through `seq`, leaving the tracking to the caller.
+
+        Yields what to track; is sent what the tracker's `track` returned for it and the seconds that took; returns what
+        `run_sequence` says.
+        """
         _check_start(seq, init_info)
         lists: dict[str, list] = {key: [] for key in OUTPUT_KEYS}
 
         def store(out: dict[str, Any], defaults: dict[str, Any]) -> None:
             for key, values in lists.items():
                 value = out.get(key, defaults.get(key))
-                if key in out or value is not None:
-                    values.append(value)
+                if key in out or value is not None:  # a tracker may go on changing the box it returned
+                    values.append(copy.deepcopy(value) if key == "target_bbox" else value)
 
         image = self._read_image(seq.frames[0])
-        self.visualize(image, init_info.get("init_bbox"), init_info.get("init_mask"))
         start = time.perf_counter()
         out = tracker.initialize(image, init_info) or {}
-        store(out, {"target_bbox": init_info.get("init_bbox"), "time": time.perf_counter() - start,
-                    "segmentation": init_info.get("init_mask"), "object_presence_score": 1.0})
+        elapsed = time.perf_counter() - start
+        box = init_info.get("init_bbox")
+        store(out, {"target_bbox": box, "time": elapsed, "segmentation": init_info.get("init_mask"),
+                    "object_presence_score": dict.fromkeys(box, 1.0) if isinstance(box, dict) else 1.0})
+        self.show_frame(tracker, image, box, init_info.get("init_mask"))
         for number, path in enumerate(seq.frames[1:], start=1):
-            self._wait_while_paused()
+            self.wait_while_paused()
             image = self._read_image(path)
             info = seq.frame_info(number)
             info["previous_output"] = OrderedDict(out)
-            start = time.perf_counter()
-            out = tracker.track(image, info)
-            elapsed = time.perf_counter() - start
+            out, elapsed = yield Step(image, info)
             if not isinstance(out, dict) or "target_bbox" not in out:
                 raise BadInput(f"tracker {self.name}: track() must return a dict with 'target_bbox', on frame {number} "
                                f"of {seq.name} it did not")
+            scores = out.get("object_presence_score")
+            if isinstance(scores, dict):  # an object that starts here is there
+                scores = {**dict.fromkeys(info.get("init_object_ids", ()), 1.0), **scores}
+                out = {**out, "object_presence_score": scores}
             store(out, {"time": elapsed})
-            self.visualize(image, [*_drawn_boxes(out)], out.get("segmentation"))
+            self.show_frame(tracker, image, _drawn_boxes(out), out.get("segmentation"))
 
         for key in ("target_bbox", "segmentation"):
             if len(lists[key]) < min(2, len(seq.frames)):  # only the start was known
@@ -188,30 +281,6 @@ class Tracker:
     def _read_image(image_file: str) -> np.ndarray:
         """The image as RGB uint8 (H, W, 3)."""
         return default_image_loader(image_file)
-
-    def init_visualization(self) -> None:
-        """Open the window. Its keys: p pauses and goes on, r calls `reset_tracker`."""
-        self.pause_mode = False
-        self._display = FigureDisplay(f"Display: {self.name} {self.parameter_name}", on_key=self.press)
-
-    def visualize(self, image: np.ndarray, state, segmentation: np.ndarray | None = None) -> None:
-        """Show `image` with the box, the list or the dict of boxes `state`, if a window is open."""
-        if self._display is not None:
-            self._display.show(image, state, segmentation)
-
-    def reset_tracker(self) -> None:
-        """Called by key r; does nothing here."""
-
-    def press(self, event) -> None:
-        """Key pressed in the window."""
-        if event.key == "p":
-            self.pause_mode = not self.pause_mode
-        elif event.key == "r":
-            self.reset_tracker()
-
-    def _wait_while_paused(self) -> None:
-        while self.pause_mode and self._display is not None:
-            self._display.wait(0.1)
 
 
 def _result_folder(settings, attribute: str, name: str, variant: str) -> str:
@@ -234,6 +303,12 @@ def _tracker_class(name: str) -> type | None:
     return package.get_tracker_class()
 
 
+def _with_settings(output: dict[str, Any], params) -> dict[str, Any]:
+    """`output` with what the parameters say about storing it."""
+    return {**output, "float_boxes": bool(params.get("float_boxes", False)),
+            "object_presence_score_threshold": params.get("object_presence_score_threshold", PRESENCE_THRESHOLD)}
+
+
 def _check_start(seq: Sequence, init_info: dict[str, Any]) -> None:
     if not seq.frames:
         raise BadInput(f"sequence {seq.name} has no frames")
@@ -248,7 +323,6 @@ def _check_start(seq: Sequence, init_info: dict[str, Any]) -> None:
 
 
 def _drawn_boxes(out: dict[str, Any]) -> list:
-    """Boxes to draw for one frame: the target first, then what else the tracker wants shown."""
-    target = out["target_bbox"]
-    boxes = list(target.values()) if isinstance(target, dict) else [target]
-    return boxes + [out[key] for key in ("clf_target_bbox", "clf_search_area", "segm_search_area") if key in out]
+    """Boxes to draw for one frame: the targets first, then what else the tracker wants shown."""
+    return [box for key in ("target_bbox", "clf_target_bbox", "clf_search_area", "segm_search_area")
+            for box in as_boxes(out.get(key))]

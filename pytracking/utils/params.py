@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import random
 from typing import Any
 
@@ -9,7 +10,10 @@ from ltr.admin.errors import BadValue
 
 
 class TrackerParams:
-    """The parameters of one tracker: any attribute may be set, unset ones are asked for with `get`."""
+    """The parameters of one tracker: any attribute may be set, unset ones are asked for with `get`.
+
+    `per_dataset = {"otb": {"window_penalty": 0.4}}` sets values for sequences with that tag (`Sequence.dataset`) only.
+    """
 
     def set_default_values(self, default_vals: dict[str, Any]) -> None:
         """Set those of `default_vals` that are not set yet."""
@@ -26,6 +30,15 @@ class TrackerParams:
     def has(self, name: str) -> bool:
         """Whether parameter `name` is set."""
         return hasattr(self, name)
+
+    def for_dataset(self, tag: str) -> TrackerParams:
+        """A copy with the values that `per_dataset` = {tag: {name: value}} has for sequences with this data set tag."""
+        params = copy.copy(self)
+        values = (self.get("per_dataset", None) or {}).get(tag, {})
+        if not isinstance(values, dict):
+            raise BadValue(f"per_dataset['{tag}'] must be a dict of parameters and values, not {values!r}")
+        vars(params).update(values)
+        return params
 
 
 class FeatureParams:

@@ -112,12 +112,6 @@ def test_output_that_cannot_be_stored_is_a_failure(got10k, machine, monkeypatch,
     assert re.search(expected, failure.message) and not results_exist(seq, tracker.results_dir)
 
 
-def test_debug_shows_and_stores_nothing(got10k, calls):
-    tracker = Tracker("moving", "default")
-    run_dataset(get_dataset("got10k_val")[:1], [tracker], debug=1, visdom_info={"use_visdom": False})
-    assert len(calls) == 6 and files(tracker.results_dir) == []
-
-
 def test_debug_runs_what_has_results(got10k, calls):
     run_dataset(get_dataset("got10k_val"), [Tracker("moving", "default")])
     calls.clear()

@@ -28,16 +28,6 @@ def test_help_lists_every_flag(machine, script, flags):
     assert done.returncode == 0 and all(flag in done.stdout for flag in flags)
 
 
-def test_one_sequence_by_path_from_another_folder(got10k, machine):
-    done = run(str(SCRIPTS / "run_tracker.py"), "moving", "default", "--dataset_name", "got10k_val", "--sequence", "1",
-               "--use_visdom", "False", "--device", "cpu", cwd=machine.root)
-    assert done.returncode == 0, done.stderr
-    lines = done.stdout.splitlines()
-    assert lines[0] == "Evaluating    1 trackers on     1 sequences" and lines[-1] == "Done"
-    assert sorted(os.listdir(machine.results_path / "moving" / "default")) == ["GOT-10k_Val_000002.txt",
-                                                                              "GOT-10k_Val_000002_time.txt"]
-
-
 def test_as_script_in_its_own_folder_with_workers_and_a_failure(got10k, machine):
     done = run("run_tracker.py", "moving", "failing", "--dataset_name", "got10k_val", "--threads", "1", "--runid", "3",
                cwd=SCRIPTS)
@@ -67,12 +57,6 @@ def test_as_module_with_a_fresh_local_file(machine):
     assert done.returncode == 1 and machine.local.is_file()
     wrote, error = done.stderr.splitlines()
     assert wrote.startswith("wrote default settings to") and error.startswith("error: Unknown dataset 'nope'")
-
-
-def test_experiment_by_path(got10k, machine):
-    done = run(str(SCRIPTS / "run_experiment.py"), "myexp", "my_experiment", cwd=machine.root)
-    assert done.returncode == 0 and done.stdout.startswith("Running:  myexp  my_experiment\n"), done.stderr
-    assert sorted(os.listdir(machine.results_path / "moving")) == ["default_000", "default_001", "default_002"]
 
 
 @pytest.mark.parametrize("module, name, expected", [

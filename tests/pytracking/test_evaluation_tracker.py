@@ -9,7 +9,7 @@ import pytest
 from ltr.admin.errors import BadInput, BadValue, MissingFile, NotConfigured
 from pytracking.evaluation import Tracker, get_dataset, trackerlist
 from pytracking.evaluation.data import Sequence
-from pytracking.evaluation.display import FigureDisplay, as_boxes
+from pytracking.evaluation.display import FigureDisplay, draw_objects
 
 
 def parameters(tracker: Tracker, **values) -> Tracker:
@@ -88,20 +88,6 @@ def test_error_inside_a_parameter_file_is_not_hidden(machine, plugin_folder):
         Tracker("moving", "broken").get_parameters()
 
 
-def test_call_order(got10k, calls):
-    seq = get_dataset("got10k_val")[0]
-    out = Tracker("moving", "default").run_sequence(seq)
-    assert [call[0] for call in calls] == ["create", "initialize"] + ["track"] * 4
-    _, image, info = calls[1]
-    assert image.shape == (60, 80, 3) and image.dtype == np.uint8 and info == {"init_bbox": [10.5, 10, 20, 20]}
-    assert image[30, 20, 0] > 180 > 80 > image[30, 20, 2]  # red first: RGB
-    assert calls[2][2] == {"previous_output": {}}
-    assert calls[3][2] == {"previous_output": {"target_bbox": [12.1, 10, 20, 20]}}
-    assert out["target_bbox"][0] == [10.5, 10, 20, 20] and out["target_bbox"][1] == [12.1, 10, 20, 20]
-    assert len(out["time"]) == 5 and out["object_presence_score"] == [1.0] and "segmentation" not in out
-    assert out["image_shape"] == (60, 80) and out["object_presence_score_threshold"] == 0.55
-
-
 def test_what_the_tracker_returns_is_kept(got10k, machine):
     masks = [np.full((60, 80), frame, np.uint8) for frame in range(5)]
     tracker = parameters(Tracker("moving", "default"), start_output={"time": 9.0, "segmentation": masks[0],
@@ -112,16 +98,6 @@ def test_what_the_tracker_returns_is_kept(got10k, machine):
     assert out["time"] == [9, 1, 2, 3, 4] and out["target_bbox"][0] == [1, 1, 1, 1]
     assert [mask[0, 0] for mask in out["segmentation"]] == [0, 1, 2, 3, 4]
     assert out["object_presence_score"] == [1.0, 0.5, None, 0.5, 0.5]
-
-
-@pytest.mark.parametrize("debug, visualization, in_file, expected", [
-    (None, None, (0, False), (0, False)), (None, None, (2, True), (2, True)), (0, None, (2, True), (0, False)),
-    (1, None, (0, False), (1, True)), (False, None, (0, True), (0, False)), (1, False, (0, True), (1, False))])
-def test_debug_and_visualization(got10k, calls, debug, visualization, in_file, expected):
-    tracker = parameters(Tracker("moving", "default"), debug=in_file[0], visualization=in_file[1])
-    tracker.run_sequence(get_dataset("got10k_val")[0], visualization=visualization, debug=debug)
-    params = calls[0][1]
-    assert (params.debug, params.visualization) == expected
 
 
 def test_output_without_box_is_named(got10k, machine):
@@ -172,18 +148,32 @@ def test_tracker_travels_to_other_processes(machine):
     assert twin.results_dir.endswith("default_002") and twin.tracker_class.__name__ == "Moving"
 
 
-@pytest.mark.parametrize("state, expected", [
-    (None, []), ([1, 2, 3, 4], [[1, 2, 3, 4]]), (np.arange(4), [[0, 1, 2, 3]]), ([[1, 2, 3, 4], None], [[1, 2, 3, 4]]),
-    ({"1": [1, 2, 3, 4], "2": None}, [[1, 2, 3, 4]]), ([np.ones(4), (2, 2, 2, 2)], [[1] * 4, [2] * 4]), ([None], [])])
-def test_every_form_of_boxes_can_be_drawn(state, expected):
-    assert np.array_equal(as_boxes(state), expected)
-
-
 def test_display_draws_boxes_and_mask(machine):
     display = FigureDisplay("test")
     display.show(np.zeros((60, 80, 3), np.uint8), [[1, 2, 30, 40], [5, 5, 5, 5]], np.ones((60, 80)))
     assert len(display.axes.patches) == 2 and len(display.axes.images) == 2
     display.close()
+
+
+def test_extra_boxes_and_masks_are_drawn(got10k, machine, monkeypatch):
+    shown = []
+    monkeypatch.setattr(FigureDisplay, "show", lambda self, image, state, mask: shown.append((state, mask)))
+    mask = np.ones((60, 80))
+    tracker = parameters(Tracker("moving", "default"),
+                         extra=lambda frame: {"clf_search_area": [1, 1, 9, 9], "segmentation": mask})
+    tracker.run_sequence(get_dataset("got10k_val")[0], debug=1, visdom_info={"use_visdom": False})
+    assert shown[0] == ([10.5, 10, 20, 20], None)
+    assert shown[1] == ([[12.1, 10, 20, 20], [1, 1, 9, 9]], mask)
+
+
+def test_several_objects_drawn_on_one_frame():
+    image = np.zeros((60, 80, 3), np.uint8)
+    labels = np.zeros((60, 80), np.uint8)
+    labels[50:, 70:] = 300 % 256
+    drawn = draw_objects(image, {number: [number * 4, 10, 3, 30] for number in range(1, 15)}, labels)
+    assert not image.any() and len({tuple(drawn[40, number * 4]) for number in range(1, 15)}) == 14
+    assert drawn[55, 75].any() and not drawn[55, 5].any()
+    assert np.array_equal(draw_objects(image, {1: None, 2: [np.nan] * 4}), image)
 
 
 def test_keys_of_the_window(machine):

@@ -1,0 +1,93 @@
+"""Tracking many sequences at once in one process: one pass of the network serves a frame of each."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from ltr.admin.errors import BadInput
+from pytracking.evaluation.data import Sequence
+from pytracking.evaluation.tracker import Step, Tracker
+
+
+class Run:
+    """A tracker on its way through a sequence."""
+
+    def __init__(self, seq: Sequence, tracker: Tracker):
+        self.seq, self.tracker = seq, tracker
+        self.step: Step | None = None  # what to track next; None at the end
+        self.output: dict[str, Any] | None = None  # what `Tracker.run_sequence` returns
+        self.error: Exception | None = None
+        self.instance: Any = None
+
+    def begin(self) -> Run:
+        """Read the first frames and take the template."""
+        try:
+            self.instance, self._steps = self.tracker.start(self.seq)
+        except Exception as error:  # the caller reports it with the sequence's name
+            self.error = error
+            return self
+        return self.go_on(None)
+
+    def go_on(self, answer: tuple[Any, float] | None) -> Run:
+        """Take what was tracked and the seconds it took, and read the next frame."""
+        self.step = None
+        try:
+            if answer is not None and isinstance(answer[0], Exception):
+                raise answer[0]
+            self.step = self._steps.send(answer)
+        except StopIteration as end:
+            self.output = end.value
+        except Exception as error:  # likewise
+            self.error = error
+        return self
+
+
+def track_many(jobs: Iterable[tuple[Sequence, Tracker]], size: int) -> Iterator[Run]:
+    """Track through the sequences of `jobs`, up to `size` at once; each is given back when it has ended.
+
+    A sequence that ends makes room for the next. All are sequences of one object, and the trackers' class has `track_many`.
+    Frames are read by several threads while nothing else runs.
+    """
+    waiting, active = iter(jobs), []
+    with ThreadPoolExecutor(min(size, os.cpu_count() or 1)) as readers:
+        while True:
+            started = [Run(seq, tracker) for seq, tracker in itertools.islice(waiting, size - len(active))]
+            active += [run.begin() for run in started]  # one by one: networks are loaded here
+            yield from (run for run in active if run.step is None)
+            ended = len(active)
+            active = [run for run in active if run.step is not None]
+            if len(active) < ended:
+                continue  # make room for the next first
+            if not active:
+                return
+            start = time.perf_counter()
+            answers = _answers(active)
+            share = (time.perf_counter() - start) / len(active)
+            active = list(readers.map(Run.go_on, active, [(answer, share) for answer in answers]))
+
+
+def _answers(active: list[Run]) -> list[Any]:
+    """What each active tracker finds on its frame; those that share a network in one pass."""
+    groups: dict[int, list[int]] = {}
+    for index, run in enumerate(active):
+        groups.setdefault(id(run.tracker), []).append(index)
+    answers: list[Any] = [None] * len(active)
+    for members in groups.values():
+        kind = type(active[members[0]].instance)
+        found = kind.track_many([active[i].instance for i in members], [active[i].step.image for i in members])
+        for index, answer in zip(members, found, strict=True):
+            answers[index] = answer
+    return answers
+
+
+def check_batch(trackers: Iterable[Tracker], size: int) -> None:
+    """BadInput when a tracker cannot follow several sequences at once."""
+    for tracker in trackers:
+        if size > 1 and not hasattr(tracker.tracker_class, "track_many"):
+            raise BadInput(f"tracker {tracker.name} cannot follow several sequences at once, its class has no track_many - "
+                           "leave --batch out, and use --threads")

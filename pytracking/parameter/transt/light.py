@@ -1,0 +1,24 @@
+"""The light TransT that comes with this package: real time on one CPU core, nothing to download or configure."""
+
+import os
+from pathlib import Path
+
+import pytracking
+from pytracking.features.net_wrappers import NetWithBackbone
+from pytracking.utils import TrackerParams
+
+SHIPPED = Path(pytracking.__file__).resolve().parent / "networks" / "transt_light.safetensors"
+
+
+def parameters(net_path: str | os.PathLike = SHIPPED, backend: str = "torch") -> TrackerParams:
+    """Parameters with the network `net_path`; a relative one is looked for in `network_path` of local.py.
+
+    `backend` 'onnx' is a third faster and takes the extra [onnx].
+    """
+    params = TrackerParams()
+    params.debug = 0
+    params.visualization = False
+    params.use_gpu = False  # True uses one where there is one
+    params.backend = backend
+    params.net = NetWithBackbone(net_path=os.fspath(net_path), use_gpu=params.use_gpu)
+    return params

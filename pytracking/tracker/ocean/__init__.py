@@ -1,0 +1,7 @@
+"""Ocean, as SPOT evaluates it."""
+
+from pytracking.tracker.ocean.ocean import Ocean
+
+
+def get_tracker_class() -> type[Ocean]:
+    return Ocean
