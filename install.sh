@@ -12,7 +12,7 @@ Installs this project and what it needs into .venv (about a minute; a second run
 changes nothing outside this folder, except with --conda and the package cache.
 
   --cpu         PyTorch without GPU support: a much smaller download
-  --no-dev      leave out pytest and ruff
+  --no-dev      leave out pytest, ruff, and the packages of the optional tools
   --conda NAME  create or update the conda environment NAME from environment.yml instead of .venv
   --help        show this text
 HELP
@@ -112,10 +112,12 @@ install_venv() {
             say "the CPU-only builds of PyTorch cannot be reached, going on with the default build"
         fi
     fi
-    if ! add "visdom,jpeg4py${dev:+,dev}" ${backend[@]+"${backend[@]}"} 2>"$scratch/log"; then
+    local extras="visdom jpeg4py video"
+    if [ -n "$dev" ]; then extras="$extras coco vot got10k notebook tune onnx"; fi # what tests use when it is there
+    if ! add "${extras// /,}${dev:+,dev}" ${backend[@]+"${backend[@]}"} 2>"$scratch/log"; then
         # One of the optional packages may be the reason: without them first, then each for itself.
         add "${dev:+dev}" ${backend[@]+"${backend[@]}"}
-        for extra in visdom jpeg4py; do
+        for extra in $extras; do
             add "$extra" ${backend[@]+"${backend[@]}"} 2>"$scratch/log" ||
                 say "optional package $extra cannot be installed here, going on without it"
         done

@@ -1,10 +1,11 @@
 """The main job on real sequences: train on a GOT-10k tree, evaluate on held-out GOT-10k, LaSOT and OTB sequences.
 
-    python benchmarks/real_data.py DATA [--seed 0] [--out DIR] [--set NAME=VALUE …]
+    python benchmarks/real_data.py DATA [--seed 0] [--out DIR] [--full] [--set NAME=VALUE …]
 
 DATA holds `got10k/{train,val}`, `lasot` and `otb` in the layouts of these data sets. Training reads three boxes per video
 of `got10k/train`; nothing else of DATA is trained on. Prints one table per test set (burn-in only / trained on as long
-with labels only / SPOT) and writes them as JSON, with settings and machine. Resumes when started again.
+with labels only / SPOT, with --full also with all labels) and writes them as JSON, with settings and machine. Resumes when
+started again.
 """
 
 from __future__ import annotations
@@ -54,6 +55,7 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--out", type=Path, default=REPO / "workspace" / "real_data", help="workspace of this benchmark")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--full", action="store_true", help="also train with all labels: how far from full supervision")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="tracking processes")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="change a setting of the recipe")
     options = parser.parse_args()
@@ -87,6 +89,8 @@ def run(options: argparse.Namespace, out: Path) -> None:
     settings.print_interval = config.iterations
     start = time.time()
     candidates = quickstart.train_candidates(settings, config)
+    if options.full:
+        candidates.append(quickstart.train_with_all_labels(settings, config))
     results = {"machine": f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores",
                "torch": torch.__version__, "seed": options.seed, "settings": config.to_plain(), "tables": {}}
     for name in TEST_SETS:
@@ -96,7 +100,7 @@ def run(options: argparse.Namespace, out: Path) -> None:
         print(format_rows(rows, "markdown", f"{name}, {len(dataset)} sequences"))
         results["tables"][name] = {row.label: dict(row.scores) for row in rows}
     results["seconds"] = round(time.time() - start, 1)
-    path = out / f"real_data_seed_{options.seed:03d}.json"
+    path = out / f"real_data{'_full' * options.full}_seed_{options.seed:03d}.json"
     write_text(path, json.dumps(results, indent=2) + "\n")
     print(path)
 

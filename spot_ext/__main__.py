@@ -6,21 +6,24 @@ import argparse
 import sys
 from pathlib import Path
 
-from ltr.admin.errors import BadValue, run_script, suggestion
+from ltr.admin.errors import BadInput, BadValue, run_script, suggestion
 
 DATASETS = {"lasot": "Lasot", "got10k": "Got10k", "trackingnet": "TrackingNet", "folder": "VideoFolder"}
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Parse the verb and run it."""
+def main(arguments: list[str] | None = None) -> int | None:
+    """Parse the verb and run it; returns the exit status, None for 0."""
     parser = argparse.ArgumentParser(prog="python -m spot_ext", description="Train trackers from a few boxes per video.")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     _add_quickstart(verbs)
     _add_train(verbs)
     _add_sample(verbs)
     _add_toy(verbs)
+    _add_check(verbs)
+    _add_export_onnx(verbs)
+    _add_tune(verbs)
     options = parser.parse_args(arguments)
-    options.run(options)
+    return options.run(options)
 
 
 def _verb(verbs, name: str, run, text: str, example: str) -> argparse.ArgumentParser:
@@ -104,6 +107,81 @@ def _toy(options) -> None:
         options.out = Path(environment.env_settings().toy_path)
     tree = toy.ensure(options.out)
     sys.stdout.write(f"{tree.root}\n")
+
+
+def _add_check(verbs) -> None:
+    parser = _verb(verbs, "check", _check,
+                   "Look for missing and unreadable frames and wrong boxes in a data set. "
+                   "Exit status: 0 nothing found, 1 problems found, 2 it could not be checked.",
+                   "check got10k data/got10k --json report.json")
+    parser.add_argument("dataset", help="name of a training or evaluation data set, e.g. got10k, lasot, otb, toy, folder")
+    parser.add_argument("root", type=Path, nargs="?", metavar="ROOT",
+                        help="its folder, as local.py would name it; default: the one in local.py")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the report there")
+    parser.add_argument("--decode", action="store_true",
+                        help="decode every image instead of reading its header and end: finds damage in the middle")
+    parser.add_argument("--workers", type=int, default=None, help="threads; default: one a core, at least 4")
+
+
+def _check(options) -> int:
+    from ltr.admin.files import write_text
+    from spot_ext.check import check_dataset
+    from spot_ext.check.report import to_json, to_text
+    try:
+        report = check_dataset(options.dataset, options.root, options.decode, options.workers, show_progress=True)
+        if options.json is not None:
+            write_text(options.json, to_json(report))
+    except (BadInput, OSError) as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 2
+    sys.stdout.write(to_text(report) + "\n")
+    return 1 if report.problems else 0
+
+
+def _add_export_onnx(verbs) -> None:
+    parser = _verb(verbs, "export-onnx", _export_onnx,
+                   "Write a network of TransT's family as ONNX graphs: template.onnx, track.onnx and network.json.",
+                   "export-onnx spot_transt.pth.tar onnx")
+    parser.add_argument("network", metavar="NET", help="checkpoint, or a name in network_path of local.py; `light`: the one "
+                        "that comes with the package")
+    parser.add_argument("out", type=Path, metavar="OUT", help="folder")
+
+
+def _export_onnx(options) -> None:
+    from pytracking.features.onnx_export import export
+    from pytracking.parameter.transt.light import SHIPPED
+    from pytracking.utils.loading import load_network
+    path = SHIPPED if options.network == "light" else Path(options.network)
+    net = load_network(path.resolve() if path.exists() else options.network)
+    for path in export(net, options.out):
+        sys.stdout.write(f"{path}\n")
+
+
+def _add_tune(verbs) -> None:
+    parser = _verb(verbs, "tune", _tune,
+                   "Search the tracking parameters of a parameter file on a validation set. The same command goes on where an "
+                   "interrupted one was, and with a larger --trials continues a finished one.",
+                   "tune TRACKER PARAM --dataset got10k_val --metric ao --trials 60 --workers 4")
+    parser.add_argument("tracker", help="a tracker of pytracking/tracker, or of a plug-in")
+    parser.add_argument("parameter", help="its parameter file; the values in it are trial 0")
+    parser.add_argument("--dataset", required=True, help="one to choose parameters on, not one to report: got10k_val, toy_val …")
+    parser.add_argument("--metric", default="auc", help="auc (default; pytracking's) or ao (GOT-10k's)")
+    parser.add_argument("--trials", type=int, default=40, help="sets of values to try, the default ones included (40)")
+    parser.add_argument("--sequences", type=int, metavar="N", help="a random choice of N sequences; default: all")
+    parser.add_argument("--search", action="append", default=[], metavar="NAME[=LOW:HIGH]",
+                        help="search this parameter, instead of all that the tracker class names; may be repeated")
+    parser.add_argument("--seed", type=int, default=0, help="of proposals and sequences: same seed, same trials")
+    parser.add_argument("--workers", type=int, default=0, help="processes; default: this one only")
+    parser.add_argument("--memory", type=int, default=512, metavar="MB", help="network outputs kept by each process (512)")
+    parser.add_argument("--run", dest="folder", type=Path, metavar="FOLDER",
+                        help="where the trials are kept; default: below results_path, by tracker, data set, metric and seed")
+    parser.add_argument("--out", type=Path, metavar="FILE.py", help="also write the parameter file there")
+    parser.add_argument("--per-dataset", action="store_true", help="let the values apply to this data set only")
+
+
+def _tune(options) -> None:
+    from spot_ext.tune.command import run
+    run(options)
 
 
 if __name__ == "__main__":

@@ -85,8 +85,9 @@ class SparseActor(BaseActor):
             parts.append(self._unlabelled(batch.unlabelled, pseudo, generator))
         elif pseudo is not None and self.config.reference.drop_empty:
             return None, {}
-        outputs = self.net(torch.cat([part.searches for part in parts]), torch.cat([part.templates for part in parts]))
         count = len(parts[0].searches)
+        outputs = self.architecture.predict(self.net, torch.cat([part.searches for part in parts]),
+                                            torch.cat([part.templates for part in parts]), count)
         labelled = self.objective(self.architecture.rows(outputs, 0, count), parts[0].boxes_cxcywh, True)
         unlabelled = self.objective(self.architecture.rows(outputs, count, None), parts[1].boxes_cxcywh, False) \
             if len(parts) > 1 else None

@@ -10,6 +10,7 @@ from typing import Any
 
 from ltr.admin.errors import BadValue, suggestion
 from ltr.data.faults import DEFAULT_SHARE, checked_share
+from spot_ext import architectures
 from spot_ext.augment import AugmentConfig
 from spot_ext.data.crops import CropConfig
 from spot_ext.data.videos import STAGES
@@ -47,32 +48,50 @@ class ReferenceConfig:
     `augment.reference_clamp`.
     """
 
-    edges: bool = False  # a target beyond the crop's right or bottom edge has no positive position
+    targets: bool = False  # which positions are positive, and what the IoU head learns around the target; see there
     key_guard: bool = False  # the store protects labels by their confidence only, and some pseudo-labels by accident
     same_relay: bool = False  # the relay frame may be the unlabelled frame itself
     review_guess: bool = False  # a labelled frame that is drawn as unlabelled is learned with the teacher's box
+    moving_norms: bool = False  # batch norms of a backbone that is held still go on averaging
     drop_empty: bool = False  # an iteration without any accepted pseudo-label is skipped, labelled half included
 
 
 @dataclass(frozen=True)
 class OptimConfig:
-    """AdamW with one step of the learning rate."""
+    """How the student learns. Schedule 'step' multiplies the rates by `decay` after `decay_epoch`.
 
+    Schedule 'log' has 50 steps of as many epochs: 5 of warm-up from `start_lr` to `lr`, 45 of decay to `final_lr`, both
+    geometric; the backbone's rate keeps its proportion.
+    """
+
+    method: str = "adamw"  # or 'sgd'
     lr: float = 1e-4
     lr_backbone: float = 1e-5
     weight_decay: float = 1e-4
-    decay_epoch: int = 300  # the rate is multiplied by `decay` after this epoch
+    momentum: float = 0.9  # of sgd
+    schedule: str = "step"  # or 'log'
+    decay_epoch: int = 300
     decay: float = 0.1
+    start_lr: float = 1e-3
+    final_lr: float = 1e-5
+    unfreeze_epoch: int | None = None  # the first in which the backbone learns; None: from the start
     max_grad_norm: float | None = None
+    max_nonfinite: int = 20  # iterations in a row whose loss or gradient is not finite; they are skipped, more end the run
+
+    def __post_init__(self) -> None:
+        for name, known in (("method", ("adamw", "sgd")), ("schedule", ("step", "log"))):
+            if getattr(self, name) not in known:
+                raise BadValue(f"optim.{name} is '{getattr(self, name)}'{suggestion(getattr(self, name), known)}: choose "
+                               f"{' or '.join(known)}")
 
 
 @dataclass(frozen=True)
 class SparseConfig:
-    """A SPOT training run. The defaults are SP-TransT with three labels per video."""
+    """A SPOT training run. The defaults are the published run with three labels per video, on its first network."""
 
     datasets: tuple[DatasetConfig, ...]
-    k: int = 3  # labelled frames per video
-    architecture: str = "transt"
+    k: int | None = 3  # labelled frames per video; None: all that show the target, full supervision
+    architecture: str = architectures.DEFAULT
     network: Mapping[str, Any] = field(default_factory=dict)  # options of the network's factory
     burn_in_epochs: int = 50
     epochs: int = 400  # both stages together
@@ -135,7 +154,7 @@ class SparseConfig:
                 raise BadValue(f"{part} must be a {kind.__name__}, e.g. {kind.__name__}()")
         checked_share(self.max_fault_share)
         for name in ("k", "epochs", "iterations", "batch", "labelled"):
-            if getattr(self, name) < 1:
+            if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise BadValue(f"{name} is {getattr(self, name)}: give at least 1")
         if self.unlabelled < 0 or self.num_workers < 0:
             raise BadValue("unlabelled and num_workers must not be negative")

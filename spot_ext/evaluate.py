@@ -14,15 +14,17 @@ from pytracking.analysis.tables import ResultRow
 from pytracking.evaluation.running import run_dataset
 from pytracking.evaluation.tracker import Tracker
 from pytracking.features.net_wrappers import NetWithBackbone
+from spot_ext.architectures import Architecture
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """One network to evaluate: the name in tables, its checkpoint, and how many labels it was trained with."""
+    """One network to evaluate: the name in tables, its checkpoint, how many labels it was trained with, what runs it."""
 
     name: str
     network: Path
     labels: int
+    architecture: Architecture
 
 
 class NetworkTracker(Tracker):
@@ -31,8 +33,8 @@ class NetworkTracker(Tracker):
     The result folder carries the network file's digest, so results of another network are never taken for its own.
     """
 
-    def __init__(self, candidate: Candidate, results_folder: Path, parameter_name: str = "spot_transt"):
-        super().__init__("transt", parameter_name, display_name=candidate.name)
+    def __init__(self, candidate: Candidate, results_folder: Path):
+        super().__init__(candidate.architecture.tracker, candidate.architecture.parameters, display_name=candidate.name)
         self.network = str(candidate.network)
         digest = hashlib.sha256(candidate.network.read_bytes()).hexdigest()[:12]
         stem = "".join(c if c.isalnum() else "_" for c in candidate.name.lower())

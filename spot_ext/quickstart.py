@@ -1,7 +1,8 @@
 """The main job in minutes: train on the embedded videos with three boxes each, track unseen ones, plot.
 
 Three trackers are compared on the same held-out videos: after burn-in, trained on for as long with labels only, and
-trained on with SPOT. Everything resumes: finished epochs and tracked sequences are not done again.
+trained on with SPOT; on demand a fourth, trained with all labels. Everything resumes: finished epochs and tracked
+sequences are not done again.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from pytracking.analysis.plot_results import plot_results
 from pytracking.analysis.tables import format_rows
 from pytracking.evaluation import environment, get_dataset
 from spot_ext import recipe
+from spot_ext.architectures import get_architecture
 from spot_ext.config import DatasetConfig, SparseConfig
 from spot_ext.data import toy
 from spot_ext.evaluate import Candidate, score_rows, track
@@ -28,10 +30,12 @@ from spot_ext.trainer import SparseTrainer
 log = logging.getLogger(__name__)
 
 
-def run(settings, config: SparseConfig, threads: int = 2) -> Path:
+def run(settings, config: SparseConfig, threads: int = 2, full: bool = False) -> Path:
     """Render, train both ways, evaluate, print the table; returns the path of the table as JSON.
 
-    `config`'s data sets are replaced by the embedded videos. `threads` is the number of tracking processes.
+    `config`'s data sets are replaced by the embedded videos. `threads` is the number of tracking processes. `full` adds
+    a row trained with all labels for as many iterations; the other rows are those of the run without it, which are
+    trained now where they are not there.
     """
     start = time.time()
     config = config.override(getattr(settings, "overrides", None) or {})
@@ -41,15 +45,19 @@ def run(settings, config: SparseConfig, threads: int = 2) -> Path:
     toy.ensure(toy_folder)
     config = config.replace(datasets=(DatasetConfig("Got10k", {"root": str(toy_folder / "train")}),))
 
+    settings, suffix = _at(settings, settings.project_path.removesuffix("_full")), "_full" if full else ""
     folder = recipe.run_folder_of(_at(settings, _seeded(settings)))
     candidates = train_candidates(settings, config)
+    if full:
+        candidates.append(train_with_all_labels(settings, config))
     _say("4/4 tracking the held-out videos")
-    table = _report(candidates, folder, settings.seed, threads)
+    table = _report(candidates, folder, f"quickstart{suffix}_seed_{settings.seed:03d}", threads)
     table |= {"seconds": round(time.time() - start, 1), "seed": settings.seed, "k": config.k,
               "settings": config.to_plain()}
-    path = folder / "table.json"
+    path = folder / f"table{suffix}.json"
     write_text(path, json.dumps(table, indent=2) + "\n")
-    _say(f"\nTrack with it:  python pytracking/run_tracker.py transt {config.publish} --dataset_name toy\n"
+    _say(f"\nTrack with it:  python pytracking/run_tracker.py "
+         f"{get_architecture(config.architecture).tracker} {config.publish}{suffix} --dataset_name toy\n"
          f"Success plot:   {table['plot']}\nTable as JSON:\n{path}")
     return path
 
@@ -66,10 +74,10 @@ def train_candidates(settings, config: SparseConfig) -> list[Candidate]:
     spot = recipe.train(_at(settings, f"{folder}/spot"), config, labels)
     _say("3/4 for comparison, from the same burn-in for as many iterations with labels only")
     labels_only = _train_labels_only(_at(settings, f"{folder}/labels_only"), config, labels, spot)
-    count = spot.pool.num_labels
-    return [Candidate("burn-in only", spot.teacher_file(config.burn_in_epochs), count),
-            Candidate("labels only", labels_only.teacher_file(config.epochs), count),
-            Candidate("SPOT", spot.teacher_file(config.epochs), count)]
+    what = (spot.pool.num_labels, spot.actor.architecture)
+    return [Candidate("burn-in only", spot.teacher_file(config.burn_in_epochs), *what),
+            Candidate("labels only", labels_only.teacher_file(config.epochs), *what),
+            Candidate("SPOT", spot.teacher_file(config.epochs), *what)]
 
 
 def _train_labels_only(settings, config: SparseConfig, labels: Path, spot: SparseTrainer) -> SparseTrainer:
@@ -83,11 +91,19 @@ def _train_labels_only(settings, config: SparseConfig, labels: Path, spot: Spars
     return recipe.train(settings, config, labels)
 
 
-def _report(candidates: Sequence[Candidate], folder: Path, seed: int, threads: int) -> dict:
+def train_with_all_labels(settings, config: SparseConfig) -> Candidate:
+    """The same network, schedule and draws with every label of every video: full supervision."""
+    config = config.replace(k=None, unlabelled=0, publish=config.publish and f"{config.publish}_full")
+    _say("3/4 and with all labels, full supervision, for as many iterations")
+    trainer = recipe.train(_at(settings, f"{_seeded(settings)}/all_labels"), config)
+    return Candidate("all labels", trainer.teacher_file(config.epochs), trainer.pool.num_labels,
+                     trainer.actor.architecture)
+
+
+def _report(candidates: Sequence[Candidate], folder: Path, report: str, threads: int) -> dict:
     """Track, score, print the table and draw the plots."""
     dataset = get_dataset("toy")
     trackers = track(candidates, dataset, folder / "tracking_results", threads)
-    report = f"quickstart_seed_{seed:03d}"
     rows = score_rows(trackers, dataset, report)
     plots = plot_results(trackers, dataset, report, plot_types=("success", "prec"))
     _say(format_rows(rows, table_name=f"toy, {len(dataset)} videos"))

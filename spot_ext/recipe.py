@@ -6,6 +6,7 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 
 import ltr.dataset
@@ -18,6 +19,8 @@ from spot_ext.config import DatasetConfig, SparseConfig
 from spot_ext.data.loader import SampleSource, SparseLoader
 from spot_ext.data.videos import LabelledDataset, VideoPool
 from spot_ext.labels import key_frames, result_file
+from spot_ext.labels.types import LabelSet, TargetPath, VideoLabels
+from spot_ext.optimisation import make_optimizer, make_scheduler
 from spot_ext.teacher import Teacher
 from spot_ext.trainer import SparseTrainer
 
@@ -44,17 +47,15 @@ def make_trainer(settings, config: SparseConfig, labels_folder: Path | None = No
     log.info("%d videos, %d targets, %d labelled frames", pool.num_videos, pool.num_paths, pool.num_labels)
 
     torch.manual_seed(settings.seed)  # the initial weights
-    architecture = get_architecture(config.architecture, config.reference.edges)
-    net = architecture.build(_with_weights_file(config.network, settings))
+    architecture = get_architecture(config.architecture, config.reference.targets)
+    net = architecture.build(_with_weights_file(config.network, settings, architecture.weights_file))
     teacher = Teacher(net, architecture, config.teacher.window_weight, config.teacher.reference_mode)
     actor = SparseActor(net, teacher, architecture, config)
-    optim = config.optim
-    optimizer = torch.optim.AdamW(architecture.parameter_groups(net, optim.lr, optim.lr_backbone), lr=optim.lr,
-                                  weight_decay=optim.weight_decay)
-    scheduler = torch.optim.lr_scheduler.StepLR(optimizer, optim.decay_epoch, optim.decay)
+    optimizer = make_optimizer(net, architecture, config.optim)
+    scheduler = make_scheduler(optimizer, config.optim, config.epochs)
     source = SampleSource(pool, config.crops, settings.seed, config.teacher.propagating_step, config.frame_cache_mb,
-                          distinct_relay=not config.reference.same_relay)
-    loader = SparseLoader(source, config.iterations, config.num_workers)
+                          not config.reference.same_relay, config.pair_gap)
+    loader = SparseLoader(source, config.iterations, config.num_workers, config.max_fault_share)
     writer = TensorboardWriter(str(Path(settings.env.tensorboard_dir) / settings.project_path), ["train"])
     settings.print_interval = getattr(settings, "print_interval", 50)
     return SparseTrainer(actor, loader, optimizer, settings, scheduler, writer, _publish_to(config))
@@ -79,8 +80,10 @@ def open_dataset(part: DatasetConfig):
     return getattr(ltr.dataset, part.name)(**part.options)
 
 
-def _labels(part: DatasetConfig, dataset, k: int, seed: int, folder: Path):
+def _labels(part: DatasetConfig, dataset, k: int | None, seed: int, folder: Path):
     keys = [key_frames.sequence_key(dataset, seq_id) for seq_id in range(dataset.get_num_sequences())]
+    if k is None:
+        return _all_labels(dataset, keys)
     if part.labels is not None:
         return result_file.read(part.labels, keys)
     name = f"{key_frames.display_name(dataset)}_{key_frames.split_name(dataset)}_kf_{k:03d}.json"
@@ -99,6 +102,20 @@ def _labels(part: DatasetConfig, dataset, k: int, seed: int, folder: Path):
     return labels
 
 
+def _all_labels(dataset, keys: Sequence[str]) -> LabelSet:
+    """Every frame that shows the target is labelled: full supervision. Not written to a file, the data set is one."""
+    videos = {}
+    for seq_id, key in enumerate(keys):
+        frame_ids = np.flatnonzero(dataset.get_visible(seq_id)).tolist()
+        if frame_ids:
+            videos[key] = VideoLabels(key, (TargetPath(frame_ids),))
+    if not videos:
+        raise BadInput(f"{dataset.get_name()}: none of its {len(keys)} videos has a frame that shows the target; check its "
+                       "annotation with `python -m spot_ext check`")
+    log.info("%s: all labels of %d videos", dataset.get_name(), len(videos))
+    return LabelSet(key_frames.display_name(dataset), key_frames.split_name(dataset), "key_frames", 0, videos=videos)
+
+
 def _publish_to(config: SparseConfig) -> Path | None:
     """Where pytracking's parameter file of this recipe looks for the network."""
     if config.publish is None:
@@ -108,15 +125,15 @@ def _publish_to(config: SparseConfig) -> Path | None:
     return Path(folders if isinstance(folders, str) else folders[0]).expanduser() / f"{config.publish}.pth.tar"
 
 
-def _with_weights_file(network: dict, settings) -> dict:
+def _with_weights_file(network: dict, settings, pattern: str | None) -> dict:
     """Point a pretrained backbone at the ImageNet weights in the folder `pretrained_networks` of local.py."""
-    if not network.get("backbone_pretrained") or network.get("backbone_weights"):
+    if pattern is None or not network.get("backbone_pretrained") or network.get("backbone_weights"):
         return dict(network)
     folder = Path(settings.env.pretrained_networks).expanduser()
-    found: Sequence[Path] = sorted(folder.glob("resnet50*.pth")) if folder.is_dir() else []
+    found: Sequence[Path] = sorted(folder.glob(pattern)) if folder.is_dir() else []
     if not found:
         raise NotConfigured(
-            f"no ImageNet weights resnet50*.pth in '{folder}': put torchvision's ResNet-50 file there, or point "
+            f"no ImageNet weights {pattern} in '{folder}': put torchvision's ResNet-50 file there, or point "
             "`pretrained_networks` in ltr/admin/local.py at its folder, or start from random weights with "
             "`--set network.backbone_pretrained=false`")
     return {**network, "backbone_weights": str(found[-1])}

@@ -6,8 +6,6 @@ import logging
 import shutil
 from pathlib import Path
 
-import torch
-
 from ltr.admin.checkpoint import read_checkpoint, write_checkpoint
 from ltr.admin.errors import BadInput
 from ltr.admin.files import replacing
@@ -20,6 +18,7 @@ from spot_ext.actor import PseudoLabels, SparseActor
 from spot_ext.data.loader import SparseLoader
 from spot_ext.data.samples import TripletBatch
 from spot_ext.data.videos import BURN_IN, SPARSE
+from spot_ext.optimisation import StudentStep, hold_backbone
 from spot_ext.progress import EpochProgress, Stopwatch
 from spot_ext.store import PseudoLabelStore
 
@@ -44,6 +43,7 @@ class SparseTrainer(BaseTrainer):
         self.config, self.teacher, self.loader = actor.config, actor.teacher, loader
         self.pool, self.writer, self.publish_to = loader.pool, writer, publish_to
         self.stats = {"train": {}}
+        self.step = StudentStep(actor.net, optimizer, actor.config.optim)
 
     def train_epoch(self) -> None:
         """One epoch: load, teacher, filter, student, loss, step, log; then merge the pseudo-labels."""
@@ -53,10 +53,12 @@ class SparseTrainer(BaseTrainer):
         pairs = config.labelled if triplets else config.batch
         known = self.store_epoch(epoch - 1)
         found = PseudoLabelStore.open(self.pool.store_folder, known).writer()
-        watch, progress = Stopwatch(), EpochProgress(stage, epoch, config.epochs, config.iterations,
+        shown_as = stage if triplets or stage == BURN_IN else "labels only"
+        watch, progress = Stopwatch(), EpochProgress(shown_as, epoch, config.epochs, config.iterations,
                                                      self.settings.print_interval)
         if epoch == config.burn_in_epochs + 1:
             self.teacher.update(self.actor.net, keep=0)
+        hold_backbone(self.actor.net, self.actor.architecture, config.optim, epoch, not config.reference.moving_norms)
         self.actor.train()
 
         batches = self.loader.epoch(stage, epoch, known, pairs, triplets)
@@ -71,8 +73,8 @@ class SparseTrainer(BaseTrainer):
                     _record(found, batch.unlabelled, pseudo)
             with watch("student"):
                 loss, values = self.actor(batch, pseudo, generator)
-                if loss is not None:
-                    self._step(loss)
+                stepped = loss is not None and self.step(loss, values["Loss/total"])
+                values = {**(values if stepped else {}), "skipped": float(not stepped)}  # NaN would stay in every average
             if pseudo is not None and not pseudo.labelled.all():
                 values["yield"] = pseudo.found_share
             self._count(values, pairs + triplets)
@@ -95,13 +97,6 @@ class SparseTrainer(BaseTrainer):
     def teacher_file(self, epoch: int) -> Path:
         """Checkpoint that is tracked with."""
         return self._teacher_of(self.checkpoint_path(epoch))
-
-    def _step(self, loss: torch.Tensor) -> None:
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        if self.config.optim.max_grad_norm is not None:
-            torch.nn.utils.clip_grad_norm_(self.actor.net.parameters(), self.config.optim.max_grad_norm)
-        self.optimizer.step()
 
     # Statistics
 

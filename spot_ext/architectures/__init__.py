@@ -4,19 +4,26 @@ from __future__ import annotations
 
 from ltr.admin.errors import BadValue, suggestion
 from spot_ext.architectures.base import Architecture, Prediction
+from spot_ext.architectures.light import TransTLightArchitecture
+from spot_ext.architectures.ocean import OceanArchitecture
 from spot_ext.architectures.transt import TransTArchitecture
 
-__all__ = ["Architecture", "Prediction", "get_architecture"]
+__all__ = ["DEFAULT", "Architecture", "Prediction", "get_architecture"]
 
-_ARCHITECTURES = dict.fromkeys(("transt", "transt_small"), TransTArchitecture)
+_ARCHITECTURES = {**dict.fromkeys(("transt", "transt_small"), TransTArchitecture),
+                  **dict.fromkeys(("ocean", "ocean_small"), OceanArchitecture),
+                  "transt_light": TransTLightArchitecture}
 
 
-def get_architecture(name: str, reference_edges: bool = False) -> Architecture:
+DEFAULT = "transt"  # SPOT's main result
+
+
+def get_architecture(name: str, reference_targets: bool = False) -> Architecture:
     """Return the architecture registered as `name`; raises BadValue for an unknown one.
 
-    `reference_edges` gives its criterion the reference's rule for targets beyond the crop.
+    `reference_targets` gives its criterion the reference's labels, see `ReferenceConfig.targets`.
     """
     if name not in _ARCHITECTURES:
         raise BadValue(f"architecture '{name}' is not known{suggestion(name, _ARCHITECTURES)} Choose one of: "
                        f"{', '.join(_ARCHITECTURES)}.")
-    return _ARCHITECTURES[name](name, reference_edges)
+    return _ARCHITECTURES[name](name, reference_targets)

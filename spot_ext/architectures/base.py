@@ -8,6 +8,8 @@ from typing import Any, Protocol
 
 from torch import Tensor, nn
 
+from ltr.models.backbone.base import Backbone
+
 
 @dataclass(frozen=True)
 class Prediction:
@@ -25,12 +27,21 @@ class Architecture(Protocol):
     """One network, seen from the method."""
 
     name: str
+    tracker: str  # the online tracker that runs the network, a package of pytracking.tracker
+    parameters: str  # one of its parameter files, for everything but the network
+    weights_file: str | None  # ImageNet weights of its backbone in `pretrained_networks`; None: it finds its own
 
     def build(self, options: Mapping[str, Any]) -> nn.Module:
         """Make the network; unknown options are errors. Its forward takes `(search, template)`."""
 
+    def backbone(self, net: nn.Module) -> Backbone:
+        """The part that may be held still at first."""
+
     def parameter_groups(self, net: nn.Module, lr: float, lr_backbone: float) -> list[dict]:
         """Trainable parameters as optimiser groups."""
+
+    def predict(self, net: nn.Module, searches: Tensor, templates: Tensor, labelled: int) -> Outputs:
+        """The student's outputs for a batch whose first `labelled` samples are labelled."""
 
     def decode(self, outputs: Outputs) -> Prediction:
         """Scores, boxes and predicted IoUs of every position."""

@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from ltr.admin.errors import BadValue, suggestion
+from ltr.models.backbone.base import Backbone
 from ltr.models.loss.transt_criterion import TransTCriterion
 from ltr.models.tracking import transt
 from spot_ext.architectures.base import Outputs, Prediction
@@ -17,9 +18,11 @@ from spot_ext.architectures.base import Outputs, Prediction
 class TransTArchitecture:
     """`transt`: the published network with an IoU head; `transt_small`: 0.4 M parameters for two CPU cores."""
 
-    def __init__(self, name: str, reference_edges: bool = False):
+    tracker, parameters, weights_file = "transt", "transt50", "resnet50*.pth"
+
+    def __init__(self, name: str, reference_targets: bool = False):
         self.name = name
-        self._criterion = TransTCriterion(reference_edges=reference_edges)
+        self._criterion = TransTCriterion(reference_edges=reference_targets)
 
     def build(self, options: Mapping[str, Any]) -> nn.Module:
         """Make the network with an IoU head; `options` are the factory's keyword arguments."""
@@ -31,11 +34,19 @@ class TransTArchitecture:
                 raise BadValue(f"network '{self.name}' has no option '{option}'{suggestion(option, known)}")
         return transt.transt_small(iou_head=True, **options)
 
+    def backbone(self, net: nn.Module) -> Backbone:
+        """The ResNet."""
+        return net.backbone[0].body
+
     def parameter_groups(self, net: nn.Module, lr: float, lr_backbone: float) -> list[dict]:
         """Head first, then the backbone with its own rate."""
         named = [(name, p) for name, p in net.named_parameters() if p.requires_grad]
         return [{"params": [p for name, p in named if not name.startswith("backbone.")], "lr": lr},
                 {"params": [p for name, p in named if name.startswith("backbone.")], "lr": lr_backbone}]
+
+    def predict(self, net: nn.Module, searches: Tensor, templates: Tensor, labelled: int) -> Outputs:
+        """All samples alike: nothing in the head averages over the batch."""
+        return net(searches, templates)
 
     def decode(self, outputs: Outputs) -> Prediction:
         """Class 0 is the target."""

@@ -6,7 +6,6 @@ again after a resume.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -14,16 +13,12 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from ltr.admin.errors import BadInput
+from ltr.data import faults
 from ltr.data.seeding import generator
 from spot_ext.data.crops import CropConfig, search_crop, template_crop
 from spot_ext.data.samples import LabelledPair, Triplet, collate
 from spot_ext.data.videos import BURN_IN, SPARSE, FrameReader, VideoPool
-from spot_ext.labels.exploration import coarse_box, draw_unlabelled
-
-log = logging.getLogger(__name__)
-
-_ATTEMPTS = 50  # unreadable frames are drawn again; a data set that fails this often in a row is not usable
+from spot_ext.labels.exploration import coarse_box, draw_pair, draw_unlabelled
 
 
 @dataclass(frozen=True)
@@ -41,28 +36,27 @@ class SampleSource(Dataset):
     """Makes the sample of a `Draw`."""
 
     def __init__(self, pool: VideoPool, crops: CropConfig, seed: int, propagating_step: int = 1, cache_mb: float = 256,
-                 distinct_relay: bool = True):
-        self.pool, self.crops, self.seed = pool, crops, seed
+                 distinct_relay: bool = True, pair_gap: int | None = None):
+        self.pool, self.crops, self.seed, self.pair_gap = pool, crops, seed, pair_gap
         self.propagating_step, self.distinct_relay = propagating_step, distinct_relay
         self.frames = FrameReader(pool, cache_mb)
 
-    def __getitem__(self, draw: Draw) -> LabelledPair | Triplet:
-        make = self._triplet if draw.unlabelled else self._pair
-        for attempt in range(_ATTEMPTS):
-            rng = generator(self.seed, "triplet" if draw.unlabelled else "pair", draw.epoch, draw.index, attempt)
-            try:
-                return make(draw, self.pool.draw_path(draw.stage, rng), rng)
-            except BadInput as error:
-                log.warning("sample %d of epoch %d is drawn again: %s", draw.index, draw.epoch, error)
-                last = error
-        raise BadInput(f"{_ATTEMPTS} draws in a row failed, the last one with: {last}")
+    def __getitem__(self, draw: Draw) -> LabelledPair | Triplet | faults.Faulty:
+        """The sample; where a file cannot be used another draw, from a generator of its own, stands in (`faults`)."""
+        kind, make = ("triplet", self._triplet) if draw.unlabelled else ("pair", self._pair)
+
+        def attempt(number: int) -> LabelledPair | Triplet:
+            rng = generator(self.seed, kind, draw.epoch, draw.index, number)
+            return make(draw, self.pool.draw_path(draw.stage, rng), rng)
+
+        return faults.catching(lambda: faults.redraw(attempt))
 
     def _pair(self, draw: Draw, path: int, rng: np.random.Generator) -> LabelledPair:
         view = self.pool.store(draw.version).path(path)
-        ids = rng.choice(view.key_ids, 2)  # with replacement: template and search may be the same frame
+        ids = draw_pair(view.key_ids, rng, self.pair_gap)
         boxes = [view.box_xywh(frame_id) for frame_id in ids]
-        template = template_crop(self.frames.read(path, int(ids[0])), boxes[0], self.crops)
-        search = search_crop(self.frames.read(path, int(ids[1])), boxes[1], self.crops, rng)
+        template = template_crop(self.frames.read(path, ids[0]), boxes[0], self.crops)
+        search = search_crop(self.frames.read(path, ids[1]), boxes[1], self.crops, rng)
         return LabelledPair(template, search, search.window.to_crop(boxes[1]).astype(np.float32))
 
     def _triplet(self, draw: Draw, path: int, rng: np.random.Generator) -> Triplet:
@@ -102,19 +96,24 @@ class EpochDraws(Sampler):
 
 
 class SparseLoader:
-    """One loader for the whole run; its workers live through all epochs and both stages."""
+    """One loader for the whole run; its workers live through all epochs and both stages.
 
-    def __init__(self, source: SampleSource, iterations: int, num_workers: int = 0):
+    More draws of an epoch than `max_fault_share` that meet unusable files end the run (`faults`).
+    """
+
+    def __init__(self, source: SampleSource, iterations: int, num_workers: int = 0, max_fault_share: float = 1.0):
         self.pool = source.pool
+        self.faults = faults.FaultLog(max_fault_share)
         self.draws = EpochDraws(iterations)
-        self.loader = DataLoader(source, batch_sampler=self.draws, collate_fn=collate, num_workers=num_workers,
-                                 persistent_workers=num_workers > 0, pin_memory=torch.cuda.is_available(),
-                                 worker_init_fn=_single_threaded)
+        self.loader = DataLoader(source, batch_sampler=self.draws, collate_fn=faults.Collating(collate),
+                                 num_workers=num_workers, persistent_workers=num_workers > 0,
+                                 pin_memory=torch.cuda.is_available(), worker_init_fn=_single_threaded)
 
     def epoch(self, stage: str, epoch: int, version: int, labelled: int, unlabelled: int):
         """Iterate over the batches (`SparseBatch`) of an epoch."""
         self.draws.start(stage, epoch, version, labelled, unlabelled if stage == SPARSE else 0)
-        return iter(self.loader)
+        self.faults.start_epoch()
+        return self.faults.unpack(iter(self.loader), lambda batch: self.draws.labelled + self.draws.unlabelled)
 
     def __len__(self) -> int:
         return self.draws.iterations

@@ -39,9 +39,10 @@ def draw_pair(key_ids: np.ndarray, rng: np.random.Generator, gap: int | None = N
     `gap` keeps the search frame within that many frames of the template; with dense labels a smaller one makes easier
     pairs, as a target looks more alike.
     """
-    template = int(rng.choice(key_ids))
-    near = key_ids if gap is None else frames_between(key_ids, template - gap, template + gap)
-    return template, int(rng.choice(near))
+    template, search = rng.choice(key_ids, 2).tolist()
+    if gap is not None:
+        search = int(rng.choice(frames_between(key_ids, template - gap, template + gap)))
+    return template, search
 
 
 def frames_between(frame_ids: np.ndarray, lowest: int, highest: int) -> np.ndarray:

@@ -49,13 +49,27 @@ def test_quickstart_trains_compares_and_resumes(configured, capsys):
     assert all(row["labels"] == 9 and 0 <= row["auc"] <= 100 and 0 <= row["ao"] <= 100 for row in table["rows"])
     assert table["seed"] == 3 and table["seconds"] > 0 and table["k"] == 3
     assert Path(table["plot"]).is_file() and table["plot"] in out
-    assert out.count("[sparse: 2 / 2") == 2 and "| AUC " in out
+    assert out.count("[sparse: 2 / 2") == out.count("[labels only: 2 / 2") == 1 and "| AUC " in out
     assert (configured / "networks/spot_quickstart.pth.tar").is_file()
 
     run_training("spot", "quickstart", seed=3, overrides=SHORT)
     again = capsys.readouterr().out
-    assert "[burnin" not in again and "[sparse" not in again
+    assert "[burnin" not in again and "[sparse" not in again and "[labels" not in again
     assert json.loads(path.read_text())["rows"] == table["rows"]
+
+
+def test_full_supervision_is_one_row_more(configured, capsys):
+    run_training("spot", "quickstart", overrides=SHORT)
+    three = json.loads(Path(capsys.readouterr().out.strip().splitlines()[-1]).read_text())["rows"]
+    run_training("spot", "quickstart_full", overrides=SHORT)
+    out = capsys.readouterr().out
+    path = Path(out.strip().splitlines()[-1])
+    *again, full = json.loads(path.read_text())["rows"]
+    assert again == three and "[sparse" not in out and path.name == "table_full.json"
+    boxes = [line for file in configured.glob("toy/train/*/groundtruth.txt") for line in file.read_text().splitlines()]
+    assert full["name"] == "all labels" and 0.5 * len(boxes) < full["labels"] <= len(boxes)
+    assert "run_tracker.py transt spot_quickstart_full" in out
+    assert (configured / "networks/spot_quickstart_full.pth.tar").is_file()
 
 
 def test_published_network_tracks_with_the_usual_command(configured, capsys):
@@ -96,7 +110,7 @@ def test_bad_commands_are_sentences(configured, arguments, message):
     assert isinstance(raised.value, (ValueError, FileNotFoundError)) and "\n" not in str(raised.value)
 
 
-@pytest.mark.parametrize("verb", ["quickstart", "train", "sample", "toy"])
+@pytest.mark.parametrize("verb", ["quickstart", "train", "sample", "toy", "check"])
 def test_every_verb_shows_an_example(verb, capsys):
     with pytest.raises(SystemExit) as status:
         command.main([verb, "--help"])

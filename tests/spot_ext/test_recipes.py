@@ -64,6 +64,14 @@ def test_variants_differ_where_they_should(name, k, epochs, decay, publish):
                           datasets=published.datasets) == published
 
 
+def test_full_supervision_differs_in_its_labels_only():
+    full = find_recipe("spot", "transt_full").config()
+    assert (full.k, full.unlabelled) == (None, 0)
+    assert full.replace(k=3, unlabelled=24, publish="spot_transt") == transt_sparse.config()
+    from pytracking.parameter.transt import spot_transt_full
+    assert spot_transt_full.parameters().net.net_path == f"{full.publish}.pth.tar"
+
+
 def test_quickstart_changes_what_it_must():
     config = quickstart.config()
     assert config.architecture == "transt_small" and config.k == 3 and config.datasets == ()

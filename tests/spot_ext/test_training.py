@@ -143,6 +143,34 @@ def test_labels_only_goes_on_without_a_teacher_forward(settings, tree):
     assert "yield" not in trainer.stats["train"] and trainer.pool.store(0).epochs() == [0]
 
 
+def test_all_labels_are_all_frames_that_show_the_target(settings, tree):
+    (tree / "video_00/absence.label").write_text("1\n" * 10 + "0\n" * 14)
+    trainer = recipe.train(settings(), tiny(tree, k=None, unlabelled=0))
+    labels = [trainer.pool.store(0).path(i).key_ids.tolist() for i in range(4)]
+    assert labels == [list(range(10, 24)), *[list(range(24))] * 3] and trainer.pool.num_labels == 86
+    assert not (Path(trainer.settings.env.workspace_dir) / "labels").exists()
+    for file in tree.glob("*/absence.label"):
+        file.write_text("1\n" * 24)
+    with pytest.raises(BadInput, match="none of its 4 videos has a frame that shows the target"):
+        recipe.train(settings("other"), tiny(tree, k=None, unlabelled=0))
+
+
+def test_unusable_frames_are_drawn_again_counted_and_too_many_end_the_run(settings, tree, capsys, caplog):
+    bad = tree / "video_02" / "00000011.jpg"
+    bad.write_bytes(bad.read_bytes()[:-100])
+    config = tiny(tree, k=None, max_fault_share=0.3, frame_cache_mb=0)
+    alone = recipe.train(settings("alone"), config)
+    counts = alone.stats["train"]["Data/redrawn"].history
+    assert sum(counts) > 0 and f"redrawn: {int(counts[-1])}  ,  time" in capsys.readouterr().out
+    assert caplog.text.count(f"drawing another sample: image {bad} is truncated") == 1
+    assert f"of {12 + int(counts[0])} draws" in caplog.text
+    helped = recipe.train(settings("helped"), config.replace(num_workers=2))
+    assert helped.stats["train"]["Data/redrawn"].history == counts
+    assert_same_end(alone, helped)
+    with pytest.raises(BadInput, match="more than the 0 % that max_fault_share allows"):
+        recipe.train(settings("strict"), config.replace(max_fault_share=0.0))
+
+
 def test_old_checkpoints_go_and_marked_ones_stay(settings, tree):
     trainer = recipe.train(settings(), tiny(tree, epochs=7, iterations=1, keep_checkpoints=1, keep_every=5))
     kept = sorted(int(file.name[9:13]) for file in trainer.student_file(1).parent.glob("*_s.pth.tar"))
@@ -187,12 +215,12 @@ def test_wrong_settings_are_sentences(settings, tree, overrides, message):
         recipe.train(settings(**overrides), tiny(tree))
 
 
-@pytest.mark.parametrize("switch", ["reference.edges", "reference.key_guard", "reference.same_relay",
+@pytest.mark.parametrize("switch", ["reference.targets", "reference.key_guard", "reference.same_relay",
                                     "reference.review_guess", "reference.drop_empty",
                                     "teacher.reference_mode", "augment.reference_grey", "augment.reference_clamp"])
 def test_reference_switches_reach_what_they_change(settings, tree, switch):
     trainer = recipe.make_trainer(settings(**{switch: "true"}), tiny(tree).override({switch: "true"}))
-    found = {"reference.edges": lambda: trainer.actor.architecture._criterion.reference_edges,
+    found = {"reference.targets": lambda: trainer.actor.architecture._criterion.reference_edges,
              "reference.key_guard": lambda: trainer.config.reference.key_guard,
              "reference.same_relay": lambda: not trainer.loader.loader.dataset.distinct_relay,
              "reference.review_guess": lambda: trainer.actor.config.reference.review_guess,
