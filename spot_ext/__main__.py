@@ -164,7 +164,7 @@ def _add_tune(verbs) -> None:
                    "tune TRACKER PARAM --dataset got10k_val --metric ao --trials 60 --workers 4")
     parser.add_argument("tracker", help="a tracker of pytracking/tracker, or of a plug-in")
     parser.add_argument("parameter", help="its parameter file; the values in it are trial 0")
-    parser.add_argument("--dataset", required=True, help="one to choose parameters on, not one to report: got10k_val, toy_val …")
+    parser.add_argument("--dataset", required=True, help="a validation set, not one to report: got10k_val, toy_val …")
     parser.add_argument("--metric", default="auc", help="auc (default; pytracking's) or ao (GOT-10k's)")
     parser.add_argument("--trials", type=int, default=40, help="sets of values to try, the default ones included (40)")
     parser.add_argument("--sequences", type=int, metavar="N", help="a random choice of N sequences; default: all")

@@ -66,9 +66,10 @@ class StudentStep:
         finite = math.isfinite(value)
         if finite:
             loss.backward()
-            if self.config.max_grad_norm is not None:
-                norm = nn.utils.clip_grad_norm_(self.parameters, self.config.max_grad_norm)
-                finite = bool(norm.isfinite())
+            norm = nn.utils.get_total_norm([p.grad for p in self.parameters if p.grad is not None])
+            finite = bool(norm.isfinite())  # CPU-GPU sync point
+            if finite and self.config.max_grad_norm is not None:
+                nn.utils.clip_grads_with_norm_(self.parameters, self.config.max_grad_norm, norm)
         self.in_a_row = 0 if finite else self.in_a_row + 1
         if self.in_a_row > self.config.max_nonfinite:
             raise BadInput(f"loss or gradient was not finite in {self.in_a_row} iterations in a row - the run has diverged: go "

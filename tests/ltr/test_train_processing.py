@@ -1,5 +1,6 @@
 """ltr.data.processing, and the label maps and proposals it puts together."""
 
+import pickle
 import random
 
 import numpy as np
@@ -62,6 +63,21 @@ def test_shapes_of_sequences(make, added):
     data = sample()
     assert shapes(make(mode="sequence")(data)) == FRAMES | added
     assert data["train_images"][0] is IMAGE and torch.equal(data["test_anno"][0], BOX)  # the sample is left alone
+
+
+TRANST = {"search": 3, "template": 0}, {"search": 0.25, "template": 0}
+TRAVELLING = {name: make for name, (make, _) in CASES.items()} | {
+    "TransT": lambda: processing.TransTProcessing(4.0, 2.0, 64, 32, *TRANST, transform=tfm.Transform(tfm.ToTensor())),
+    "LWL": lambda: processing.LWLProcessing(4, 64, *JITTER), "RTS": lambda: processing.RTSProcessing(4, 64, *JITTER),
+    "KYS": lambda: processing.KYSProcessing(5, 128, {"train_factor": 1, "test_factor": 2}, {"train": 0.1, "test": 0.1},
+                                            PERTURBED, LABEL),
+    "TaMOs": lambda: processing.TaMOsProcessing(2, 5, 128, *JITTER),
+}
+
+
+@pytest.mark.parametrize("make", TRAVELLING.values(), ids=TRAVELLING)
+def test_processing_travels_to_spawned_workers(make):
+    pickle.loads(pickle.dumps(make()))
 
 
 @pytest.mark.parametrize(("make", "added"), CASES.values(), ids=CASES)

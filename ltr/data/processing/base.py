@@ -1,8 +1,12 @@
-"""The common flow from sampled frames to a network's input: joint transform, jitter, crop, transform of each set."""
+"""The common flow from sampled frames to a network's input: joint transform, jitter, crop, transform of each set.
+
+A processing object travels to spawned loader workers, so nothing in it may be a local function.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -123,22 +127,23 @@ class CropProcessing(BaseProcessing):
 
 def centered_crop(search_area_factor: float, output_sz: int, sample: Callable = prutils.sample_target) -> Crop:
     """Square crops centred on the box, `sample` giving the geometry."""
-    def crop(images: list, around: list, boxes: list, masks: list | None) -> tuple:
-        return prutils.jittered_center_crop(images, around, boxes, search_area_factor, output_sz, masks, sample)
+    return partial(_centered, search_area_factor=search_area_factor, output_sz=output_sz, sample=sample)
 
-    return crop
+
+def _centered(images: list, around: list, boxes: list, masks: list | None, search_area_factor: float, output_sz: int,
+              sample: Callable) -> tuple:
+    return prutils.jittered_center_crop(images, around, boxes, search_area_factor, output_sz, masks, sample)
 
 
 def adaptive_crop(search_area_factor: float, output_sz, crop_type: str, max_scale_change: float | None) -> Crop:
     """Crops of `sample_target_adaptive`, inside the frame where `crop_type` says so."""
     check_choice("processing", "crop_type", crop_type, prutils.CROP_MODES)
+    return partial(_adaptive, geometry=(search_area_factor, output_sz, crop_type, max_scale_change))
 
-    def crop(images: list, around: list, boxes: list, masks: list | None) -> tuple:
-        done = prutils.target_image_crop(images, around, boxes, search_area_factor, output_sz, crop_type, max_scale_change,
-                                         masks)
-        return done if masks is not None else (*done, None)
 
-    return crop
+def _adaptive(images: list, around: list, boxes: list, masks: list | None, geometry: tuple) -> tuple:
+    done = prutils.target_image_crop(images, around, boxes, *geometry, masks)
+    return done if masks is not None else (*done, None)
 
 
 def box_jitter(center_jitter_factor: Mapping[str, Any], scale_jitter_factor: Mapping[str, Any],
@@ -147,11 +152,16 @@ def box_jitter(center_jitter_factor: Mapping[str, Any], scale_jitter_factor: Map
 
     Raising the first moves the target further from the crop's centre, raising the second varies its size more.
     """
-    def jitter(box: Tensor, name: str) -> Tensor:
-        return jittered_box(box, scale_jitter_factor[name], center_jitter_factor[name],
-                            scale_mode=scale_jitter_factor.get("mode", "gauss"), mean_side=mean_side)
+    return partial(_jittered, center=center_jitter_factor, scale=scale_jitter_factor, mean_side=mean_side)
 
-    return jitter
+
+def _jittered(box: Tensor, name: str, center: Mapping[str, Any], scale: Mapping[str, Any], mean_side: bool) -> Tensor:
+    return jittered_box(box, scale[name], center[name], scale_mode=scale.get("mode", "gauss"), mean_side=mean_side)
+
+
+def no_jitter(box: Tensor, name: str) -> Tensor:
+    """The box itself."""
+    return box
 
 
 def jittered_box(box: Tensor, scale: float, center: Any, scale_mode: str = "gauss", center_mode: str = "uniform",

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ltr.admin.tensordict import TensorDict
-from ltr.data.processing.base import CropProcessing
+from ltr.data.processing.base import CropProcessing, no_jitter
 from ltr.data.processing.parts import DenseBoxes, GaussianLabels
 from ltr.data.processing_utils import size_of
 
@@ -38,7 +38,7 @@ class TaMOsProcessing(CropProcessing):
                  mode: str = "pair", stride: int = 16, label_function_params: Mapping[str, Any] | None = None,
                  center_sampling_radius: float = 0.0, use_normalized_coords: bool = True, include_high_res_labels: bool = False,
                  enforce_one_sample_region_per_object: bool = False, *args, high_res_stride: int | None = None, **kwargs):
-        super().__init__(self._fit, lambda box, name: box, mode, *args, **kwargs)
+        super().__init__(self._fit, no_jitter, mode, *args, **kwargs)
         self.max_num_objects = max_num_objects
         self.output_sz = tuple(int(size) for size in size_of(output_sz))
         self.enforce_one_sample_region_per_object = enforce_one_sample_region_per_object

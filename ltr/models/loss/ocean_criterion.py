@@ -39,9 +39,12 @@ def ocean_labels(boxes_xywh_B4: Tensor, cells: int, crop_size: int, radius: int 
     line = grid(cells, crop_size, boxes)
     positions = torch.stack(torch.meshgrid(line, line, indexing="xy"))  # (2, m, m): x, y
     before, after = positions - low, low + size - positions  # (B, 2, m, m)
-    from_centre = low + size / 2 - (crop_size / 2 if reference else (crop_size - 1) / 2)
-    own_cell = (from_centre / STRIDE).trunc() if reference else (from_centre / STRIDE).round()
-    index = torch.arange(cells, device=boxes.device) - (cells - 1) // 2
+    centre = low + size / 2
+    if reference:
+        own_cell = ((centre - crop_size / 2) / STRIDE).trunc() + (cells - 1) // 2
+    else:
+        own_cell = ((centre - line[0]) / STRIDE).round()
+    index = torch.arange(cells, device=boxes.device)
     distance = (torch.stack(torch.meshgrid(index, index, indexing="xy")) - own_cell).abs().sum(1)
     margin = growth * size
     return OceanLabels(distance <= radius, ((before > 0) & (after > 0)).all(1),
@@ -49,9 +52,12 @@ def ocean_labels(boxes_xywh_B4: Tensor, cells: int, crop_size: int, radius: int 
 
 
 def smooth_iou(ltrb: Tensor, target_ltrb: Tensor) -> Tensor:
-    """(I + 1) / (U + 1) of boxes (B, 4, m, m) around the same positions, in px: defined for empty boxes too."""
-    low, high = torch.minimum(ltrb, target_ltrb)[:, :2], torch.minimum(ltrb, target_ltrb)[:, 2:]
-    intersection = (low + high).prod(1)
+    """(I + 1) / (U + 1), in 0..1, of boxes (B, 4, m, m) given from the same positions, in px: defined for empty boxes too.
+
+    Distances are negative to sides that the position is beyond of.
+    """
+    low, high = torch.minimum(ltrb, target_ltrb).split(2, 1)
+    intersection = (low + high).clamp_min(0).prod(1)
     union = sum((box[:, :2] + box[:, 2:]).prod(1) for box in (ltrb, target_ltrb)) - intersection
     return (intersection + 1) / (union + 1)
 
@@ -80,13 +86,13 @@ class OceanCriterion(nn.Module):
         a pseudo-label says nothing about the true IoU.
         """
         logits, align = outputs["pred_logits"].float()[:, 0], outputs["align_logits"].float()[:, 0]
-        boxes_xywh = torch.cat([boxes_cxcywh_B4[:, :2] - boxes_cxcywh_B4[:, 2:] / 2, boxes_cxcywh_B4[:, 2:]], 1)
-        labels = ocean_labels(boxes_xywh * self.crop_size, logits.shape[-1], self.crop_size, self.radius, self.growth,
-                              self.reference)
+        centre, size = (boxes_cxcywh_B4.float() * self.crop_size).split(2, 1)
+        labels = ocean_labels(torch.cat([centre - size / 2, size], 1), logits.shape[-1], self.crop_size, self.radius,
+                              self.growth, self.reference)
         iou = smooth_iou(outputs["pred_boxes"].float(), labels.ltrb)
         fit = torch.where(labels.inside, iou, 0)
         losses = {"loss_ce": self._classification(logits, labels.positive),
-                  "loss_bbox": masked_mean(-iou.clamp_min(torch.finfo(iou.dtype).tiny).log(), labels.inside),
+                  "loss_bbox": masked_mean(-iou.log(), labels.inside),
                   "loss_align": F.binary_cross_entropy_with_logits(align, fit),
                   "iou": masked_mean(iou, labels.inside).detach()}
         if with_iou:

@@ -217,7 +217,10 @@ def from_state_dict(state_dict: Mapping[str, Tensor], net_info: Mapping | None =
 
 def sizes(state: Mapping[str, Tensor]) -> dict:
     """The options of both factories that the shapes of Ocean's weights tell."""
-    return {"width": state["features.features.conv1.weight"].shape[0], "channels": state[_ENTRY].shape[0],
+    stem = "features.features.conv1.weight"
+    if stem not in state:
+        raise BadValue(f"the weights look like Ocean's but have no entry '{stem}'; the checkpoint is damaged")
+    return {"width": state[stem].shape[0], "channels": state[_ENTRY].shape[0],
             "depth": _count(state, "connect_model.bbox_tower.", ".running_mean"),
             "iou_head": "connect_model.iou_pred.weight" in state}
 

@@ -75,7 +75,7 @@ def lattice(cells: int, stride: int) -> tuple[float, float]:
 
 @model_constructor
 def transt_light(hidden_dim: int = 128, nheads: int = 4, dim_feedforward: int = 512, featurefusion_layers: int = 2,
-                 dropout: float = 0.0, stride: int = 16, detail: bool = True, template_sz: int = 129, search_sz: int = 257,
+                 dropout: float = 0.0, stride: int = 16, detail: bool = True, template_sz: int = 113, search_sz: int = 225,
                  iou_head: bool = True, backbone_pretrained: bool = False, backbone_weights: str | None = None,
                  frozen_backbone_layers: str | Sequence[str] = ()) -> TransTLight:
     """TransT for one CPU core. Crop sides are multiples of 16 plus one, e.g. 113 and 225.

@@ -21,14 +21,8 @@ def run(settings):
     settings.description = "TransT with full supervision, published settings without COCO"
     settings.batch_size = 38
     settings.num_workers = 4
-    settings.normalize_mean = IMAGENET_MEAN
-    settings.normalize_std = IMAGENET_STD
-    settings.search_area_factor = 4.0
-    settings.template_area_factor = 2.0
     settings.search_sz = 256
     settings.template_sz = 128
-    settings.center_jitter_factor = {"search": 3, "template": 0}
-    settings.scale_jitter_factor = {"search": 0.25, "template": 0}
     settings.position_embedding = "sine"
     settings.hidden_dim = 256
     settings.dropout = 0.1
@@ -39,7 +33,25 @@ def run(settings):
 
     # First of all, so that a missing data set shows at once.
     datasets = [Lasot(split="train"), Got10k(split="vottrain"), TrackingNet(set_ids=range(4))]
+    loader = make_loader(settings, datasets, batches=1000)
+    net = transt_resnet50(settings)
+    backbone = [p for name, p in net.named_parameters() if "backbone" in name and p.requires_grad]
+    others = [p for name, p in net.named_parameters() if "backbone" not in name and p.requires_grad]
+    optimizer = torch.optim.AdamW([{"params": others}, {"params": backbone, "lr": 1e-5}], lr=1e-4, weight_decay=1e-4)
 
+    trainer = LTRTrainer(actors.TranstActor(net, transt_loss(settings)), [loader], optimizer, settings,
+                         StepLR(optimizer, 500))
+    trainer.train(1000, load_latest=True, fail_safe=True)
+
+
+def make_loader(settings, datasets, batches):
+    """Pairs of frames at most 100 apart, cropped and jittered as TransT's, `batches` an epoch."""
+    settings.normalize_mean = IMAGENET_MEAN
+    settings.normalize_std = IMAGENET_STD
+    settings.search_area_factor = 4.0
+    settings.template_area_factor = 2.0
+    settings.center_jitter_factor = {"search": 3, "template": 0}
+    settings.scale_jitter_factor = {"search": 0.25, "template": 0}
     joint = tfm.Transform(tfm.ToGrayscale(probability=0.05))
     single = tfm.Transform(tfm.ToTensorAndJitter(0.2), tfm.Normalize(settings.normalize_mean, settings.normalize_std))
     crops = processing.TransTProcessing(
@@ -47,16 +59,7 @@ def run(settings):
         search_sz=settings.search_sz, temp_sz=settings.template_sz,
         center_jitter_factor=settings.center_jitter_factor, scale_jitter_factor=settings.scale_jitter_factor,
         transform=single, joint_transform=joint)
-    samples = sampler.TransTSampler(datasets, p_datasets=[1, 1, 1], samples_per_epoch=1000 * settings.batch_size,
+    samples = sampler.TransTSampler(datasets, p_datasets=[1] * len(datasets), samples_per_epoch=batches * settings.batch_size,
                                     max_gap=100, processing=crops)
-    loader = LTRLoader("train", samples, batch_size=settings.batch_size, num_workers=settings.num_workers, shuffle=True,
-                       drop_last=True, pin_memory=torch.cuda.is_available())
-
-    net = transt_resnet50(settings)
-    actor = actors.TranstActor(net, transt_loss(settings))
-    backbone = [p for name, p in net.named_parameters() if "backbone" in name and p.requires_grad]
-    others = [p for name, p in net.named_parameters() if "backbone" not in name and p.requires_grad]
-    optimizer = torch.optim.AdamW([{"params": others}, {"params": backbone, "lr": 1e-5}], lr=1e-4, weight_decay=1e-4)
-
-    trainer = LTRTrainer(actor, [loader], optimizer, settings, StepLR(optimizer, 500))
-    trainer.train(1000, load_latest=True, fail_safe=True)
+    return LTRLoader("train", samples, batch_size=settings.batch_size, num_workers=settings.num_workers, shuffle=True,
+                     drop_last=True, pin_memory=torch.cuda.is_available())

@@ -17,27 +17,34 @@ from ltr.admin.checkpoint import TYPE
 from ltr.admin.loading import load_network
 from ltr.admin.model_constructor import model_constructor
 from ltr.models.tracking import transt_model
-from ltr.train_settings.spot import transt_sparse, transt_sparse_got10k
+from ltr.train_settings.spot import ocean_sparse, ocean_sparse_got10k, transt_sparse, transt_sparse_got10k
 from ltr.trainers.base_trainer import BaseTrainer
 from spot_ext import recipe
 from spot_ext.actor import SparseActor
 from spot_ext.architectures import get_architecture
 from spot_ext.config import DatasetConfig, SparseConfig
+from spot_ext.optimisation import hold_backbone
 from spot_ext.teacher import Teacher
 from spot_ext.trainer import SparseTrainer
 from tests.golden.checks.places import temporary_settings, write_annotations
 from tests.golden.comparison import Comparison, check
 from tests.golden.folder import Golden
 
-RECIPES = {"spot_transt_003": transt_sparse, "spot_transt_003_got10k": transt_sparse_got10k}
+RECIPES = {"spot_transt_003": transt_sparse, "spot_transt_003_got10k": transt_sparse_got10k,
+           "spot_ocean_003": ocean_sparse, "spot_ocean_003_got10k": ocean_sparse_got10k}
 SMALL = {"hidden_dim": 16, "nheads": 2, "dim_feedforward": 16, "width": 4}  # of a network that only carries parameters
 
 
 @check("lr_schedule_{}", common=["lr_schedules.json"], variants=list(RECIPES))
 def learning_rates(golden: Golden, compare: Comparison, name: str) -> None:
-    """Rates of both parameter groups in every epoch of a recipe, in the trainer's own loop."""
+    """Rates of both parameter groups in every epoch of a recipe, in the trainer's own loop; when a backbone joins."""
     stored = golden.common_json("lr_schedules.json")[name]
     theirs = next(rates for key, rates in stored.items() if key.startswith("lr_used"))
+    if "n_trainable_backbone_tensors" in stored:  # four groups, of which the head's three have one rate
+        compare.equal("rates of the head", [len({*rates[1:]}) for rates in theirs], [1] * len(theirs))
+        theirs = [[rates[1], rates[0]] for rates in theirs]
+        compare.equal("trainable tensors of the backbone", _trainable(RECIPES[name].config()),
+                      stored["n_trainable_backbone_tensors"])
     config, used = RECIPES[name].config(), []
     with temporary_settings("ltr/spot/rates") as settings:
         root = write_annotations(Path(settings.env.workspace_dir) / "videos")
@@ -53,6 +60,16 @@ def learning_rates(golden: Golden, compare: Comparison, name: str) -> None:
         with contextlib.redirect_stdout(io.StringIO()):
             trainer.train(config.epochs, fail_safe=False)
     compare.close("rates", used, theirs, relative=1e-12)
+
+
+def _trainable(config: SparseConfig) -> list[int]:
+    """Tensors of the full-size backbone that learn, in every epoch."""
+    architecture = get_architecture(config.architecture)
+    net, counts = architecture.build({}).train(), []
+    for epoch in range(1, config.epochs + 1):
+        hold_backbone(net, architecture, config.optim, epoch)
+        counts.append(sum(p.requires_grad for p in architecture.backbone(net).parameters()))
+    return counts
 
 
 @check("checkpoint_layout_spot", common=["checkpoints"])
