@@ -49,7 +49,8 @@ def learning_rates(golden: Golden, compare: Comparison, name: str) -> None:
     with temporary_settings("ltr/spot/rates") as settings:
         root = write_annotations(Path(settings.env.workspace_dir) / "videos")
         config = config.replace(datasets=(DatasetConfig("Got10k", {"root": str(root)}),), architecture="transt_small",
-                                network=SMALL, publish=None, num_workers=0)
+                                network=SMALL, publish=None, num_workers=0,
+                                crops={"template_size": 64, "search_size": 128})
         trainer = recipe.make_trainer(settings, config)
 
         def train_epoch() -> None:
