@@ -1,6 +1,6 @@
 """The main job on real sequences: train on a GOT-10k tree, evaluate on held-out GOT-10k, LaSOT and OTB sequences.
 
-    python benchmarks/real_data.py DATA [--seed 0] [--out DIR] [--full] [--set NAME=VALUE …]
+    python benchmarks/real_data.py DATA [--seed 0] [--out DIR] [--recipe quickstart] [--full] [--set NAME=VALUE …]
 
 DATA holds `got10k/{train,val}`, `lasot` and `otb` in the layouts of these data sets. Training reads three boxes per video
 of `got10k/train`; nothing else of DATA is trained on. Prints one table per test set (burn-in only / trained on as long
@@ -55,6 +55,7 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--out", type=Path, default=REPO / "workspace" / "real_data", help="workspace of this benchmark")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--recipe", default="quickstart", help="of ltr/train_settings/spot: quickstart, quickstart_ocean, …")
     parser.add_argument("--full", action="store_true", help="also train with all labels: how far from full supervision")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="tracking processes")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="change a setting of the recipe")
@@ -75,17 +76,17 @@ def main() -> None:
 def run(options: argparse.Namespace, out: Path) -> None:
     """Train both ways on GOT-10k and print a table per test set."""
     from ltr.admin.settings import Settings
-    from ltr.run_training import parse_assignments
-    from ltr.train_settings.spot import quickstart as preset
+    from ltr.run_training import find_recipe, parse_assignments
     from pytracking.analysis.tables import format_rows
     from pytracking.evaluation import get_dataset
     from spot_ext import evaluate, quickstart
     from spot_ext.config import DatasetConfig
 
-    config = preset.config().override(parse_assignments(options.set))
+    config = find_recipe("spot", options.recipe).config().override(parse_assignments(options.set))
     config = config.replace(datasets=(DatasetConfig("Got10k", {}),), publish=None)
     settings = Settings()
-    settings.seed, settings.overrides, settings.project_path = options.seed, {}, "ltr/spot/real_data"
+    settings.seed, settings.overrides = options.seed, {}
+    settings.project_path = f"ltr/spot/{options.recipe.replace('quickstart', 'real_data')}"
     settings.print_interval = config.iterations
     start = time.time()
     candidates = quickstart.train_candidates(settings, config)
@@ -96,11 +97,11 @@ def run(options: argparse.Namespace, out: Path) -> None:
     for name in TEST_SETS:
         dataset = get_dataset(name)
         trackers = evaluate.track(candidates, dataset, out / "candidates", options.threads)
-        rows = evaluate.score_rows(trackers, dataset, f"real_data_{name}_seed_{options.seed:03d}")
+        rows = evaluate.score_rows(trackers, dataset, f"{Path(settings.project_path).name}_{name}_seed_{options.seed:03d}")
         print(format_rows(rows, "markdown", f"{name}, {len(dataset)} sequences"))
         results["tables"][name] = {row.label: dict(row.scores) for row in rows}
     results["seconds"] = round(time.time() - start, 1)
-    path = out / f"real_data{'_full' * options.full}_seed_{options.seed:03d}.json"
+    path = out / f"{Path(settings.project_path).name}{'_full' * options.full}_seed_{options.seed:03d}.json"
     write_text(path, json.dumps(results, indent=2) + "\n")
     print(path)
 
