@@ -7,7 +7,6 @@ import importlib
 import importlib.util
 import multiprocessing
 import os
-import pkgutil
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -16,8 +15,10 @@ from types import ModuleType
 if __package__ in (None, ""):  # run by its path: Python then looks for modules in ltr/ instead of the repository
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
+from ltr.admin.arguments import true_or_false
 from ltr.admin.environment import ensure_local_file
 from ltr.admin.errors import BadValue, run_script, suggestion
+from ltr.admin.plugins import modules_in
 
 RECIPES = "ltr.train_settings"
 
@@ -61,34 +62,30 @@ def run_training(train_module: str, train_name: str, cudnn_benchmark: bool = Tru
 
 def find_recipe(module: str, name: str) -> ModuleType:
     """Import a recipe; BadValue names the nearest known ones when there is no such recipe."""
-    from ltr.admin.plugins import plugin_folders
-
-    package = importlib.import_module(RECIPES)
-    modules = sorted({entry.name for root in package.__path__ for entry in Path(root).iterdir()
-                      if entry.is_dir() and any(entry.glob("*.py"))})
-    where = f"recipes are files {Path(__file__).resolve().parent / 'train_settings'}/<module>/<name>.py, " \
-            "or train_settings/<module>/<name>.py in a folder that PYTRACKING_PLUGINS names"
-    if module not in modules:
-        raise BadValue(f"there is no recipe module '{module}'{suggestion(module, modules) or '.'} Known are "
-                       f"{', '.join(modules)}; {where}")
-    subpackage = importlib.import_module(f"{RECIPES}.{module}")
-    plugins = [f"{folder}/{module}" for folder in plugin_folders("train_settings")]
-    subpackage.__path__ = list(dict.fromkeys([*subpackage.__path__, *plugins]))
-    names = sorted(info.name for info in pkgutil.iter_modules(subpackage.__path__))
+    names = recipe_names(module)
     if name not in names:
         raise BadValue(f"there is no recipe '{name}' in the module '{module}'{suggestion(name, names) or '.'} Known "
-                       f"are {', '.join(names) or 'none'}; {where}")
+                       f"are {', '.join(names) or 'none'}; {_where()}")
     recipe = importlib.import_module(f"{RECIPES}.{module}.{name}")
     if not callable(getattr(recipe, "run", None)):
         raise BadValue(f"the recipe {recipe.__file__} defines no function run(settings); add one")
     return recipe
 
 
-def _truth(text: str) -> bool:
-    values = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
-    if text.lower() not in values:
-        raise argparse.ArgumentTypeError(f"'{text}' is neither true nor false")
-    return values[text.lower()]
+def recipe_names(module: str) -> list[str]:
+    """The recipes of a module, those of plug-ins included; BadValue for an unknown module."""
+    package = importlib.import_module(RECIPES)
+    modules = sorted({entry.name for root in package.__path__ for entry in Path(root).iterdir()
+                      if entry.is_dir() and any(entry.glob("*.py"))})
+    if module not in modules:
+        raise BadValue(f"there is no recipe module '{module}'{suggestion(module, modules) or '.'} Known are "
+                       f"{', '.join(modules)}; {_where()}")
+    return modules_in(f"{RECIPES}.{module}")
+
+
+def _where() -> str:
+    return (f"recipes are files {Path(__file__).resolve().parent / 'train_settings'}/<module>/<name>.py, "
+            "or train_settings/<module>/<name>.py in a folder that PYTRACKING_PLUGINS names")
 
 
 def parse_assignments(texts: Iterable[str]) -> dict[str, str]:
@@ -107,7 +104,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Run a training recipe of ltr/train_settings.")
     parser.add_argument("train_module", help="folder of the recipe, e.g. spot or transt")
     parser.add_argument("train_name", help="name of the recipe, e.g. quickstart")
-    parser.add_argument("--cudnn_benchmark", type=_truth, default=True, metavar="BOOL",
+    parser.add_argument("--cudnn_benchmark", type=true_or_false, default=True, metavar="BOOL",
                         help="let cuDNN choose its fastest algorithms (default: true)")
     parser.add_argument("--seed", type=int, default=None, metavar="N", help="seed of the run (default: 0)")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", dest="overrides",

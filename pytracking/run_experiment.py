@@ -12,9 +12,10 @@ if not __package__:  # run by path: find the packages of this checkout, not the 
     sys.path[:] = [os.path.dirname(_FOLDER), *(p for p in sys.path if os.path.abspath(p or ".") != _FOLDER)]
 
 from ltr.admin.errors import BadInput, BadValue, MissingFile, run_script, suggestion
+from ltr.admin.plugins import modules_in
 from pytracking.evaluation.environment import ensure_local_file, env_settings
 from pytracking.evaluation.running import Failure, run_dataset
-from pytracking.utils.plugins import importable, modules_in
+from pytracking.utils.plugins import importable
 
 
 def run_experiment(experiment_module: str, experiment_name: str, debug: int = 0, threads: int = 0) -> list[Failure]:

@@ -10,12 +10,14 @@ if not __package__:  # run by path: find the packages of this checkout, not the 
     _FOLDER = os.path.dirname(os.path.abspath(__file__))
     sys.path[:] = [os.path.dirname(_FOLDER), *(p for p in sys.path if os.path.abspath(p or ".") != _FOLDER)]
 
+from ltr.admin.arguments import positive
 from ltr.admin.errors import run_script
 from pytracking.evaluation.data import SequenceList
 from pytracking.evaluation.datasets import dataset_dict, get_dataset
 from pytracking.evaluation.environment import ensure_local_file, env_settings
 from pytracking.evaluation.running import Failure, run_dataset
 from pytracking.evaluation.tracker import Tracker
+from pytracking.utils.arguments import add_device, add_tracker, add_visdom, visdom_info
 
 
 def run_tracker(tracker_name: str, tracker_param: str, run_id: int | None = None, dataset_name: str = "otb",
@@ -55,36 +57,17 @@ def _name_or_number(sequence: int | str, dataset: SequenceList) -> int | str:
     return sequence
 
 
-def true_or_false(text: str) -> bool:
-    """Argument type for flags that take a value: true/false, yes/no, 1/0."""
-    known = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
-    if text.lower() not in known:
-        raise argparse.ArgumentTypeError(f"'{text}' is neither true nor false")
-    return known[text.lower()]
-
-
-def positive(text: str) -> int:
-    """Argument type for counts: a whole number from 1."""
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number from 1")
-    return int(text)
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description="Run a tracker on a data set and store its boxes.")
-    parser.add_argument("tracker_name", help="folder under pytracking/tracker, e.g. transt")
-    parser.add_argument("tracker_param", help="parameter file in pytracking/parameter/<tracker_name>, e.g. spot_transt")
+    add_tracker(parser)
     parser.add_argument("--runid", type=int, help="number of the repetition; its results get a folder of their own")
     parser.add_argument("--dataset_name", default="otb", metavar="NAME",
                         help=f"one of {', '.join(dataset_dict)}, or one of your own (default otb)")
     parser.add_argument("--sequence", help="name or number (from 0) of a single sequence")
     parser.add_argument("--debug", type=int, default=0, help="above 0: show frames, store nothing, stop at an error")
     parser.add_argument("--threads", type=int, default=0, help="number of worker processes (default 0: none)")
-    parser.add_argument("--use_visdom", type=true_or_false, default=True, metavar="BOOL",
-                        help="with --debug: panels on a visdom server; false: a matplotlib window")
-    parser.add_argument("--visdom_server", default="127.0.0.1", help="where the visdom server runs (default here)")
-    parser.add_argument("--visdom_port", type=int, default=8097, help="its port (default 8097)")
-    parser.add_argument("--device", help="cpu, cuda, cuda:1, … instead of what the parameter file says")
+    add_visdom(parser, without="a matplotlib window")
+    add_device(parser)
     parser.add_argument("--batch", type=positive, default=1, metavar="N",
                         help="sequences tracked at once in each process (default 1)")
     parser.add_argument("--overwrite", action="store_true", help="run again what has results")
@@ -92,9 +75,8 @@ def main() -> int:
 
     ensure_local_file()
     env_settings()  # an error in local.py is shown before anything else
-    visdom_info = {"use_visdom": args.use_visdom, "server": args.visdom_server, "port": args.visdom_port}
     failures = run_tracker(args.tracker_name, args.tracker_param, args.runid, args.dataset_name, args.sequence,
-                           args.debug, args.threads, visdom_info=visdom_info, device=args.device, batch=args.batch,
+                           args.debug, args.threads, visdom_info=visdom_info(args), device=args.device, batch=args.batch,
                            overwrite=args.overwrite)
     return 1 if failures else 0
 

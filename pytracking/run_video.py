@@ -15,6 +15,7 @@ from typing import Any
 from ltr.admin.errors import run_script
 from pytracking.evaluation.environment import ensure_local_file, env_settings
 from pytracking.evaluation.tracker import Tracker
+from pytracking.utils.arguments import add_device, add_tracker, add_video_output
 
 
 def run_video(tracker_name: str, tracker_param: str, videofile: str | os.PathLike, optional_box=None, debug: int | None = None,
@@ -43,17 +44,13 @@ def run_video(tracker_name: str, tracker_param: str, videofile: str | os.PathLik
 def main() -> None:
     parser = argparse.ArgumentParser(description="Track objects in a video. In the window: click, move, click starts an "
                                                  "object, space pauses and goes on, r forgets all objects, q ends.")
-    parser.add_argument("tracker_name", help="folder under pytracking/tracker, e.g. transt")
-    parser.add_argument("tracker_param", help="parameter file in pytracking/parameter/<tracker_name>, e.g. spot_transt")
+    add_tracker(parser)
     parser.add_argument("videofile", help="video file, or folder of images")
     parser.add_argument("--optional_box", type=float, nargs="+", metavar="NUMBER",
                         help="x y w h of the object on the first frame, in pixels; four more numbers for each further object. "
                              "With it no display is needed")
-    parser.add_argument("--debug", type=int, default=0, help="above 0: the tracker shows panels on a visdom server")
-    parser.add_argument("--save_results", action="store_true",
-                        help="write the boxes to video_<name>_<object>.txt in the results folder")
-    parser.add_argument("--save_video", metavar="FILE", help="write the video with the boxes drawn in, .mp4 or .avi")
-    parser.add_argument("--device", help="cpu, cuda, cuda:1, … instead of what the parameter file says")
+    add_video_output(parser, "video_<name>_<object>.txt")
+    add_device(parser)
     args = parser.parse_args()
 
     ensure_local_file()

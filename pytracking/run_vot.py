@@ -12,6 +12,7 @@ if not __package__:  # run by path: find the packages of this checkout, not the 
 
 from ltr.admin.errors import run_script
 from pytracking.evaluation.tracker import Tracker
+from pytracking.utils.arguments import add_tracker
 
 
 def run_vot2020(tracker_name: str, tracker_param: str, run_id: int | None = None, debug: int = 0,
@@ -39,8 +40,7 @@ PROTOCOLS = {"vot": run_vot, "vot2020": run_vot2020}
 def main() -> None:
     parser = argparse.ArgumentParser(description="Run a tracker under a VOT toolkit, which starts this command itself: name "
                                                  "it in trackers.ini, with `protocol = trax`.")
-    parser.add_argument("tracker_name", help="folder under pytracking/tracker, e.g. transt")
-    parser.add_argument("tracker_param", help="parameter file in pytracking/parameter/<tracker_name>, e.g. spot_transt")
+    add_tracker(parser)
     parser.add_argument("--run_id", "--runid", type=int, help="number of the repetition")
     parser.add_argument("--debug", type=int, default=0, help="level for the tracker (default 0)")
     parser.add_argument("--protocol", choices=PROTOCOLS, default="vot",

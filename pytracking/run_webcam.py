@@ -15,7 +15,7 @@ from typing import Any
 from ltr.admin.errors import run_script
 from pytracking.evaluation.environment import ensure_local_file, env_settings
 from pytracking.evaluation.tracker import Tracker
-from pytracking.run_tracker import true_or_false
+from pytracking.utils.arguments import add_device, add_tracker, add_video_output, add_visdom, visdom_info
 
 
 def run_webcam(tracker_name: str, tracker_param: str, debug: int | None = None, visdom_info: dict | None = None,
@@ -43,25 +43,17 @@ def run_webcam(tracker_name: str, tracker_param: str, debug: int | None = None, 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Track what a camera sees. In the window: click, move, click starts an "
                                                  "object, r forgets all objects, q ends.")
-    parser.add_argument("tracker_name", help="folder under pytracking/tracker, e.g. transt")
-    parser.add_argument("tracker_param", help="parameter file in pytracking/parameter/<tracker_name>, e.g. spot_transt")
-    parser.add_argument("--debug", type=int, default=0, help="above 0: the tracker shows panels on a visdom server")
-    parser.add_argument("--use_visdom", type=true_or_false, default=True, metavar="BOOL",
-                        help="false: no panels even with --debug (default true)")
-    parser.add_argument("--visdom_server", default="127.0.0.1", help="address of the visdom server (default 127.0.0.1)")
-    parser.add_argument("--visdom_port", type=int, default=8097, help="its port (default 8097)")
-    parser.add_argument("--save_results", action="store_true",
-                        help="write the boxes to video_webcam_<object>.txt in the results folder")
-    parser.add_argument("--save_video", metavar="FILE", help="write the pictures with the boxes drawn in, .mp4 or .avi")
-    parser.add_argument("--device", help="cpu, cuda, cuda:1, … instead of what the parameter file says")
+    add_tracker(parser)
+    add_visdom(parser, without="no panels")
+    add_video_output(parser, "video_webcam_<object>.txt")
+    add_device(parser)
     parser.add_argument("--camera", type=int, default=0, help="number of the camera (default 0)")
     args = parser.parse_args()
 
     ensure_local_file()
     env_settings()  # an error in local.py is shown before anything else
-    visdom_info = {"use_visdom": args.use_visdom, "server": args.visdom_server, "port": args.visdom_port}
-    run_webcam(args.tracker_name, args.tracker_param, args.debug, visdom_info, args.save_results, args.save_video, args.device,
-               args.camera)
+    run_webcam(args.tracker_name, args.tracker_param, args.debug, visdom_info(args), args.save_results, args.save_video,
+               args.device, args.camera)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ def main(arguments: list[str] | None = None) -> int | None:
     _add_train(verbs)
     _add_sample(verbs)
     _add_toy(verbs)
+    _add_scenes(verbs)
     _add_check(verbs)
     _add_export_onnx(verbs)
     _add_tune(verbs)
@@ -34,15 +35,27 @@ def _verb(verbs, name: str, run, text: str, example: str) -> argparse.ArgumentPa
 
 
 def _add_quickstart(verbs) -> None:
-    parser = _verb(verbs, "quickstart", lambda options: _train("quickstart", options),
+    parser = _verb(verbs, "quickstart", lambda options: _train(_quickstart_recipe(options.arch), options),
                    "Train and evaluate on the embedded videos in minutes.", "quickstart --seed 1")
+    parser.add_argument("--arch", metavar="NAME", help="network, instead of the recipe quickstart's; an unknown one lists them")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="change a setting of the recipe")
 
 
+def _quickstart_recipe(arch: str | None) -> str:
+    if arch is None:
+        return "quickstart"
+    from spot_ext.quickstart import recipes
+    known = recipes()
+    if arch not in known:
+        raise BadValue(f"there is no quickstart with the network '{arch}'{suggestion(arch, known) or '.'} Choose one of: "
+                       f"{', '.join(known)}.")
+    return known[arch]
+
+
 def _add_train(verbs) -> None:
     parser = _verb(verbs, "train", lambda options: _train(options.recipe, options),
-                   "Run a recipe of ltr/train_settings/spot.", "train transt_sparse --set k=5")
+                   "Run a recipe of ltr/train_settings/spot.", "train quickstart --set k=5")
     parser.add_argument("recipe")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="change a setting of the recipe")
@@ -109,6 +122,26 @@ def _toy(options) -> None:
     sys.stdout.write(f"{tree.root}\n")
 
 
+def _add_scenes(verbs) -> None:
+    parser = _verb(verbs, "scenes", _scenes,
+                   "Render training videos of photographed things to look at: a GOT-10k tree, a sheet of frames, or both.",
+                   "scenes --out scenes --count 12")
+    parser.add_argument("--out", type=Path, help="folder for the videos, and for the sheet contact_sheet.png")
+    parser.add_argument("--count", type=int, default=12, help="videos (12)")
+    parser.add_argument("--frames", type=int, default=80, help="frames of each (80)")
+    parser.add_argument("--first", type=int, default=0, help="number of the first video (0)")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--sources", default="wheels,drawn",
+                        help="where the pictures are from: wheels, tuxpaint, wallpapers, drawn (default: wheels,drawn)")
+    parser.add_argument("--bank", type=Path, help="file with the pictures of --sources; made when it is not there")
+    parser.add_argument("--sheet-only", action="store_true", help="write the sheet alone")
+
+
+def _scenes(options) -> None:
+    from spot_ext.data.scenes.tree import run
+    run(options)
+
+
 def _add_check(verbs) -> None:
     parser = _verb(verbs, "check", _check,
                    "Look for missing and unreadable frames and wrong boxes in a data set. "
@@ -140,20 +173,16 @@ def _check(options) -> int:
 
 def _add_export_onnx(verbs) -> None:
     parser = _verb(verbs, "export-onnx", _export_onnx,
-                   "Write a network of TransT's family as ONNX graphs: template.onnx, track.onnx and network.json.",
-                   "export-onnx spot_transt.pth.tar onnx")
+                   "Write a network as ONNX graphs: template.onnx, track.onnx and network.json.",
+                   "export-onnx spot_quickstart.pth.tar onnx")
     parser.add_argument("network", metavar="NET", help="checkpoint, or a name in network_path of local.py; `light`: the one "
                         "that comes with the package")
     parser.add_argument("out", type=Path, metavar="OUT", help="folder")
 
 
 def _export_onnx(options) -> None:
-    from pytracking.features.onnx_export import export
-    from pytracking.parameter.transt.light import SHIPPED
-    from pytracking.utils.loading import load_network
-    path = SHIPPED if options.network == "light" else Path(options.network)
-    net = load_network(path.resolve() if path.exists() else options.network)
-    for path in export(net, options.out):
+    from pytracking.features.onnx_export import export, load_for_export
+    for path in export(load_for_export(options.network), options.out):
         sys.stdout.write(f"{path}\n")
 
 

@@ -6,6 +6,7 @@ in a harder crop: the transitive consistency. Source: SPOT, sections on consiste
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -16,7 +17,6 @@ from spot_ext import augment
 from spot_ext.architectures import Architecture
 from spot_ext.config import SparseConfig
 from spot_ext.data.samples import PairBatch, SparseBatch, TripletBatch
-from spot_ext.losses.consistency import combine
 from spot_ext.teacher import Teacher, accept, refill
 
 
@@ -137,3 +137,16 @@ def _clip(boxes_xywh: Tensor, sizes: Tensor, reference_clamp: bool) -> Tensor:
     low = boxes_xywh[:, :2].clamp_min(0).minimum(sizes)
     high = (boxes_xywh[:, :2] + boxes_xywh[:, 2:]).clamp_min(0).minimum(sizes)
     return torch.cat([low, high - low], 1)
+
+
+def combine(labelled: Mapping[str, Tensor], unlabelled: Mapping[str, Tensor] | None, n_labelled: int,
+            n_unlabelled: int, n_total: int) -> Tensor:
+    """`(n_l * L_l + n_u * L_u) / n` of the parts' `total`s; n is the full batch (SPOT, overall objective).
+
+    `unlabelled=None` means that no pseudo-label was accepted: its term is 0. As n does not shrink with the number of
+    accepted pseudo-labels, an iteration with few of them does not count its labels more than another.
+    """
+    total = n_labelled * labelled["total"]
+    if unlabelled is not None:
+        total = total + n_unlabelled * unlabelled["total"]
+    return total / n_total

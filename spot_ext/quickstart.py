@@ -62,6 +62,17 @@ def run(settings, config: SparseConfig, threads: int = 2, full: bool = False) ->
     return path
 
 
+def recipes() -> dict[str, str]:
+    """The quickstart recipe of each network: `quickstart_NAME` of NAME, and of its tracker's name `quickstart` itself."""
+    from ltr.run_training import find_recipe, recipe_names
+    standard = find_recipe("spot", "quickstart").config().architecture
+    found = {get_architecture(standard).tracker: "quickstart"}
+    for name in recipe_names("spot"):
+        if name.startswith("quickstart_") and find_recipe("spot", name).config().architecture != standard:
+            found[name.removeprefix("quickstart_")] = name
+    return found
+
+
 def train_candidates(settings, config: SparseConfig) -> list[Candidate]:
     """Train with SPOT, and from the same burn-in for as many iterations with labels only; the three networks to compare.
 

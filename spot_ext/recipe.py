@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-import ltr.dataset
 from ltr.admin.errors import BadInput, BadValue, NotConfigured
 from ltr.admin.tensorboard import TensorboardWriter
 from pytracking.evaluation import environment
 from spot_ext.actor import SparseActor
 from spot_ext.architectures import get_architecture
 from spot_ext.config import DatasetConfig, SparseConfig
+from spot_ext.data.datasets import dataset_class
 from spot_ext.data.loader import SampleSource, SparseLoader
 from spot_ext.data.videos import LabelledDataset, VideoPool
 from spot_ext.labels import key_frames, result_file
@@ -49,6 +49,7 @@ def make_trainer(settings, config: SparseConfig, labels_folder: Path | None = No
     torch.manual_seed(settings.seed)  # the initial weights
     architecture = get_architecture(config.architecture, config.reference.targets)
     net = architecture.build(_with_weights_file(config.network, settings, architecture.weights_file))
+    _check_crop_sizes(net, config)
     teacher = Teacher(net, architecture, config.teacher.window_weight, config.teacher.reference_mode)
     actor = SparseActor(net, teacher, architecture, config)
     optimizer = make_optimizer(net, architecture, config.optim)
@@ -59,6 +60,14 @@ def make_trainer(settings, config: SparseConfig, labels_folder: Path | None = No
     writer = TensorboardWriter(str(Path(settings.env.tensorboard_dir) / settings.project_path), ["train"])
     settings.print_interval = getattr(settings, "print_interval", 50)
     return SparseTrainer(actor, loader, optimizer, settings, scheduler, writer, _publish_to(config))
+
+
+def _check_crop_sizes(net: torch.nn.Module, config: SparseConfig) -> None:
+    for name, size in (("template", config.crops.template_size), ("search", config.crops.search_size)):
+        own = getattr(net, f"{name}_sz", size)
+        if own != size:
+            raise BadValue(f"crops.{name}_size is {size} px, but the network {config.architecture} is made for {own} px: set "
+                           f"crops.{name}_size={own}, or network.{name}_sz={size} with it")
 
 
 def run_folder_of(settings) -> Path:
@@ -74,10 +83,8 @@ def open_datasets(config: SparseConfig, seed: int, labels_folder: Path) -> list[
 
 
 def open_dataset(part: DatasetConfig):
-    """Open a training data set by the name of its class in `ltr.dataset`."""
-    if not hasattr(ltr.dataset, part.name):
-        raise BadValue(f"data set class '{part.name}' is not in ltr.dataset; correct the recipe")
-    return getattr(ltr.dataset, part.name)(**part.options)
+    """Open a training data set by the name of its class in `ltr.dataset`, or of one of ours (`spot_ext.data.datasets`)."""
+    return dataset_class(part.name)(**part.options)
 
 
 def _labels(part: DatasetConfig, dataset, k: int | None, seed: int, folder: Path):

@@ -6,6 +6,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.support.evaluation import plugin_folder
+
+__all__ = ["plugin_folder"]  # one folder for all areas: what is imported from it stays imported
+
 REPO = Path(__file__).resolve().parents[1]
 torch.set_num_threads(1)  # the test processes already fill the cores
 

@@ -54,7 +54,10 @@ def load_network(network_dir: str | os.PathLike | None = None, checkpoint: int |
         constructor = constructor or NetConstructor("", "", (), {})
         constructor.fun_name = constructor_fun_name or constructor.fun_name
         constructor.fun_module = constructor_module or constructor.fun_module
-    net = _build(constructor, kwargs, trusted_modules, path, weights, content.get("net_info"))
+    try:
+        net = _build(constructor, kwargs, trusted_modules, path, weights, content.get("net_info"))
+    except BadValue as error:
+        raise BadValue(f"{path}: {error}") from None
     _load_weights(net, weights, path)
     if content.get("net_info") is not None:
         net.info = content["net_info"]
@@ -192,10 +195,7 @@ def _build(constructor: NetConstructor | None, kwargs: dict, trusted_modules: It
         if family is None:
             raise MissingConstructor(f"{path}: {error}") from None
         _log.info("%s: %s; built as %s from the shapes of its weights instead", path, error, family.__name__)
-    try:
-        return family.from_state_dict(weights, net_info)
-    except BadValue as error:
-        raise BadValue(f"{path}: {error}") from None
+    return family.from_state_dict(weights, net_info)
 
 
 def _family(weights: Mapping[str, Tensor]) -> ModuleType | None:

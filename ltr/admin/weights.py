@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from ltr.admin.errors import BadValue
 from ltr.admin.files import replacing
@@ -31,7 +31,8 @@ def write_weights(path: str | os.PathLike, content: Mapping[str, Any]) -> None:
         raise BadValue(f"{path} cannot be written: how its network is built has no JSON form ({error}); write a .pth.tar "
                        "file instead") from None
     with replacing(path) as temporary:
-        save_file({name: value.detach().cpu().contiguous() for name, value in content["net"].items()}, temporary, header)
+        tensors = {name: value.detach().cpu().contiguous() for name, value in content["net"].items()}
+        temporary.write_bytes(save(tensors, header))  # its save_file makes files that only their owner can read
 
 
 def read_weights(path: str | os.PathLike) -> dict[str, Any]:

@@ -7,7 +7,7 @@ attributes share one evaluation of the union of their sequences, cached under `r
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -59,10 +59,7 @@ def plot_attributes_radar(
     `plot_opts` are fields of `radar.RadarOptions`.
     """
     scores, labels, _ = attribute_scores(trackers, datasets, report_name, merge_results, verbose=verbose, **kwargs)
-    files = plot_radar_draw_save(scores, labels, get_plot_draw_styles(), eval_cache.report_folder(report_name),
-                                 plot_opts or {})
-    show_figures()
-    return files
+    return _drawn(plot_radar_draw_save, scores, labels, report_name, plot_opts)
 
 
 def plot_attributes_bars(
@@ -76,10 +73,7 @@ def plot_attributes_bars(
 ) -> list[Path]:
     """Draw the AUC per attribute as bars, `attributes_plot.pdf` and `.png` in the report's folder."""
     scores, labels, _ = attribute_scores(trackers, datasets, report_name, merge_results, verbose=verbose, **kwargs)
-    files = plot_bars_draw_save(scores, labels, get_plot_draw_styles(), eval_cache.report_folder(report_name),
-                                plot_opts or {})
-    show_figures()
-    return files
+    return _drawn(plot_bars_draw_save, scores, labels, report_name, plot_opts)
 
 
 def attribute_scores(
@@ -110,3 +104,11 @@ def attribute_scores(
     if not scores:
         raise BadValue("No attribute has a sequence with results of all trackers; run the trackers first")
     return scores, [get_tracker_display_name(tracker) for tracker in eval_data["trackers"]], counts
+
+
+def _drawn(draw: Callable[..., list[Path]], scores: dict[str, Tensor], labels: list[str], report_name: str,
+           plot_opts: Mapping[str, Any] | None) -> list[Path]:
+    """Draw into the report's folder, show the figure where that is possible, and return the files."""
+    files = draw(scores, labels, get_plot_draw_styles(), eval_cache.report_folder(report_name), plot_opts or {})
+    show_figures()
+    return files

@@ -72,10 +72,26 @@ def tracker_entry(tracker: Any) -> dict[str, Any]:
     }
 
 
-def save_eval_data(
+def keep_evaluation(
+    scores: Mapping[str, Any], trackers: Sequence[Any], dataset: Sequence[Any], report_name: str,
+    options: Options | F1Options, result_files: Iterable[Path], verbose: bool,
+) -> dict[str, Any]:
+    """`scores` with the names of sequences and trackers: returned, and written to the cache of the report in one step.
+
+    `verbose` prints how many sequences have results (`scores["valid_sequence"]`).
+    """
+    eval_data = {"sequences": [str(seq.name) for seq in dataset],
+                 "trackers": [tracker_entry(tracker) for tracker in trackers], **scores}
+    if verbose:
+        print(f"\n\nComputed results over {sum(scores['valid_sequence'])} / {len(dataset)} sequences")
+    _save(eval_data, report_name, options, result_files)
+    return eval_data
+
+
+def _save(
     eval_data: dict[str, Any], report_name: str, options: Options | F1Options, result_files: Iterable[Path]
 ) -> None:
-    """Write an evaluation to the cache of a report in one step.
+    """Write the cache.
 
     An evaluation of the other kind that is there stays, as long as it is of the same trackers and sequences and none of
     `result_files` is newer.

@@ -17,7 +17,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ltr.admin.errors import BadValue
-from pytracking.analysis.eval_cache import Options, save_eval_data, tracker_entry
+from pytracking.analysis.eval_cache import Options, keep_evaluation
 from pytracking.analysis.frame_errors import (
     calc_err_center,
     calc_iou_overlap,
@@ -79,19 +79,14 @@ def extract_results(
 
     rule = _Rule(_overlap_thresholds(plot_bin_gap), exclude_invalid_frames, corrected)
     progress = tqdm(dataset, desc=report_name, disable=None if verbose else True)  # None: shown on terminals only
-    eval_data = {
-        "sequences": [str(seq.name) for seq in dataset],
-        "trackers": [tracker_entry(tracker) for tracker in trackers],
+    scores = {
         **_score_all(trackers, progress, len(dataset), rule, skip_missing_seq),
         "threshold_set_overlap": rule.thresholds_overlap.tolist(),
         "threshold_set_center": CENTER_THRESHOLDS.tolist(),
         "threshold_set_center_norm": CENTER_NORM_THRESHOLDS.tolist(),
     }
-    if verbose:
-        print(f"\n\nComputed results over {sum(eval_data['valid_sequence'])} / {len(dataset)} sequences")
-    save_eval_data(eval_data, report_name, Options(plot_bin_gap, exclude_invalid_frames, corrected),
-                   result_paths(trackers, dataset))
-    return eval_data
+    return keep_evaluation(scores, trackers, dataset, report_name,
+                           Options(plot_bin_gap, exclude_invalid_frames, corrected), result_paths(trackers, dataset), verbose)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ take `trackers` (see `pytracking.evaluation.trackerlist`) and `dataset` (a list 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -156,7 +156,9 @@ def print_per_sequence_results(
     `filter_criteria` = {'mode': …, 'threshold': percent} keeps the sequences where the worst tracker is below the
     threshold ('ao_min'), the best tracker is ('ao_max'), or best and worst differ by more ('delta_ao').
     """
-    eval_data, rows = _per_sequence(trackers, dataset, report_name, merge_results, filter_criteria, **kwargs)
+    keep = _sequence_filter(filter_criteria)
+    eval_data = load_results(trackers, dataset, report_name, "success", **kwargs)
+    rows = _per_sequence(eval_data, merge_results, keep)
     print(f"\nReporting results over {_counts(eval_data)} sequences")
     print(format_rows(rows, table_name=report_name + _variant(kwargs)))
     return as_dict(rows)
@@ -171,22 +173,19 @@ def per_sequence_rows(
     **kwargs: Any,
 ) -> list[ResultRow]:
     """The rows of `print_per_sequence_results`."""
-    return _per_sequence(trackers, dataset, report_name, merge_results, filter_criteria, **kwargs)[1]
-
-
-def _per_sequence(
-    trackers: Sequence[Any], dataset: Sequence[Any], report_name: str, merge_results: bool,
-    filter_criteria: Mapping[str, Any] | None, **kwargs: Any,
-) -> tuple[dict[str, Any], list[ResultRow]]:
     keep = _sequence_filter(filter_criteria)
-    eval_data = load_results(trackers, dataset, report_name, "success", **kwargs)
-    if merge_results:
+    return _per_sequence(load_results(trackers, dataset, report_name, "success", **kwargs), merge_results, keep)
+
+
+def _per_sequence(eval_data: dict[str, Any], merge: bool, keep: Callable[[np.ndarray], bool]) -> list[ResultRow]:
+    """One row for each sequence with results of which `keep` (average overlaps (T,) in percent) is true."""
+    if merge:
         eval_data = merge_multiple_runs(eval_data)
-    overlap_ST = np.asarray(eval_data["avg_overlap_all"], dtype=float).reshape(len(dataset), -1) * 100.0
+    overlap_ST = np.asarray(eval_data["avg_overlap_all"], dtype=float).reshape(len(eval_data["sequences"]), -1) * 100.0
     shown = [s for s, valid in enumerate(eval_data["valid_sequence"]) if valid and keep(overlap_ST[s])]
     labels = [f"{eval_data['sequences'][s]} (ID={s})" for s in shown]
     names = unique([get_tracker_display_name(tracker) for tracker in eval_data["trackers"]])
-    return eval_data, make_rows(labels, {name: overlap_ST[shown, t] for t, name in enumerate(names)})
+    return make_rows(labels, {name: overlap_ST[shown, t] for t, name in enumerate(names)})
 
 
 def _rows(eval_data: dict[str, Any], plot_types: str | Sequence[str], merge: bool, spread: bool) -> list[ResultRow]:
@@ -218,7 +217,7 @@ def _variant(kwargs: Mapping[str, Any]) -> str:
     return " (corrected)" if kwargs.get("corrected") else ""  # numbers that are not pytracking's say so
 
 
-def _sequence_filter(criteria: Mapping[str, Any] | None):
+def _sequence_filter(criteria: Mapping[str, Any] | None) -> Callable[[np.ndarray], bool]:
     if criteria is None:
         return lambda overlap_T: True
     modes = {

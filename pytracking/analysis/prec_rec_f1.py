@@ -15,7 +15,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ltr.admin.errors import BadValue
-from pytracking.analysis.eval_cache import F1Options, save_eval_data, tracker_entry
+from pytracking.analysis.eval_cache import F1Options, keep_evaluation, tracker_entry
 from pytracking.analysis.frame_errors import calc_seq_err_robust, checked_visibility
 from pytracking.analysis.result_files import (
     check_request,
@@ -77,18 +77,11 @@ def extract_results_prec_rec_f1(
                 frames[t].append(_judge(tracker, seq, anno_period))
     if not any(valid_sequence):
         raise BadValue("No sequence has results of all trackers, so there is nothing to report; run the trackers first")
-    eval_data = {
-        "sequences": [str(seq.name) for seq in dataset],
-        "trackers": [tracker_entry(tracker) for tracker in trackers],
-        "valid_sequence": valid_sequence,
-        "raw_data": dict(zip(raw_data_keys([tracker_entry(tracker) for tracker in trackers]),
-                             (prec_rec_f1(*(torch.cat(part) for part in zip(*one, strict=True)), corrected) for one in frames),
-                             strict=True)),
-    }
-    if verbose:
-        print(f"\n\nComputed results over {sum(valid_sequence)} / {len(dataset)} sequences")
-    save_eval_data(eval_data, report_name, F1Options(anno_period, corrected), result_paths(trackers, dataset))
-    return eval_data
+    curves = [prec_rec_f1(*(torch.cat(part) for part in zip(*one, strict=True)), corrected) for one in frames]
+    labels = raw_data_keys([tracker_entry(tracker) for tracker in trackers])
+    scores = {"valid_sequence": valid_sequence, "raw_data": dict(zip(labels, curves, strict=True))}
+    return keep_evaluation(scores, trackers, dataset, report_name, F1Options(anno_period, corrected),
+                           result_paths(trackers, dataset), verbose)
 
 
 def prec_rec_f1(overlap: Tensor, score: Tensor, visible: Tensor, corrected: bool = False) -> dict[str, Any]:

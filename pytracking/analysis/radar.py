@@ -56,8 +56,7 @@ def plot_radar_draw_save(
         raise BadValue(f"A radar plot needs at least 3 attributes, got {len(scores)} ({', '.join(scores)}); "
                        "draw bars with plot_attributes_bars instead")
     options = RadarOptions.read(plot_opts)
-    values_TA, labels = _table(scores, trackers)
-    mean_T = np.nanmean(values_TA, 1)
+    values_TA, order, texts = _table(scores, trackers)
     angles = np.linspace(0, 2 * np.pi, len(scores), endpoint=False)
     ring = np.append(angles, 0)
     with look(options):
@@ -65,7 +64,6 @@ def plot_radar_draw_save(
         figure, axes = plt.subplots(figsize=(width, 6.4), subplot_kw={"projection": "polar"}, layout="constrained")
         axes.set_theta_offset(np.pi / 2)
         axes.set_theta_direction(-1)
-        order = ranking(mean_T)
         for rank, t in enumerate(order):
             axes.plot(ring, np.append(values_TA[t], values_TA[t, 0]), marker=options.marker, markersize=options.marker_size,
                       linewidth=options.line_width, zorder=3 - rank / len(order), **line_style(rank, plot_draw_styles))
@@ -84,7 +82,6 @@ def plot_radar_draw_save(
         axes.grid(color="0.85", linewidth=0.7)
         axes.spines["polar"].set_color("0.6")
         axes.set_title(options.title, fontsize=options.font_size_axis + 1, pad=18)
-        texts = [f"{labels[t]} [{mean_T[t]:.1f}]" for t in order]
         if options.bbox_to_anchor is None:
             _legend_below(figure, axes.get_lines(), texts, options)
         else:
@@ -105,9 +102,7 @@ def plot_bars_draw_save(
     Arguments as in `plot_radar_draw_save`, `plot_opts` those of `PlotOptions`.
     """
     options = PlotOptions.read({"plot_type": "attributes", "ylabel": "AUC [%]", **plot_opts})
-    values_TA, labels = _table(scores, trackers)
-    mean_T = np.nanmean(values_TA, 1)
-    order = ranking(mean_T)
+    values_TA, order, texts = _table(scores, trackers)
     width = 0.8 / len(order)
     with look(options):
         figure, axes = plt.subplots(figsize=(max(6.4, 1.5 + 0.45 * len(scores) + 0.16 * values_TA.size), 4.2),
@@ -125,15 +120,20 @@ def plot_bars_draw_save(
         axes.tick_params(axis="x", length=0)
         for side in ("top", "right"):
             axes.spines[side].set_visible(False)
-        _legend_below(figure, bars, [f"{labels[t]} [{mean_T[t]:.1f}]" for t in order], options)
+        _legend_below(figure, bars, texts, options)
         return save_figure(figure, result_plot_path, f"{options.plot_type}_plot")
 
 
-def _table(scores: Mapping[str, Sequence[Any]], trackers: Sequence[Mapping[str, Any] | str]) -> tuple[np.ndarray, list[str]]:
-    """Scores as (T, A) and the labels."""
+def _table(
+    scores: Mapping[str, Sequence[Any]], trackers: Sequence[Mapping[str, Any] | str]
+) -> tuple[np.ndarray, list[int], list[str]]:
+    """Scores as (T, A), the order of the trackers from best to worst mean, and their legend texts in that order."""
     values = np.array([[float(score) for score in column] for column in scores.values()], dtype=float).T
     labels = [tracker if isinstance(tracker, str) else get_tracker_display_name(tracker) for tracker in trackers]
-    return values.reshape(len(labels), -1), labels
+    values_TA = values.reshape(len(labels), -1)
+    mean_T = np.nanmean(values_TA, 1)
+    order = ranking(mean_T)
+    return values_TA, order, [f"{labels[t]} [{mean_T[t]:.1f}]" for t in order]
 
 
 def _legend_below(figure: Figure, handles: Sequence[Any], labels: list[str], options: PlotOptions) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
+from pathlib import Path
 
 from ltr.admin.errors import BadValue, MissingFile
+from ltr.data.frame_sources import images_in, natural_key
 from pytracking.evaluation.data import BaseDataset, Sequence, SequenceList, lazy_list
-from pytracking.evaluation.frames import image_names, natural_key
 from pytracking.utils.load_text import read_boxes
 
 _log = logging.getLogger(__name__)
@@ -44,7 +45,7 @@ class FolderDataset(BaseDataset):
 
     def _construct_sequence(self, name: str) -> Sequence:
         folder = _image_folder(os.path.join(self.base_path, name))
-        frames = [os.path.join(folder, image) for image in image_names(folder)]
+        frames = [str(path) for path in images_in(Path(folder))]
         boxes_xywh = read_boxes(self._box_file(name))
         if len(boxes_xywh) not in (1, len(frames)):
             raise BadValue(f"{self._box_file(name)} has {len(boxes_xywh)} rows for {len(frames)} images - give one row "
@@ -58,6 +59,6 @@ class FolderDataset(BaseDataset):
 def _image_folder(folder: str) -> str | None:
     """Where the images of a video lie: the folder itself, else its `img`; None when there are none."""
     for place in (folder, os.path.join(folder, "img")):
-        if os.path.isdir(place) and image_names(place):
+        if os.path.isdir(place) and images_in(Path(place)):
             return place
     return None

@@ -4,25 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 from pathlib import Path
 
 from ltr.admin.errors import MissingFile
 
-IMAGE_ENDINGS = (".jpg", ".jpeg", ".png")
-
 _log = logging.getLogger(__name__)
-
-
-def natural_key(name: str) -> list[tuple[int, int, str]]:
-    """Sort key under which `img9.jpg` comes before `img10.jpg`."""
-    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"(\d+)", name) if part]
-
-
-def image_names(folder: str) -> list[str]:
-    """Names of the images in `folder`, in natural order; hidden files are left out."""
-    return sorted((name for name in os.listdir(folder)
-                   if name.lower().endswith(IMAGE_ENDINGS) and not name.startswith(".")), key=natural_key)
 
 
 def numbered_frames(folder: str, dataset: str) -> list[str]:

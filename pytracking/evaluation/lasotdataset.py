@@ -9,10 +9,11 @@ from collections import Counter
 import numpy as np
 
 from ltr.admin.errors import BadInput, BadValue
+from ltr.data.frame_sources import natural_key
 from pytracking.evaluation.attributes import OfficialAttributes, WithAttributes
 from pytracking.evaluation.data import BaseDataset, Sequence, SequenceList, lazy_list
 from pytracking.evaluation.environment import local_file
-from pytracking.evaluation.frames import first_frame_masks, frame_range, natural_key
+from pytracking.evaluation.frames import first_frame_masks, frame_range
 from pytracking.evaluation.lists import report_partial, shortened, spec_list
 from pytracking.utils.load_text import read_boxes, read_flags, read_text
 

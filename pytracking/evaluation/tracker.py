@@ -15,13 +15,14 @@ from typing import Any
 import numpy as np
 
 from ltr.admin.errors import BadInput, BadValue, MissingFile, NotConfigured, suggestion
+from ltr.admin.plugins import modules_in
 from ltr.data.image_loader import default_image_loader
 from pytracking.evaluation.data import Sequence
 from pytracking.evaluation.environment import env_settings, local_file
 from pytracking.evaluation.live_view import LiveView
 from pytracking.evaluation.multi_object_wrapper import MultiObjectWrapper
 from pytracking.utils.plotting import as_boxes
-from pytracking.utils.plugins import importable, modules_in
+from pytracking.utils.plugins import importable
 
 OUTPUT_KEYS = ("target_bbox", "time", "segmentation", "object_presence_score")
 PRESENCE_THRESHOLD = 0.55  # default of params.object_presence_score_threshold

@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 
 from ltr.admin.errors import BadInput, BadValue, MissingFile
+from ltr.data.frame_sources import images_in
 from ltr.data.image_loader import default_image_loader
-from pytracking.evaluation.frames import image_names
 
 FOLDER_FPS = 25.0  # of a video written from a folder of images or a camera that does not say
 CODECS = {".mp4": "mp4v", ".m4v": "mp4v", ".mov": "mp4v", ".avi": "MJPG"}
@@ -21,7 +21,7 @@ class VideoNotFound(MissingFile, AssertionError):
     """No video at that path (an AssertionError in pytracking)."""
 
 
-class FrameSource:
+class FrameStream:
     """Frames one after the other. `total` is their number, None when unknown; `live` when they cannot wait."""
 
     name = ""
@@ -40,24 +40,24 @@ class FrameSource:
     def close(self) -> None:
         """Let go of the file or camera."""
 
-    def __enter__(self) -> FrameSource:
+    def __enter__(self) -> FrameStream:
         return self
 
     def __exit__(self, *_) -> None:
         self.close()
 
 
-class ImageFolder(FrameSource):
+class ImageFolder(FrameStream):
     """The images of a folder, or of its sub-folder `img`, in natural order."""
 
     def __init__(self, folder: str | os.PathLike):
         place = next((place for place in (os.fspath(folder), os.path.join(folder, "img"))
-                      if os.path.isdir(place) and image_names(place)), None)
+                      if os.path.isdir(place) and images_in(Path(place))), None)
         if place is None:
-            raise BadInput(f"folder {folder} holds no jpg or png images; give a folder of frames, or a video file")
+            raise BadInput(f"folder {folder} holds no images; give a folder of frames, or a video file")
         self.name = f"folder {folder}"
         self.stem = Path(folder).resolve().name
-        self._files = [os.path.join(place, name) for name in image_names(place)]
+        self._files = images_in(Path(place))
         self.total = len(self._files)
         self._next = 0
 
@@ -65,10 +65,10 @@ class ImageFolder(FrameSource):
         if self._next == self.total:
             return None
         self._next += 1
-        return default_image_loader(self._files[self._next - 1])
+        return default_image_loader(str(self._files[self._next - 1]))
 
 
-class Capture(FrameSource):
+class Capture(FrameStream):
     """What OpenCV decodes: a video file, the address of a stream, or the camera of a number."""
 
     def __init__(self, place: str | int):
@@ -109,7 +109,7 @@ class Capture(FrameSource):
         self._capture.release()
 
 
-def open_source(place: str | os.PathLike | int | None) -> FrameSource:
+def open_stream(place: str | os.PathLike | int | None) -> FrameStream:
     """The frames of a video file, a folder of images, an address (`rtsp://…`), or a camera number (None: 0)."""
     if place is None or isinstance(place, int):
         return Capture(place or 0)

@@ -20,7 +20,7 @@ from ltr.admin.files import replacing
 from pytracking.evaluation.display import draw_objects
 from pytracking.evaluation.multi_object_wrapper import MultiObjectWrapper
 from pytracking.evaluation.results import save_boxes
-from pytracking.evaluation.video import FrameSource, VideoWriter, open_source
+from pytracking.evaluation.video import FrameStream, VideoWriter, open_stream
 from pytracking.evaluation.video_window import VideoWindow, window_problem
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def run_video(harness: Tracker, debug: int | None, visdom_info: dict | None, pla
     """See `Tracker.run_video_generic`."""
     boxes = start_boxes(optional_box)
     harness.check()
-    with open_source(place) as source:
+    with open_stream(place) as source:
         writer = None if save_video is None else VideoWriter(save_video, source.fps, not_over=place)
         frame = source.read()
         if frame is None:
@@ -88,7 +88,7 @@ def start_boxes(optional_box) -> list[list[float]]:
     return boxes.tolist()
 
 
-def _check_inside(boxes: list[list[float]], frame: np.ndarray, source: FrameSource) -> None:
+def _check_inside(boxes: list[list[float]], frame: np.ndarray, source: FrameStream) -> None:
     height, width = frame.shape[:2]
     for x, y, w, h in boxes:
         if x >= width or y >= height or x + w <= 0 or y + h <= 0:
@@ -186,7 +186,7 @@ class Recorder:
 class VideoRun:
     """The loop over the frames of `source`, shown in `window` if there is one."""
 
-    def __init__(self, harness: Tracker, objects: Objects, source: FrameSource, window: VideoWindow | None,
+    def __init__(self, harness: Tracker, objects: Objects, source: FrameStream, window: VideoWindow | None,
                  recorder: Recorder):
         self.harness, self.objects, self.source, self.window, self.recorder = harness, objects, source, window, recorder
         self.paused = window is not None and not source.live  # a video waits for the first box

@@ -9,25 +9,15 @@ from torch import Tensor
 
 from ltr.admin.errors import BadValue
 from ltr.admin.tensorlist import TensorList
-from pytracking.features.featurebase import FeatureBase, MultiFeatureBase
+from pytracking.features.featurebase import FeatureBase, FeatureOwner, MultiFeatureBase
 from pytracking.features.preprocessing import sample_patch_multiscale, sample_patch_transformed
 
 
-class ExtractorBase:
+class ExtractorBase(FeatureOwner):
     """The features a tracker uses."""
 
     def __init__(self, features: Sequence[FeatureBase]):
         self.features = list(features)
-
-    def initialize(self) -> None:
-        """Load what the features need."""
-        for feature in self.features:
-            feature.initialize()
-
-    def free_memory(self) -> None:
-        """Give up what the features loaded."""
-        for feature in self.features:
-            feature.free_memory()
 
 
 class SingleResolutionExtractor(ExtractorBase):

@@ -66,6 +66,22 @@ class FeatureBase:
         return self.use_for_color if color else self.use_for_gray
 
 
+class FeatureOwner:
+    """What is made of `features`: loads them and gives them up with itself."""
+
+    features: list[FeatureBase]
+
+    def initialize(self) -> None:
+        """Load what the features need."""
+        for feature in self.features:
+            feature.initialize()
+
+    def free_memory(self) -> None:
+        """Give up what the features loaded."""
+        for feature in self.features:
+            feature.free_memory()
+
+
 class MultiFeatureBase(FeatureBase):
     """Several maps from one extraction, e.g. layers of a network: every method gives a TensorList.
 

@@ -31,6 +31,13 @@ class _Track(nn.Module):
         return tuple(self.net.match(zf, x).values())
 
 
+class _Clip(nn.Module):
+    """ReLU6 in a form that is traced in half the time."""
+
+    def forward(self, x):
+        return x.clamp(0, 6)
+
+
 class _Template(nn.Module):
     def __init__(self, net: TransT):
         super().__init__()
@@ -38,6 +45,14 @@ class _Template(nn.Module):
 
     def forward(self, z):
         return self.net.encode_template(z)
+
+
+def load_for_export(network: str) -> nn.Module:
+    """The network of a checkpoint: its path, a name in `network_path` of local.py, or 'light', which the package brings."""
+    from pytracking.parameter.transt.light import SHIPPED  # its parameter file imports this package
+    from pytracking.utils.loading import load_network
+    path = SHIPPED if network == "light" else Path(network)
+    return load_network(path.resolve() if path.exists() else network)
 
 
 def to_onnx(net: nn.Module) -> tuple[dict[str, bytes], dict]:
@@ -56,6 +71,8 @@ def to_onnx(net: nn.Module) -> tuple[dict[str, bytes], dict]:
         raise NotConfigured(f'the ONNX export needs the package {error.name}: pip install "spot-tracking[onnx]"') from None
     net = copy.deepcopy(net).cpu().eval().requires_grad_(False)
     net.fold_norms()
+    for module in list(net.modules()):
+        module._modules.update({name: _Clip() for name, child in module._modules.items() if isinstance(child, nn.ReLU6)})
     net.to(memory_format=torch.contiguous_format)  # ONNX knows no other, and would transpose back and forth
     z, x = torch.zeros(2, 3, net.template_sz, net.template_sz), torch.zeros(2, 3, net.search_sz, net.search_sz)
     zf = net.encode_template(z)

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from ltr.admin.errors import BadValue
-from pytracking.features.featurebase import FeatureBase
+from pytracking.features.featurebase import FeatureBase, FeatureOwner
 
 
-class Concatenate(FeatureBase):
+class Concatenate(FeatureOwner, FeatureBase):
     """Several features of the same stride as one, channel after channel, each with its own pooling and normalisation."""
 
     def __init__(self, features: Sequence[FeatureBase], pool_stride: int | None = None,
@@ -23,14 +23,6 @@ class Concatenate(FeatureBase):
         if not strides or len(set(strides)) > 1:
             raise BadValue(f"Concatenate needs features of one stride, these have {strides or 'no members'}; "
                            "set their pool_stride")
-
-    def initialize(self) -> None:
-        for feature in self.features:
-            feature.initialize()
-
-    def free_memory(self) -> None:
-        for feature in self.features:
-            feature.free_memory()
 
     def dim(self) -> int:
         return sum(feature.dim() for feature in self.features)

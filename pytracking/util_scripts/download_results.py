@@ -21,10 +21,10 @@ if not __package__:  # run by path: find the packages of this checkout, not the 
     _FOLDER = os.path.dirname(os.path.abspath(__file__))
     sys.path[:] = [os.path.dirname(os.path.dirname(_FOLDER)), *(p for p in sys.path if os.path.abspath(p or ".") != _FOLDER)]
 
+from ltr.admin.arguments import true_or_false
 from ltr.admin.errors import BadInput, BadValue, MissingFile, NotConfigured, run_script, suggestion
 from ltr.admin.files import replacing
 from pytracking.evaluation.environment import ensure_local_file, env_settings
-from pytracking.run_tracker import true_or_false
 
 pytracking_results_link_dict: dict[str, dict[str, str]] = {}  # tracker -> {'<param>[_<run>].zip': Google Drive id}
 external_results_link_dict: dict[str, dict[str, str]] = {}

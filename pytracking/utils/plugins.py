@@ -9,7 +9,8 @@ The environment variable `PYTRACKING_PLUGINS` and the attribute `plugins` of loc
     <entry>/evaluation/<module>.py          becomes pytracking.evaluation.<module> (classes of own data sets)
     <entry>/datasets.py                     run once, before the first data set is looked up: add to `dataset_dict`
 
-What the package itself holds wins over a plug-in of the same name.
+<name> may be a tracker of the package: `parameter/transt/mine.py` is one more parameter file for it. What the package itself
+holds wins over a plug-in of the same name.
 """
 
 from __future__ import annotations
@@ -18,12 +19,11 @@ import importlib
 import importlib.util
 import logging
 import os
-import pkgutil
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-VARIABLE = "PYTRACKING_PLUGINS"
+from ltr.admin.plugins import VARIABLE, extend_subpackages
 
 _log = logging.getLogger(__name__)
 _folders: list[Path] = []
@@ -33,11 +33,12 @@ _unusable: set[str] = set()
 
 
 def extend(search_path: list[str], kind: str) -> None:
-    """Let a sub-package find its modules in the plug-in folders too: `extend(__path__, 'tracker')`.
+    """Let a sub-package, and those inside it, find modules in the plug-in folders too: `extend(__path__, 'tracker')`.
 
     Folders that become known later (local.py) are added when they do.
     """
     _search_paths[kind] = search_path
+    extend_subpackages(f"pytracking.{kind}", lambda: [str(folder / kind) for folder in _folders])
     activate()
 
 
@@ -85,11 +86,6 @@ def importable(module: str) -> bool:
         if error.name is not None and module.startswith(error.name):
             return False  # a parent is missing, not something the module itself imports
         raise
-
-
-def modules_in(package: str) -> list[str]:
-    """Names of the modules of `package`, plug-ins included."""
-    return sorted(info.name for info in pkgutil.iter_modules(importlib.import_module(package).__path__))
 
 
 def _locate(entry: str) -> list[Path]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from torch import Tensor, nn
 
+from ltr.admin.errors import BadValue, suggestion
 from ltr.models.backbone.base import Backbone
 
 
@@ -21,6 +22,16 @@ class Prediction:
 
 
 Outputs = Mapping[str, Tensor]  # what a network's forward returns; only its architecture reads it
+
+
+def with_iou_head(network: str, options: Mapping[str, Any], known: Iterable[str]) -> dict[str, Any]:
+    """`options` of a network's factory, and the IoU head that the method needs; BadValue for one that is not `known`."""
+    known = [name for name in known if name != "iou_head"]
+    for option in options:
+        if option not in known:
+            raise BadValue(f"network '{network}' has no option '{option}'{suggestion(option, known)}; it takes "
+                           f"{', '.join(known)}")
+    return {**options, "iou_head": True}
 
 
 class Architecture(Protocol):
@@ -38,7 +49,7 @@ class Architecture(Protocol):
         """The part that may be held still at first."""
 
     def parameter_groups(self, net: nn.Module, lr: float, lr_backbone: float) -> list[dict]:
-        """Trainable parameters as optimiser groups."""
+        """All parameters as optimiser groups; those that are held still are left alone by the optimiser."""
 
     def predict(self, net: nn.Module, searches: Tensor, templates: Tensor, labelled: int) -> Outputs:
         """The student's outputs for a batch whose first `labelled` samples are labelled."""

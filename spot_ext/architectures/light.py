@@ -9,8 +9,8 @@ from typing import Any
 
 from torch import nn
 
-from ltr.admin.errors import BadValue, suggestion
 from ltr.models.tracking.transt_light import lattice, transt_light
+from spot_ext.architectures.base import with_iou_head
 from spot_ext.architectures.transt import TransTArchitecture
 
 
@@ -21,11 +21,6 @@ class TransTLightArchitecture(TransTArchitecture):
 
     def build(self, options: Mapping[str, Any]) -> nn.Module:
         """Make the network with an IoU head; `options` are the factory's keyword arguments."""
-        known = [name for name in inspect.signature(transt_light).parameters if name != "iou_head"]
-        for option in options:
-            if option not in known:
-                raise BadValue(f"network '{self.name}' has no option '{option}'{suggestion(option, known)}; "
-                               f"it takes {', '.join(known)}")
-        net = transt_light(iou_head=True, **options)
+        net = transt_light(**with_iou_head(self.name, options, inspect.signature(transt_light).parameters))
         self._criterion.positions = partial(lattice, stride=net.stride)
         return net

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 from collections.abc import Mapping
 from typing import Any
@@ -9,11 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ltr.admin.errors import BadValue, suggestion
 from ltr.models.backbone.base import Backbone
 from ltr.models.loss.ocean_criterion import OceanCriterion
 from ltr.models.tracking import ocean
-from spot_ext.architectures.base import Outputs, Prediction
+from spot_ext.architectures.base import Outputs, Prediction, with_iou_head
 
 CLS_SHARE = 0.94  # of the classification in a position's score; the rest is the align head's
 
@@ -30,13 +30,10 @@ class OceanArchitecture:
     def build(self, options: Mapping[str, Any]) -> nn.Module:
         """Make the network with an IoU head; `options` are the factory's keyword arguments."""
         if self.name == "ocean":
-            net = ocean.ocean_resnet50(**{**options, "iou_head": True})
+            known = [field.name for field in dataclasses.fields(ocean.OceanSettings)]
+            net = ocean.ocean_resnet50(**with_iou_head(self.name, options, known))
         else:
-            known = list(inspect.signature(ocean.ocean_small).parameters)
-            for option in options:
-                if option not in known:
-                    raise BadValue(f"network '{self.name}' has no option '{option}'{suggestion(option, known)}")
-            net = ocean.ocean_small(**{**options, "iou_head": True})
+            net = ocean.ocean_small(**with_iou_head(self.name, options, inspect.signature(ocean.ocean_small).parameters))
         self._criterion.crop_size = net.search_sz
         return net
 
@@ -46,7 +43,7 @@ class OceanArchitecture:
 
     def parameter_groups(self, net: nn.Module, lr: float, lr_backbone: float) -> list[dict]:
         """Head first, then the backbone with its own rate."""
-        named = list(net.named_parameters())
+        named = list(net.named_parameters())  # held still or not: the groups of a resumed run are the same at any epoch
         return [{"params": [p for name, p in named if not name.startswith("features.")], "lr": lr},
                 {"params": [p for name, p in named if name.startswith("features.")], "lr": lr_backbone}]
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor, nn
 
-from ltr.admin.errors import BadValue, suggestion
 from ltr.models.backbone.base import Backbone
 from ltr.models.loss.transt_criterion import TransTCriterion
 from ltr.models.tracking import transt
-from spot_ext.architectures.base import Outputs, Prediction
+from spot_ext.architectures.base import Outputs, Prediction, with_iou_head
 
 
 class TransTArchitecture:
@@ -27,12 +27,9 @@ class TransTArchitecture:
     def build(self, options: Mapping[str, Any]) -> nn.Module:
         """Make the network with an IoU head; `options` are the factory's keyword arguments."""
         if self.name == "transt":
-            return transt.transt_resnet50(iou_head=True, **options)
-        known = list(inspect.signature(transt.transt_small).parameters)
-        for option in options:
-            if option not in known:
-                raise BadValue(f"network '{self.name}' has no option '{option}'{suggestion(option, known)}")
-        return transt.transt_small(iou_head=True, **options)
+            known = [field.name for field in dataclasses.fields(transt.TransTSettings)]
+            return transt.transt_resnet50(**with_iou_head(self.name, options, known))
+        return transt.transt_small(**with_iou_head(self.name, options, inspect.signature(transt.transt_small).parameters))
 
     def backbone(self, net: nn.Module) -> Backbone:
         """The ResNet."""
@@ -40,7 +37,7 @@ class TransTArchitecture:
 
     def parameter_groups(self, net: nn.Module, lr: float, lr_backbone: float) -> list[dict]:
         """Head first, then the backbone with its own rate."""
-        named = [(name, p) for name, p in net.named_parameters() if p.requires_grad]
+        named = list(net.named_parameters())  # held still or not: the groups of a resumed run are the same at any epoch
         return [{"params": [p for name, p in named if not name.startswith("backbone.")], "lr": lr},
                 {"params": [p for name, p in named if name.startswith("backbone.")], "lr": lr_backbone}]
 

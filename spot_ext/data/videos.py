@@ -81,11 +81,7 @@ class VideoPool:
         if not (self.store_folder / INDEX_FILE).exists():
             return PseudoLabelStore.create(self.store_folder, [self._entry(*place) for place in self._places(sources)])
         store = PseudoLabelStore.open(self.store_folder, 0)
-        wanted = [((key, number), path.frame_ids) for _, _, key, number, path in self._places(sources)]
-        held = [(store.key_of(i), tuple(store.path(i).key_ids.tolist())) for i in range(len(store))]
-        if wanted != held:
-            raise BadInput(f"'{self.store_folder}' was made for other labels than this run's; use the label files and data "
-                           "sets the run began with, or start anew by removing the run's folder")
+        store.require_labels([((key, number), path.frame_ids) for _, _, key, number, path in self._places(sources)])
         return store
 
     def _places(self, sources: Sequence[LabelledDataset]) -> Iterator[tuple[BaseVideoDataset, int, str, int, TargetPath]]:

@@ -88,13 +88,6 @@ def propagation_intervals(explored_ids: np.ndarray, length: int, inner: int,
     return first[kept], last[kept]
 
 
-def candidate_frames(explored_ids: np.ndarray, length: int, inner: int, outer: int) -> np.ndarray:
-    """The frames of `propagation_intervals` one by one, sorted."""
-    first, last = propagation_intervals(explored_ids, length, inner, outer)
-    frames = [np.arange(a, b + 1) for a, b in zip(first, last, strict=True)]
-    return np.concatenate(frames) if frames else np.empty(0, np.int64)
-
-
 def draw_unlabelled(view: PathView, rng: np.random.Generator, propagating_step: int = 1,
                     distinct_relay: bool = True) -> UnlabelledDraw:
     """Draw the frames of one triplet from the path `view` (see the module for the two modes).

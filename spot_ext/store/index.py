@@ -9,9 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ltr.admin.array_file import open_arrays, write_arrays
 from ltr.admin.errors import BadValue
 from spot_ext.labels.sampler_state import PathState
-from spot_ext.store.file import open_arrays, write_arrays
+
+IF_DAMAGED = "remove it and continue from an older checkpoint"  # what to do about a store's file
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +80,7 @@ class PathIndex:
     @classmethod
     def open(cls, file: str | os.PathLike, verify: bool) -> PathIndex:
         """Map an index file; FileNotFoundError when absent, BadValue when damaged."""
-        arrays, info = open_arrays(file, verify)
+        arrays, info = open_arrays(file, verify, IF_DAMAGED)
         return cls(arrays, info["stamp"])
 
     def write(self, file: str | os.PathLike) -> None:
@@ -108,19 +110,3 @@ class PathIndex:
         """Labelled frames of all paths, counted through: frames of all earlier paths + frame id; sorted int64."""
         starts = np.cumsum(self.lengths, dtype=np.int64) - self.lengths
         return self._arrays["key_ids"] + np.repeat(starts, np.diff(self._arrays["key_offsets"]))
-
-    def difference(self, wanted: PathIndex) -> str | None:
-        """None when both index the same paths, else the first difference in words."""
-        if self.stamp == wanted.stamp:
-            return None
-        if len(self) != len(wanted):
-            return f"it has {len(self)} object paths instead of {len(wanted)}"
-        for index in range(len(self)):
-            mine, other = self._describe(index), wanted._describe(index)
-            if mine != other:
-                return f"its path number {index} is {mine} instead of {other}"
-        return f"its fingerprint is {self.stamp} instead of {wanted.stamp}"
-
-    def _describe(self, index: int) -> str:
-        key, path = self.key_of(index)
-        return f"'{key}' path {path}, {self.lengths[index]} frames labelled on {self.key_ids(index).tolist()}"

@@ -17,11 +17,11 @@ from pathlib import Path
 
 import numpy as np
 
+from ltr.admin.array_file import open_arrays
 from ltr.admin.errors import BadValue, MissingFile
 from spot_ext.labels import sampler_state
 from spot_ext.labels.sampler_state import PathState
-from spot_ext.store.file import open_arrays
-from spot_ext.store.index import PathEntry, PathIndex
+from spot_ext.store.index import IF_DAMAGED, PathEntry, PathIndex
 from spot_ext.store.merge import FrameTable
 from spot_ext.store.writer import MAX_CONFIDENCE, UNITS, VERSION_FILE, CommitStats, StoreWriter, write_version
 
@@ -136,13 +136,18 @@ class PseudoLabelStore:
         """Move to the version of another epoch (by default the newest), for workers that outlive an epoch."""
         self._open_version(epoch, verify=False)
 
-    def require_paths(self, paths: Sequence[PathEntry]) -> None:
-        """Raise BadValue, naming the first difference, when the store was made for other paths or labels than these."""
-        wanted = PathIndex.build([entry.as_state() for entry in paths], [entry.length for entry in paths])
-        difference = self._index.difference(wanted)
+    def require_labels(self, wanted: Sequence[tuple[tuple[str, int], Sequence[int]]]) -> None:
+        """Raise BadValue, naming the first difference, unless the store's paths are `wanted`: key_of, labelled frames."""
+        if len(wanted) != len(self):
+            difference = f"it has {len(self)} object paths instead of {len(wanted)}"
+        else:
+            held = ((self.key_of(i), self._index.key_ids(i).tolist()) for i in range(len(self)))
+            pairs = enumerate(zip(held, ((place, list(ids)) for place, ids in wanted), strict=True))
+            difference = next((f"its path number {i} is {_path_text(*mine)} instead of {_path_text(*other)}"
+                               for i, (mine, other) in pairs if mine != other), None)
         if difference:
-            raise BadValue(f"'{self.folder}' was made for other labels: {difference}; use the data sets and label files"
-                           " that its run began with")
+            raise BadValue(f"'{self.folder}' was made for other labels than this run's: {difference}; use the label files and"
+                           " data sets the run began with, or start anew by removing the run's folder")
 
     # -- reading -------------------------------------------------------------------------------------------------------
 
@@ -206,7 +211,7 @@ class PseudoLabelStore:
         versions = _versions(self.folder)
         epoch = max(versions, default=0) if epoch is None else epoch
         try:
-            arrays, info = open_arrays(self.folder / VERSION_FILE.format(epoch), verify)
+            arrays, info = open_arrays(self.folder / VERSION_FILE.format(epoch), verify, IF_DAMAGED)
         except FileNotFoundError:
             have = ", ".join(map(str, sorted(versions))) or "none"
             raise MissingFile(f"'{self.folder}' has no pseudo-labels of epoch {epoch} (there are: {have}); resume from"
@@ -243,3 +248,7 @@ def _units(state: PathState) -> np.ndarray:
     if state.confidences.min() < 0 or state.confidences.max() > MAX_CONFIDENCE:
         raise BadValue(f"'{state.key}', path {state.path}: a confidence is not in [0, {MAX_CONFIDENCE}]; correct it")
     return np.round(state.confidences * UNITS)
+
+
+def _path_text(place: tuple[str, int], key_ids: list[int]) -> str:
+    return f"'{place[0]}' path {place[1]}, labelled on {key_ids}"

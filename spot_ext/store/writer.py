@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ltr.admin.array_file import write_arrays
 from ltr.admin.errors import BadValue
-from spot_ext.store.file import write_arrays
 from spot_ext.store.index import PathIndex
 from spot_ext.store.merge import RECORD, FrameTable, best_of_each_frame, merge, reference_winners
 

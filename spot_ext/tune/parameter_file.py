@@ -30,7 +30,7 @@ def parameter_text(finding: Finding, per_dataset: bool = False) -> str:
         body = "".join(f"    params.{name} = {value!r}\n" for name, value in best.values.items())
     subset = "" if search.sequences is None else f" ({search.sequences} sequences)"
     verdict = f"default {default.score:.2f}" if finding.better else "the default values, none was better"
-    return (f'"""{search.parameter} with other tracking parameters.\n\n'
+    return (f'"""{search.parameter} with tuned tracking parameters.\n\n'
             f"{MARK}: {search.metric.upper()} {best.score:.2f} on {search.dataset}{subset}, {verdict};\n"
             f"trial {best.number} of {finding.trials}, seed {search.seed}.\n"
             '"""\n\n'

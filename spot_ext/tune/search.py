@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import itertools
 import logging
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from spot_ext.tune.study import Study, Trial, alone_in
 from spot_ext.tune.workers import Job, Workers
 
 log = logging.getLogger(__name__)
-RUNGS = 5  # a trial is compared with the others after each fifth of the sequences
+RUNGS, FIRST = 5, 0.4  # trials are compared after each fifth of the sequences, from 40 % on: after a fifth it costs the best
 
 
 @dataclass(frozen=True)
@@ -82,11 +83,17 @@ def tune(search: Search, folder: Path, trials: int = 40, workers: int = 0, memor
     space = search_space(tracker, search.chosen)
     defaults = default_values(tracker, space, tag)
     with alone_in(folder):
-        study = Study(folder, _description(search, tracker, dataset, space, defaults), space, defaults, search.seed)
+        study = Study(folder, _description(search, tracker, dataset, space, defaults), space, defaults, search.seed,
+                      patience=math.ceil(FIRST * len(dataset)))
         _run(study, dataset, trials, Workers(tracker, search.metric, workers, memory_mb), search.metric, say)
         everything = study.trials()
-    best = max((trial for trial in everything if trial.score is not None), key=lambda trial: (trial.score, -trial.number))
-    return Finding(search, best, everything[0], len(everything), sum(trial.stopped for trial in everything), tag)
+    return Finding(search, best_of(everything), everything[0], len(everything), sum(trial.stopped for trial in everything), tag)
+
+
+def best_of(trials: Sequence[Trial]) -> Trial | None:
+    """The trial with the highest score, the first of equals; None when none has a score."""
+    return max((trial for trial in trials if trial.score is not None), key=lambda trial: (trial.score, -trial.number),
+               default=None)
 
 
 def choose_sequences(dataset: SequenceList, search: Search) -> SequenceList:
@@ -111,24 +118,26 @@ def _description(search: Search, tracker: Tracker, dataset: SequenceList, space:
 
 
 def _run(study: Study, dataset: SequenceList, total: int, workers: Workers, metric: str, say) -> None:
-    finished, begin, done = [t for t in study.trials() if t.score is not None or t.stopped], time.monotonic(), 0
-    best = max((t for t in finished if t.score is not None), key=lambda t: (t.score, -t.number), default=None)
+    finished = [trial for trial in study.trials() if trial.score is not None or trial.stopped]
+    best, begin, done = best_of(finished), time.monotonic(), 0
     try:
         while group := study.next_group(total):
-            for trial in _track(study, group, dataset, workers):
-                done += 1
+            _track(study, group, dataset, workers)
+            done += len(group)
+            left = total - len(finished) - done
+            minutes = (time.monotonic() - begin) / done * left / 60
+            for trial in group:
                 if trial.score is not None and (best is None or trial.score > best.score):
                     best = trial
-                left = total - len(finished) - done
-                minutes = (time.monotonic() - begin) / done * left / 60
-                say(f"{_line(trial, metric)}   best {_number(best)}, {left} left, about {minutes:.1f} min")
+                say(f"{_line(trial, metric)}   best {_number(best)}")
+            say(f"{total - left} of {total} trials, about {minutes:.1f} min left")
     except BaseException:
         workers.close(at_once=True)
         raise
     workers.close()
 
 
-def _track(study: Study, group: list[Trial], dataset: SequenceList, workers: Workers) -> list[Trial]:
+def _track(study: Study, group: list[Trial], dataset: SequenceList, workers: Workers) -> None:
     """Track the sequences that each trial of the group misses, and give up those that fall behind."""
     numbers = f"{group[0].number} to {group[-1].number}" if len(group) > 1 else f"{group[0].number}"
     progress = CountProgress(f"trials {numbers}", "sequences", len(dataset))
@@ -140,13 +149,11 @@ def _track(study: Study, group: list[Trial], dataset: SequenceList, workers: Wor
         jobs = [Job(place, dataset[place], tuple(trial.values for trial in trials))
                 for place, trials in missing.items() if trials]
         for job, parts in workers.run(jobs):
-            for trial, part in zip(missing[job.place], parts, strict=True):
-                study.add(trial, job.seq.name, part)
+            study.add(job.seq.name, missing[job.place], parts)
             progress.step(f"{sum(trial.stopped for trial in group)} of {len(group)} trials given up")
         for trial in running:
             study.judge(trial, complete=stop == len(dataset))
     progress.close()
-    return group
 
 
 def _line(trial: Trial, metric: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -17,7 +17,7 @@ from spot_ext.tune.scores import Part, score
 from spot_ext.tune.space import Space, written
 
 TOGETHER = 8  # trials proposed and tracked at once: raising it saves reading and passes, and lets fewer learn from others
-STORE = "study.db"
+STORE, SCORES = "study.db", "group "
 
 
 @dataclass
@@ -35,15 +35,17 @@ class Study:
     """The search in `folder`, new or to go on with.
 
     Args:
+        patience: sequences after which a trial may be given up. Raising it loses fewer good trials, and less time is saved.
         description: what must not change between runs, and can be written as JSON.
         space: ranges; they are widened where `defaults`, the values of trial 0, lie outside.
         seed: of the proposals, with the trial's number: a search that was interrupted proposes what it would have.
     """
 
-    def __init__(self, folder: Path, description: Mapping[str, Any], space: Space, defaults: Mapping[str, float], seed: int):
+    def __init__(self, folder: Path, description: Mapping[str, Any], space: Space, defaults: Mapping[str, float], seed: int,
+                 patience: int):
         self.optuna, self.seed, self.defaults = _optuna(), seed, dict(defaults)
         folder.mkdir(parents=True, exist_ok=True)
-        pruner = self.optuna.pruners.MedianPruner(n_startup_trials=TOGETHER, n_warmup_steps=0)
+        pruner = self.optuna.pruners.MedianPruner(n_startup_trials=TOGETHER, n_warmup_steps=patience)
         self.study = self.optuna.create_study(storage=f"sqlite:///{(folder / STORE).resolve()}", study_name="tune",
                                               direction="maximize", pruner=pruner, load_if_exists=True)
         known = self.study.user_attrs.get("search")
@@ -53,6 +55,11 @@ class Study:
             name = next(key for key in {**known, **now} if known.get(key) != now.get(key))
             raise BadInput(f"{folder} holds a search with another {name} ({_short(known.get(name))} there, "
                            f"{_short(now.get(name))} now) - give another --run folder, or delete this one")
+        self.parts: dict[str, dict[str, Part]] = {}  # of all trials: number (as text, for JSON) -> sequence name -> score
+        for key, scores in self.study.user_attrs.items():
+            if key.startswith(SCORES):
+                for number, part in scores.items():
+                    self.parts.setdefault(number, {})[key.split(" ", 2)[2]] = tuple(part)
         self.ranges = {name: self._range(min(low, defaults[name]), max(high, defaults[name]))
                        for name, (low, high) in space.items()}
 
@@ -60,7 +67,7 @@ class Study:
         """All trials begun, by number."""
         states = self.optuna.trial.TrialState
         return [Trial(one.number, self._values(one.number, one.params),
-                      {name: tuple(part) for name, part in one.user_attrs.items()},
+                      self.parts.setdefault(str(one.number), {}),
                       one.value if one.state == states.COMPLETE else None, one.state == states.PRUNED)
                 for one in self._asked()]
 
@@ -73,10 +80,14 @@ class Study:
             self._ask(number)
         return [trial for trial in self.trials() if trial.score is None and not trial.stopped and trial.number < total]
 
-    def add(self, trial: Trial, sequence: str, part: Part) -> None:
-        """Keep the score of one sequence."""
-        trial.parts[sequence] = part
-        self._handle(trial).set_user_attr(sequence, list(part))
+    def add(self, sequence: str, trials: Sequence[Trial], parts: Sequence[Part]) -> None:
+        """Keep the scores of some trials of one group on one sequence."""
+        for trial, part in zip(trials, parts, strict=True):
+            trial.parts[sequence] = part
+        group = trials[0].number // TOGETHER
+        numbers = map(str, range(group * TOGETHER, (group + 1) * TOGETHER))
+        known = {number: self.parts[number][sequence] for number in numbers if sequence in self.parts.get(number, ())}
+        self.study.set_user_attr(f"{SCORES}{group} {sequence}", known)
 
     def judge(self, trial: Trial, complete: bool) -> None:
         """End `trial` when all its sequences are there, or when it is below the median of those before it."""

@@ -14,6 +14,7 @@ from pytracking.evaluation import running
 from pytracking.evaluation.data import Sequence as Video
 from pytracking.evaluation.tracker import Tracker
 from pytracking.utils import plugins
+from spot_ext.tune.remembering import memory
 from spot_ext.tune.scores import Part, sequence_part
 from spot_ext.tune.together import Values, track_together
 
@@ -36,6 +37,7 @@ class Workers:
     def __init__(self, tracker: Tracker, metric: str, count: int, memory_mb: int):
         self.arguments = (tracker, metric, memory_mb)
         self.pools: list[ProcessPoolExecutor] = []
+        memory.clear()  # it may be another network's
         if count > 1:
             context = multiprocessing.get_context("spawn")  # CUDA does not survive a fork
             os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -1,6 +1,5 @@
 """Contract rows E01-E16: the numbers, tables, cache and plots of `pytracking.analysis`."""
 
-import functools
 import logging
 import os
 import pickle
@@ -14,24 +13,11 @@ from ltr.admin.errors import BadValue
 from pytracking.analysis import plot_results as pr
 from pytracking.analysis.extract_results import calc_seq_err_robust, extract_results
 from pytracking.analysis.scores import selected_plot_types
-from pytracking.evaluation import environment
-from tests import analysis_cases as cases
-from tests.analysis_cases import ALL, HALF, SHOWN, G, P, scores, seq
+from tests.support.analysis import ALL, HALF, SHOWN, G, P, scores, seq
 
-mpl.use("Agg")
+pytestmark = pytest.mark.usefixtures("plots")
 LINE = ["AUC", "OP50", "OP75", "Precision", "Norm Precision"]
 ZERO_X = G * [0, 1, 1, 1]
-
-
-@pytest.fixture(autouse=True)
-def plots(tmp_path, monkeypatch):
-    monkeypatch.setattr(environment, "env_settings", lambda: cases.settings(tmp_path))
-    return tmp_path / "plots"
-
-
-@pytest.fixture
-def new(tmp_path):
-    return functools.partial(cases.tracker, tmp_path)
 
 
 def test_E01_table(new, capsys):

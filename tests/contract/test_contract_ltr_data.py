@@ -61,21 +61,29 @@ VISIBLE_25 = np.array([1, 1, 0, 1, 1, 1, 1, 0, 1, 1, 1, 1, 1, 1, 0, 1, 1, 1, 1, 
 def test_H02_sampler_draws_visible_frames_within_the_gap(mode):
     samples = sampler.TrackingSampler([Videos(VISIBLE_25)], None, 10, 8, 2, 2, frame_sample_mode=mode)
     random.seed(0)
+    before = 0
     for _ in range(200):
         drawn = samples[0]
         train, test = ([int(box[0]) for box in drawn[f"{name}_anno"]] for name in ("train", "test"))
         assert len(train) == len(test) == 2 and VISIBLE_25[train + test].all()
         assert all(abs(i - train[0]) <= 8 + 5 for i in train + test)
         assert mode == "interval" or max(train) < min(test)
+        before += min(test) < train[0]
+    assert (before > 30) == (mode == "interval")
+    assert drawn["dataset"] == "mine" and drawn["test_class"] == "x" and len(samples) == 10
 
 
-def test_H02_sampler_probabilities_and_short_sequences():
-    short, good = np.ones(19), np.ones(20)
-    samples = sampler.TrackingSampler([Videos(short, good, good, name="a"), Videos(good, name="b")], None, 1, 5, 1)
-    assert samples.p_datasets == [0.75, 0.25]
+@pytest.mark.parametrize(("given", "expected"), [(None, [0.75, 0.25]), ([1, 3], [0.25, 0.75])])
+def test_H02_sampler_probabilities(given, expected):
+    one = np.ones(20)
+    assert sampler.TrackingSampler([Videos(one, one, one), Videos(one)], given, 1, 5, 1).p_datasets == expected
+
+
+def test_H02_short_and_hidden_sequences_are_not_drawn():
+    samples = sampler.TrackingSampler([Videos(np.ones(19), np.r_[np.ones(4), np.zeros(30)], np.ones(20), np.ones(21))],
+                                      None, 1, 5, 1)
     random.seed(0)
-    drawn = [samples._draw_frames(samples.datasets[0])[0] for _ in range(50)]
-    assert 0 not in drawn and {1, 2} == set(drawn)
+    assert {samples._draw_frames(samples.datasets[0])[0] for _ in range(50)} == {2, 3}
 
 
 def test_H03_flip():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import OrderedDict
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -12,76 +13,18 @@ import pytest
 
 from ltr.data.image_loader import imread_indexed
 from pytracking.evaluation import Sequence, Tracker
-from pytracking.evaluation.environment import env_settings
 from pytracking.evaluation.multi_object_wrapper import MultiObjectWrapper
 from pytracking.evaluation.results import results_exist
 from pytracking.evaluation.running import run_dataset
 from pytracking.utils import TrackerParams
 
-SPY = {
-    "tracker/spy/__init__.py": """
-from pytracking.tracker.base import BaseTracker
-
-CALLS = []
-
-class Spy(BaseTracker):
-    def __init__(self, params):
-        super().__init__(params)
-        CALLS.append(("create", params, None))
-
-    def initialize(self, image, info):
-        CALLS.append(("initialize", image, info))
-        self.box, self.frame = list(info["init_bbox"]), 0
-
-    def track(self, image, info=None):
-        CALLS.append(("track", image, info))
-        self.frame += 1
-        self.box[0] += 1.6
-        return {"target_bbox": list(self.box), **self.params.get("extra", lambda frame: {})(self.frame)}
-
-def get_tracker_class():
-    return Spy
-""",
-    "parameter/spy/__init__.py": "",
-    "parameter/spy/default.py": """
-from pytracking.utils import TrackerParams
-
-VALUES = {}
-
-def parameters():
-    params = TrackerParams()
-    params.set_default_values({"debug": 0, "visualization": False, **VALUES})
-    return params
-""",
-}
-
-
-@pytest.fixture(scope="module")
-def plugin(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("spy_plugin")
-    for name, text in SPY.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(text)
-    return folder
-
 
 @pytest.fixture
-def spy(tmp_path, monkeypatch, plugin):
-    """The module of the tracker, its list of calls empty, results under tmp_path; `set(**values)` changes its parameters."""
-    (tmp_path / "local.py").write_text(
-        "from pytracking.evaluation.environment import EnvSettings\ndef local_env_settings():\n    settings = EnvSettings()\n"
-        f"    settings.results_path = '{tmp_path}/r'\n    settings.segmentation_path = '{tmp_path}/s'\n    return settings\n")
-    monkeypatch.setenv("PYTRACKING_LOCAL", str(tmp_path / "local.py"))
-    monkeypatch.setenv("PYTRACKING_PLUGINS", str(plugin))
-    monkeypatch.setenv("MPLBACKEND", "Agg")
-    env_settings()
-    from pytracking.parameter.spy import default
+def spy(machine, calls, monkeypatch) -> SimpleNamespace:
+    """The list of CALLS of the tracker `moving`; `set(**values)` changes its parameters."""
+    from pytracking.parameter.moving import default
 
-    from pytracking.tracker import spy as module
-
-    module.CALLS.clear()
-    module.set = lambda **values: monkeypatch.setattr(default, "VALUES", values)
-    return module
+    return SimpleNamespace(CALLS=calls, set=lambda **values: monkeypatch.setattr(default, "VALUES", values))
 
 
 @pytest.fixture
@@ -113,14 +56,14 @@ def files(folder) -> list[str]:
 @pytest.mark.parametrize("sequence", [single, several])
 def test_B07_debug_shows_and_stores_nothing(spy, frames, sequence):
     spy.set(multiobj_mode="parallel")
-    tracker = Tracker("spy", "default")
+    tracker = Tracker("moving", "default")
     run_dataset([sequence(frames)], [tracker], debug=1, visdom_info={"use_visdom": False})
     assert [call[0] for call in spy.CALLS].count("track") >= 4 and files(tracker.results_dir) == []
 
 
 def test_B20_several_objects_have_a_file_each_and_all_are_needed(spy, frames):
     spy.set(multiobj_mode="parallel")
-    tracker, seq = Tracker("spy", "default"), several(frames)
+    tracker, seq = Tracker("moving", "default"), several(frames)
     assert run_dataset([seq], [tracker]) == []
     assert files(tracker.results_dir) == ["two_1.txt", "two_1_time.txt", "two_2.txt", "two_2_time.txt"]
     first, second = (np.loadtxt(Path(tracker.results_dir, f"two_{number}.txt")).astype(int).tolist() for number in (1, 2))
@@ -132,7 +75,7 @@ def test_B20_several_objects_have_a_file_each_and_all_are_needed(spy, frames):
 
 def test_B20_scores_of_several_objects_begin_with_1_where_the_object_starts(spy, frames):
     spy.set(multiobj_mode="parallel", extra=lambda frame: {"object_presence_score": frame / 10})
-    tracker = Tracker("spy", "default")
+    tracker = Tracker("moving", "default")
     assert run_dataset([several(frames)], [tracker]) == []
     first, second = (np.loadtxt(Path(tracker.results_dir, f"two_{number}_object_presence_scores.txt")).tolist()
                      for number in (1, 2))
@@ -143,7 +86,7 @@ def test_B21_masks_are_indexed_images(spy, frames):
     spy.set(extra=lambda frame: {"segmentation": np.eye(60, 80, dtype=np.uint8) * frame})
     seq = single(frames)
     seq.init_data[0]["mask"] = np.zeros((60, 80), np.uint8)
-    tracker = Tracker("spy", "default")
+    tracker = Tracker("moving", "default")
     assert run_dataset([seq], [tracker]) == []
     folder = Path(tracker.segmentation_dir, "one")
     assert files(folder) == [f"{number:05d}.png" for number in range(5)]
@@ -152,7 +95,7 @@ def test_B21_masks_are_indexed_images(spy, frames):
 
 
 def test_C01_call_order(spy, frames):
-    out = Tracker("spy", "default").run_sequence(single(frames))
+    out = Tracker("moving", "default").run_sequence(single(frames))
     assert [call[0] for call in spy.CALLS] == ["create", "initialize"] + ["track"] * 4
     _, image, info = spy.CALLS[1]
     assert image.shape == (60, 80, 3) and image.dtype == np.uint8 and info == {"init_bbox": [10.5, 10, 20, 20]}
@@ -169,7 +112,7 @@ def test_C01_call_order(spy, frames):
     (1, None, (0, False), (1, True)), (False, None, (0, True), (0, False)), (1, False, (0, True), (1, False))])
 def test_C02_debug_and_visualization(spy, frames, debug, visualization, in_file, expected):
     spy.set(debug=in_file[0], visualization=in_file[1])
-    Tracker("spy", "default").run_sequence(single(frames[:1]), visualization=visualization, debug=debug,
+    Tracker("moving", "default").run_sequence(single(frames[:1]), visualization=visualization, debug=debug,
                                            visdom_info={"use_visdom": False})
     params = spy.CALLS[0][1]
     assert (params.debug, params.visualization) == expected

@@ -23,6 +23,7 @@ from ltr.admin.tensordict import TensorDict
 from ltr.data import LTRLoader
 from ltr.run_training import run_training
 from ltr.trainers import LTRTrainer
+from tests.support.networks import ToyNet
 
 
 @pytest.fixture(autouse=True)
@@ -145,15 +146,6 @@ def test_A05_a_recipe_written_for_pytracking_trains_unchanged(recipe, got10k, wo
 
 
 # Trainer and checkpoints, with a network of a few weights
-
-class ToyNet(nn.Module):
-    def __init__(self, k: int):
-        super().__init__()
-        self.fc = nn.Sequential(nn.Linear(4, k), nn.Dropout(0.5), nn.Linear(k, 1))
-
-    def forward(self, x):
-        return self.fc(x)
-
 
 class Points(torch.utils.data.Dataset):
     def __init__(self, count: int):

@@ -11,7 +11,6 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
-import cv2
 import numpy as np
 import pytest
 
@@ -209,39 +208,20 @@ def run(settings):
 }
 
 
-def write_videos(folder: Path) -> None:
-    """Two GOT-10k sequences of 80x60 frames."""
-    image = np.full((60, 80, 3), 90, np.uint8)
-    image[20:40, 10:30] = (30, 60, 200)
-    encoded = cv2.imencode(".jpg", image)[1].tobytes()
-    for name in SEQUENCES:
-        (folder / name).mkdir(parents=True)
-        for number in range(1, FRAMES + 1):
-            (folder / name / f"{number:08d}.jpg").write_bytes(encoded)
-        (folder / name / "groundtruth.txt").write_text("10.5,10,20,20\n" * FRAMES)
-    (folder / "list.txt").write_text("".join(f"{name}\n" for name in SEQUENCES))
-
-
-def write_files(folder: Path, files: dict[str, str], **values) -> None:
-    for name, text in files.items():
-        file = folder / name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text.format(**values) if values else text)
-
-
 @pytest.fixture(scope="module")
-def owner(tmp_path_factory):
+def owner(tmp_path_factory, trees):
     """Makes the machine of one user: `run(script, *arguments)` and the folder `root` it works in."""
     def make(as_plugins: bool) -> SimpleNamespace:
         root = tmp_path_factory.mktemp("user")
-        write_videos(root / "got10k" / "val")
+        trees.write_got10k(root / "got10k" / "val", SEQUENCES, FRAMES)
+        evaluation, training = (text.format(root=root) for text in (EVALUATION_LOCAL, TRAINING_LOCAL))
         environment = {name: value for name, value in os.environ.items()
                        if name not in ("PYTRACKING_LOCAL", "LTR_LOCAL", "PYTRACKING_PLUGINS")}
         environment |= {"MPLBACKEND": "Agg", "OMP_NUM_THREADS": "1"}
         if as_plugins:
             checkout = REPO
-            write_files(root, {"eval_local.py": EVALUATION_LOCAL, "train_local.py": TRAINING_LOCAL}, root=root)
-            write_files(root / "mine", {name.split("/", 1)[1]: text for name, text in FILES.items()})
+            trees.write_files(root, {"eval_local.py": evaluation, "train_local.py": training})
+            trees.write_files(root / "mine", {name.split("/", 1)[1]: text for name, text in FILES.items()})
             environment |= {"PYTRACKING_LOCAL": str(root / "eval_local.py"), "LTR_LOCAL": str(root / "train_local.py"),
                             "PYTRACKING_PLUGINS": str(root / "mine")}
         else:
@@ -249,9 +229,7 @@ def owner(tmp_path_factory):
             for package in ("ltr", "pytracking"):
                 ignored = shutil.ignore_patterns("__pycache__", "local.py", "networks", "*_results", "result_plots")
                 shutil.copytree(REPO / package, checkout / package, ignore=ignored)
-            write_files(checkout, FILES)
-            write_files(checkout, {"pytracking/evaluation/local.py": EVALUATION_LOCAL,
-                                   "ltr/admin/local.py": TRAINING_LOCAL}, root=root)
+            trees.write_files(checkout, {**FILES, "pytracking/evaluation/local.py": evaluation, "ltr/admin/local.py": training})
 
         def run(script: str, *arguments: str) -> subprocess.CompletedProcess:
             path = checkout / script

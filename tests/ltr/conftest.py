@@ -7,9 +7,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from torch import nn
 
 from ltr.admin.model_constructor import model_constructor
+from tests.support.networks import ToyNet
 
 BOX = (10.0, 12.0, 20.0, 16.0)
 
@@ -96,17 +96,6 @@ def trackingnet_root(tmp_path, no_local_py) -> Path:
         (folder / "anno").mkdir(exist_ok=True)
         (folder / "anno" / f"{video}.txt").write_text(box_lines(12))
     return root
-
-
-class ToyNet(nn.Module):
-    """One hidden layer with dropout, so that training depends on the generators."""
-
-    def __init__(self, k: int):
-        super().__init__()
-        self.fc = nn.Sequential(nn.Linear(4, k), nn.Dropout(0.5), nn.Linear(k, 1))
-
-    def forward(self, x):
-        return self.fc(x)
 
 
 @pytest.fixture

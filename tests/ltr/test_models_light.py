@@ -56,7 +56,9 @@ def test_grey_levels_reach_the_stem_as_in_its_training():
 
 
 def test_layers_have_their_strides_and_channels():
-    maps = EfficientNetLite0(tuple(efficientnet_lite.STAGES)).eval()(torch.zeros(1, 3, 65, 65))
+    net = EfficientNetLite0(tuple(efficientnet_lite.STAGES)).eval()
+    assert {module.eps for module in net.modules() if isinstance(module, torch.nn.BatchNorm2d)} == {1e-3}
+    maps = net(torch.zeros(1, 3, 65, 65))
     assert {name: (x.shape[1], x.shape[2]) for name, x in maps.items()} == {
         "stage1": (16, 33), "stage2": (24, 17), "stage3": (40, 9), "stage4": (80, 5), "stage5": (112, 5), "stage6": (192, 3),
         "stage7": (320, 3)}

@@ -86,9 +86,12 @@ def test_recipe_errors_keep_their_traceback(recipes, tmp_path):
 def test_plugins_may_add_to_a_shipped_module(recipes, tmp_path):
     folder = tmp_path / "plugins" / "train_settings" / "transt"
     folder.mkdir()
-    (folder / "mine.py").write_text(RECIPE)
+    (folder / "mine.py").write_text("from ltr.train_settings.transt.start import *\n")
+    (folder / "start.py").write_text(RECIPE)
     script.run_training("transt", "mine")
     assert sys.modules["ltr.train_settings.transt.mine"].seen["project_path"] == "ltr/transt/mine"
+    with pytest.raises(BadValue, match=r"did you mean 'mine'\?.*small, start, transt"):
+        script.find_recipe("transt", "mime")
     assert script.find_recipe("transt", "transt").run
 
 

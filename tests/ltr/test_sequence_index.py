@@ -140,6 +140,6 @@ def test_array_files_round_trip(tmp_path):
     arrays = {"boxes": np.arange(8, dtype=np.float32).reshape(2, 4), "none": np.empty((0, 3), np.int64),
               "odd": np.array([1, 2, 3], np.uint8)}
     write_arrays(tmp_path / "f", arrays, {"format": 1, "names": ["ä"]})
-    read, info = open_arrays(tmp_path / "f")
+    read, info = open_arrays(tmp_path / "f", verify=True)
     assert info == {"format": 1, "names": ["ä"]} and set(read) == set(arrays)
     assert all(read[key].dtype == arrays[key].dtype and np.array_equal(read[key], arrays[key]) for key in arrays)

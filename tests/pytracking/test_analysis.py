@@ -1,10 +1,8 @@
 """Scores, frame repairs, cache and tables of the analysis package on tiny data, beyond the contract rows."""
 
-import functools
 import io
 import pickle
 
-import matplotlib as mpl
 import numpy as np
 import pytest
 import torch
@@ -16,23 +14,10 @@ from pytracking.analysis import eval_cache, tables
 from pytracking.analysis import plot_results as pr
 from pytracking.analysis.extract_results import calc_iou_overlap, calc_seq_err_robust, extract_results
 from pytracking.analysis.scores import selected_plot_types
-from pytracking.evaluation import environment
-from tests import analysis_cases as cases
-from tests.analysis_cases import HALF, G, P, scores, seq
+from tests.support.analysis import HALF, G, P, scores, seq
 
-mpl.use("Agg")
+pytestmark = pytest.mark.usefixtures("plots")
 ZERO_X = G * [0, 1, 1, 1]
-
-
-@pytest.fixture(autouse=True)
-def plots(tmp_path, monkeypatch):
-    monkeypatch.setattr(environment, "env_settings", lambda: cases.settings(tmp_path))
-    return tmp_path / "plots"
-
-
-@pytest.fixture
-def new(tmp_path):
-    return functools.partial(cases.tracker, tmp_path)
 
 
 @pytest.mark.parametrize(("result", "sequence", "kwargs", "expected"), [

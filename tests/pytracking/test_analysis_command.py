@@ -1,25 +1,17 @@
 """`python -m pytracking.analysis`: what it prints, writes and refuses."""
 
-import functools
 from types import SimpleNamespace
 
-import matplotlib as mpl
 import pytest
 
 from ltr.admin.errors import BadValue, run_script
 from pytracking.analysis import __main__ as command
-from pytracking.evaluation import environment
-from tests import analysis_cases as cases
-from tests.analysis_cases import HALF, G, P, seq
-
-mpl.use("Agg")
+from tests.support.analysis import HALF, G, P, seq
 
 
 @pytest.fixture
-def run(tmp_path, monkeypatch, capsys):
+def run(new, monkeypatch, capsys):
     """Run the command on the trackers toy p (shifted boxes, two runs), b p (perfect), c p (too short); returns its output."""
-    monkeypatch.setattr(environment, "env_settings", lambda: cases.settings(tmp_path))
-    new = functools.partial(cases.tracker, tmp_path)
     both = {"s1": P, "s2": G}
     made = {"toy": {None: new(both, "A"), 0: new(both, run_id=0), 1: new({"s1": G, "s2": G}, run_id=1)},
             "b": {None: new({"s1": G, "s2": G}, "B", name="b")}, "c": {None: new({"s1": G[:6], "s2": G}, "C", name="c")},

@@ -1,10 +1,8 @@
 """Precision, recall and F1 over presence scores: curves, files, cache and merging."""
 
-import functools
 import os
 import pickle
 
-import matplotlib as mpl
 import numpy as np
 import pytest
 import torch
@@ -16,23 +14,10 @@ from pytracking.analysis import eval_cache
 from pytracking.analysis import plot_results as pr
 from pytracking.analysis.extract_results import extract_results, extract_results_prec_rec_f1
 from pytracking.analysis.prec_rec_f1 import prec_rec_f1
-from pytracking.evaluation import environment
-from tests import analysis_cases as cases
-from tests.analysis_cases import HALF, G, P, seq
+from tests.support.analysis import HALF, G, P, seq
 
-mpl.use("Agg")
+pytestmark = pytest.mark.usefixtures("plots")
 HIDDEN = seq(vis=HALF)
-
-
-@pytest.fixture(autouse=True)
-def plots(tmp_path, monkeypatch):
-    monkeypatch.setattr(environment, "env_settings", lambda: cases.settings(tmp_path))
-    return tmp_path / "plots"
-
-
-@pytest.fixture
-def new(tmp_path):
-    return functools.partial(cases.tracker, tmp_path)
 
 
 def raw(trackers, sequences=(HIDDEN,), **kwargs):

@@ -1,5 +1,6 @@
 """Video object segmentation: J, F, statistics over frames, tables and files; and watching result files."""
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import matplotlib as mpl
@@ -17,9 +18,7 @@ from ltr.data.image_loader import imwrite_indexed
 from pytracking.analysis import evaluate_vos as vos
 from pytracking.analysis import playback_results as playback
 from pytracking.analysis import vos_utils
-from tests import analysis_cases as cases
-
-mpl.use("Agg")
+from tests.support import analysis as cases
 
 
 def square(top, left, size=20, value=1, shape=(60, 80)):
@@ -134,7 +133,7 @@ def test_table_and_reuse(video, monkeypatch, capsys, caplog):
 def test_single_object_masks_hold_zero_and_one(video):
     tracker, seq = video
     seq.multiobj_mode, seq.object_ids, seq.init_data = False, ["2"], {0: {"bbox": [0, 0, 1, 1]}}
-    for file in sorted((cases.Path(tracker.segmentation_dir) / "bike").iterdir()):
+    for file in sorted((Path(tracker.segmentation_dir) / "bike").iterdir()):
         imwrite_indexed(file, square(35, 40))
     _, objects = vos.evaluate_dataset(tracker.segmentation_dir, "toy", sequences=[seq], to_file=False, quiet=True)
     assert objects["J-Mean"].tolist() == [1.0]

@@ -1,8 +1,6 @@
 """Plots of the analysis package: what is drawn, where the legend lies, which files are written."""
 
-import functools
 
-import matplotlib as mpl
 import numpy as np
 import pytest
 import torch
@@ -12,23 +10,9 @@ from pytracking.analysis import drawing, radar
 from pytracking.analysis import plot_results as pr
 from pytracking.analysis.attributes import plot_attributes_bars
 from pytracking.analysis.scores import Curves
-from pytracking.evaluation import environment
-from tests import analysis_cases as cases
-from tests.analysis_cases import G, P, seq
+from tests.support.analysis import G, P, seq
 
-mpl.use("Agg")
-
-
-@pytest.fixture(autouse=True)
-def plots(tmp_path, monkeypatch):
-    monkeypatch.setattr(environment, "env_settings", lambda: cases.settings(tmp_path))
-    yield tmp_path / "plots"
-    mpl.pyplot.close("all")  # what a test kept from being saved
-
-
-@pytest.fixture
-def new(tmp_path):
-    return functools.partial(cases.tracker, tmp_path)
+pytestmark = pytest.mark.usefixtures("plots")
 
 
 def test_own_plot_type_does_not_overwrite_other_plots(new):

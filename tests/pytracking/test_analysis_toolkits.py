@@ -1,9 +1,7 @@
 """Other toolkits' numbers on the same result files: GOT-10k (also against its package), pysot, and all side by side."""
 
-import functools
 import json
 
-import matplotlib as mpl
 import numpy as np
 import pytest
 
@@ -12,22 +10,10 @@ from pytracking.analysis import plot_results as pr
 from pytracking.analysis.got10k import got10k_table, overlap_in_image
 from pytracking.analysis.pysot import pysot_table
 from pytracking.analysis.toolkits import toolkit_rows
-from pytracking.evaluation import environment
-from tests import analysis_cases as cases
-from tests.analysis_cases import HALF, G, P, seq
+from tests.support import analysis as cases
+from tests.support.analysis import HALF, G, P, seq
 
-mpl.use("Agg")
-
-
-@pytest.fixture(autouse=True)
-def plots(tmp_path, monkeypatch):
-    monkeypatch.setattr(environment, "env_settings", lambda: cases.settings(tmp_path))
-    return tmp_path / "plots"
-
-
-@pytest.fixture
-def new(tmp_path):
-    return functools.partial(cases.tracker, tmp_path)
+pytestmark = pytest.mark.usefixtures("plots")
 
 
 def test_got10k_skips_first_hidden_and_nan_frames(new):

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from ltr.admin.arguments import true_or_false
 from pytracking.run_experiment import run_experiment
-from pytracking.run_tracker import true_or_false
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "pytracking"
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ltr.admin.errors import BadInput, BadValue, MissingFile, NotConfigured
-from pytracking.evaluation import Tracker, get_dataset, trackerlist
+from pytracking.evaluation import Tracker, get_dataset
 from pytracking.evaluation.data import Sequence
 from pytracking.evaluation.display import FigureDisplay, draw_objects
 
@@ -23,14 +23,6 @@ def parameters(tracker: Tracker, **values) -> Tracker:
 
     tracker.get_parameters = changed
     return tracker
-
-
-@pytest.mark.parametrize("run_id, folder", [(None, "default"), (3, "default_003"), (1234, "default_1234")])
-def test_result_folders(machine, run_id, folder):
-    tracker = Tracker("moving", "default", run_id, "Label")
-    assert tracker.results_dir == f"{machine.results_path}/moving/{folder}"
-    assert tracker.segmentation_dir == f"{machine.segmentation_path}/moving/{folder}"
-    assert tracker.tracker_class.__name__ == "Moving" and tracker.display_name == "Label" and tracker.visdom is None
 
 
 @pytest.mark.parametrize("name", ["nosuch", "no-such", "no.such", "12", "local"])
@@ -51,18 +43,6 @@ def test_tracker_package_without_class_is_named(machine, plugin_folder):
     (plugin_folder / "tracker" / "classless" / "__init__.py").write_text("")
     with pytest.raises(BadInput, match=r"classless/__init__\.py defines no get_tracker_class"):
         Tracker("classless", "default")
-
-
-@pytest.mark.parametrize("run_id", ["3", 1.0])
-def test_run_id_is_a_whole_number(machine, run_id):
-    with pytest.raises(TypeError, match="run_id must be a whole number"):
-        Tracker("moving", "default", run_id)
-
-
-@pytest.mark.parametrize("run_ids, expected", [(range(2), [0, 1]), (None, [None]), (4, [4]), (np.int64(4), [4])])
-def test_trackerlist(machine, run_ids, expected):
-    trackers = trackerlist("moving", "default", run_ids, "X")
-    assert [tracker.run_id for tracker in trackers] == expected and {t.display_name for t in trackers} == {"X"}
 
 
 def test_empty_results_path_is_named(machine):

@@ -209,6 +209,20 @@ def test_plugin_may_be_an_importable_package(machine, monkeypatch):
     assert str(package) in plugins.folders()
 
 
+@pytest.mark.parametrize("tracker, own", [("transt", True), ("moving", False)], ids=["shipped", "of another plug-in"])
+def test_plugin_adds_parameter_files_to_a_tracker_that_exists(machine, trees, tracker, own):
+    folder = trees.write_files(machine.root / "more", {
+        f"parameter/{tracker}/mine_{tracker}.py": "def parameters():\n    return 'mine'\n",
+        f"parameter/{tracker}/twice_{tracker}.py": f"from pytracking.parameter.{tracker}.mine_{tracker} import parameters\n",
+        "parameter/transt/transt50.py": "def parameters():\n    return 'hidden by the shipped file'\n"})
+    add_setting(machine.local, f"plugins = '{folder}'")
+    from pytracking.evaluation import Tracker
+    assert Tracker(tracker, f"twice_{tracker}").get_parameters() == "mine"
+    with pytest.raises(MissingFile, match=f"did you mean 'mine_{tracker}'"):
+        Tracker(tracker, f"mime_{tracker}").get_parameters()
+    assert not own or Tracker(tracker, "transt50").get_parameters() != "hidden by the shipped file"
+
+
 def test_plugin_that_does_not_exist_is_said_once(monkeypatch, caplog):
     monkeypatch.setenv("PYTRACKING_PLUGINS", os.pathsep.join(["/no/such/folder", "no_such_package", ""]))
     plugins.folders(), plugins.folders()

@@ -11,7 +11,7 @@ import pytest
 
 from ltr.admin.errors import BadInput, BadValue
 from pytracking.evaluation import Tracker, video_run, video_window
-from pytracking.evaluation.video import VideoWriter, open_source
+from pytracking.evaluation.video import VideoWriter, open_stream
 from pytracking.evaluation.video_window import BoxDrawing, VideoWindow
 from pytracking.run_video import run_video
 
@@ -30,7 +30,7 @@ def make_video(path, frames: int = 6) -> str:
 
 
 def read_all(place) -> list[np.ndarray]:
-    with open_source(place) as source:
+    with open_stream(place) as source:
         frames = []
         while (frame := source.read()) is not None:
             frames.append(frame)
@@ -72,7 +72,7 @@ def test_video_file_gives_rgb_frames(tmp_path, name):
     frames = read_all(make_video(tmp_path / name))
     assert len(frames) == 6 and frames[0].shape == (60, 80, 3)
     assert (np.abs(frames[3].astype(int) - (250, 0, 0)) < 12).all()
-    with open_source(str(tmp_path / name)) as source:
+    with open_stream(str(tmp_path / name)) as source:
         assert (source.total, source.fps, source.stem, source.live) == (6, 10, "a", False)
 
 
@@ -83,7 +83,7 @@ def test_folder_gives_its_images_in_natural_order(tmp_path, sub):
     for number in (9, 10, 100):
         cv2.imwrite(str(folder / f"f{number}.png"), np.full((4, 4, 3), number, np.uint8))
     assert [frame[0, 0, 0] for frame in read_all(tmp_path / "clip")] == [9, 10, 100]
-    assert open_source(tmp_path / "clip").stem == "clip"
+    assert open_stream(tmp_path / "clip").stem == "clip"
 
 
 def broken(path: Path, kind: str) -> str:
@@ -101,7 +101,7 @@ def broken(path: Path, kind: str) -> str:
 @pytest.mark.parametrize("kind, expected", [
     ("missing", "there is no video file or folder .*clip.mp4"), ("empty", "clip.mp4 is empty"),
     ("text", "clip.mp4 cannot be opened: it is damaged"), ("no index", "clip.mp4 cannot be opened: it is damaged"),
-    ("folder", "clip.mp4 holds no jpg or png images")])
+    ("folder", "clip.mp4 holds no images")])
 def test_what_is_no_video_is_named(machine, headless, kind, expected):
     with pytest.raises(BadInput, match=expected):
         run_video("moving", "default", broken(machine.root / "clip.mp4", kind), BOX)

@@ -44,7 +44,7 @@ def vot(workspace: Path, *arguments: str) -> str:
 
 
 @pytest.fixture
-def workspace(machine, tmp_path, monkeypatch) -> Path:
+def workspace(machine, trees, tmp_path, monkeypatch) -> Path:
     """Two rendered videos, and the tracker tiny/net: a small TransT with random weights."""
     pytest.importorskip("vot", reason='needs pip install "spot-tracking[vot]"')
     import torch
@@ -56,11 +56,7 @@ def workspace(machine, tmp_path, monkeypatch) -> Path:
     torch.manual_seed(0)
     net = transt_small()
     write_checkpoint(machine.network_path / "tiny.pth.tar", {"net": net.state_dict(), "constructor": net.constructor})
-    plugins = tmp_path / "plugins"
-    for name, text in PLUGIN.items():
-        (plugins / name).parent.mkdir(parents=True, exist_ok=True)
-        (plugins / name).write_text(text)
-    monkeypatch.setenv("PYTRACKING_PLUGINS", str(plugins))
+    monkeypatch.setenv("PYTRACKING_PLUGINS", str(trees.write_files(tmp_path / "plugins", PLUGIN)))
 
     ensure(tmp_path / "toy", seed=5, splits={"val": 2}, size=(160, 120), frames=(8, 9), workers=1)
     folder = tmp_path / "workspace"

@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spot_ext.labels.exploration import (
-    candidate_frames,
     coarse_box,
     draw_pair,
     draw_unlabelled,
@@ -20,6 +19,7 @@ from spot_ext.labels.exploration import (
     propagation_intervals,
 )
 from spot_ext.store import PathView
+from tests.support.labels import candidate_frames
 
 explored_sets = st.lists(st.integers(0, 60), min_size=1, max_size=12, unique=True).map(sorted).map(np.array)
 

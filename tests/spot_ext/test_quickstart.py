@@ -72,6 +72,32 @@ def test_full_supervision_is_one_row_more(configured, capsys):
     assert (configured / "networks/spot_quickstart_full.pth.tar").is_file()
 
 
+def test_quickstart_runs_with_another_network(configured, capsys):
+    short = [argument for name, value in SHORT.items() for argument in ("--set", f"{name}={value}")]
+    command.main(["quickstart", "--arch", "ocean", *short])
+    out = capsys.readouterr().out
+    table = json.loads(Path(out.strip().splitlines()[-1]).read_text())
+    assert table["settings"]["architecture"] == "ocean_small" and len(table["rows"]) == 3
+    assert "run_tracker.py ocean spot_ocean_quickstart" in out
+    assert (configured / "networks/spot_ocean_quickstart.pth.tar").is_file()
+
+
+@pytest.mark.parametrize("arguments, recipe", [([], "quickstart"), (["--arch", "transt"], "quickstart"),
+                                               (["--arch", "ocean"], "quickstart_ocean"),
+                                               (["--arch", "own"], "quickstart_own")])
+def test_quickstart_takes_the_recipe_of_the_network(configured, tmp_path, monkeypatch, arguments, recipe):
+    folder = tmp_path / "plugins/train_settings/spot"
+    folder.mkdir(parents=True)
+    (folder / "quickstart_own.py").write_text(
+        "from ltr.train_settings.spot import quickstart\nrun = quickstart.run\n"
+        "def config():\n    return quickstart.config().replace(architecture='transt_light')\n")
+    monkeypatch.setenv("PYTRACKING_PLUGINS", str(tmp_path / "plugins"))
+    asked = []
+    monkeypatch.setattr("ltr.run_training.run_training", lambda *arguments, **_options: asked.append(arguments))
+    command.main(["quickstart", *arguments])
+    assert asked == [("spot", recipe)]
+
+
 def test_published_network_tracks_with_the_usual_command(configured, capsys):
     run_training("spot", "quickstart", overrides=SHORT)
     from pytracking.run_tracker import run_tracker
@@ -103,7 +129,9 @@ def test_sample_writes_a_label_file(configured, tmp_path, capsys):
     (["sample", "trackingnet", "--split", "a"], "sets are numbers"),
     (["train", "quickstart", "--set", "k"], "NAME=VALUE"),
     (["train", "nothing"], "there is no recipe 'nothing'"),
-], ids=["data set", "folder", "split", "assignment", "recipe"])
+    (["quickstart", "--arch", "oceen"], "no quickstart with the network 'oceen', did you mean 'ocean'.*: transt, ocean"),
+    (["quickstart", "--arch", "full"], "no quickstart with the network 'full'"),
+], ids=["data set", "folder", "split", "assignment", "recipe", "network", "no network"])
 def test_bad_commands_are_sentences(configured, arguments, message):
     with pytest.raises(Exception, match=message) as raised:
         command.main(arguments)

@@ -1,5 +1,7 @@
 """The published recipes on tiny trees: the full-size network really trains, on the CPU."""
 
+import importlib
+
 import pytest
 import torch
 import torchvision
@@ -64,12 +66,34 @@ def test_variants_differ_where_they_should(name, k, epochs, decay, publish):
                           datasets=published.datasets) == published
 
 
-def test_full_supervision_differs_in_its_labels_only():
-    full = find_recipe("spot", "transt_full").config()
+@pytest.mark.parametrize(("module", "name", "sparse", "parameters"), [
+    ("spot", "transt_full", "transt_sparse", "transt.spot_transt_full"), ("spot", "ocean_full", "ocean_sparse", "ocean.ocean"),
+    ("ocean", "ocean", "ocean_sparse", "ocean.ocean")])
+def test_full_supervision_differs_in_its_labels_only(module, name, sparse, parameters):
+    full, sparse = find_recipe(module, name).config(), find_recipe("spot", sparse).config()
     assert (full.k, full.unlabelled) == (None, 0)
-    assert full.replace(k=3, unlabelled=24, publish="spot_transt") == transt_sparse.config()
-    from pytracking.parameter.transt import spot_transt_full
-    assert spot_transt_full.parameters().net.net_path == f"{full.publish}.pth.tar"
+    assert full.replace(k=3, unlabelled=24, publish=sparse.publish) == sparse
+    parameters = importlib.import_module(f"pytracking.parameter.{parameters}").parameters()
+    assert parameters.net.net_path == f"{full.publish}.pth.tar"
+
+
+@pytest.mark.parametrize(("variant", "k", "datasets", "epochs", "joins"), [
+    ("", 3, 3, 350, 70), ("_k2", 2, 3, 350, 70), ("_k5", 5, 3, 350, 70), ("_got10k", 3, 1, 300, 60)])
+def test_ocean_recipes_share_all_but_their_few_lines(variant, k, datasets, epochs, joins):
+    """Its own network, crops, window, threshold and optimiser; data and the rest are those of the first network's recipe."""
+    config, other = (find_recipe("spot", f"{name}_sparse{variant}").config() for name in ("ocean", "transt"))
+    assert (config.k, config.datasets, config.labelled, config.batch) == (other.k, other.datasets, other.labelled, other.batch)
+    assert (config.architecture, config.epochs, config.burn_in_epochs, config.publish) == \
+        ("ocean", epochs, 50, f"spot_ocean{variant}")
+    published = find_recipe("spot", "ocean_sparse").config()
+    assert config.replace(k=3, datasets=published.datasets, epochs=350, optim={"unfreeze_epoch": 70},
+                          publish="spot_ocean") == published
+    assert (config.k, len(config.datasets)) == (k, datasets)
+    assert (config.teacher.window_weight, config.teacher.iou_threshold, config.crops.search_size) == (0.30, 0.82, 255)
+    assert (config.optim.method, config.optim.schedule, config.optim.unfreeze_epoch, config.optim.max_grad_norm,
+            config.optim.weight_decay, config.optim.momentum) == ("sgd", "log", joins, 25.0, 1e-4, 0.9)
+    parameters = importlib.import_module(f"pytracking.parameter.ocean.{config.publish}").parameters()
+    assert parameters.net.net_path == f"{config.publish}.pth.tar"
 
 
 def test_quickstart_changes_what_it_must():

@@ -253,17 +253,17 @@ def test_an_existing_store_is_not_overwritten_by_accident(store):
     assert PseudoLabelStore.create(store.folder, entries(), replace=True).epochs() == [0]
 
 
-@pytest.mark.parametrize(("wanted", "sentence"), [
-    (entries(keys=((2, 8), (0,), (1, 15, 29))), "its path number 0 is 'video-0' path 0, 12 frames labelled on"),
-    (entries(lengths=(12, 6, 30)), "its path number 1 is"), (entries()[:2], "it has 3 object paths instead of 2"),
-    (entries(), None),
-], ids=["other key frames", "other length", "other number", "the same"])
-def test_required_paths(store, wanted, sentence):
+@pytest.mark.parametrize(("keys", "sentence"), [
+    (((2, 8), (0,), (1, 15, 29)), r"its path number 0 is 'video-0' path 0, labelled on \[2, 9\] instead of .* \[2, 8\]"),
+    (((2, 9), (0,)), "it has 3 object paths instead of 2"), (KEYS, None),
+], ids=["other key frames", "other number", "the same"])
+def test_required_labels(store, keys, sentence):
+    wanted = [((f"video-{i}", 0), ids) for i, ids in enumerate(keys)]
     if sentence is None:
-        store.require_paths(wanted)
+        store.require_labels(wanted)
     else:
         with pytest.raises(BadValue, match=sentence):
-            store.require_paths(wanted)
+            store.require_labels(wanted)
 
 
 @pytest.mark.parametrize(("entry", "sentence"), [

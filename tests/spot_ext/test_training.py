@@ -19,6 +19,11 @@ from spot_ext import recipe
 from spot_ext.config import CropConfig, DatasetConfig, OptimConfig, SparseConfig, TeacherConfig
 
 NETWORK = {"hidden_dim": 16, "nheads": 2, "dim_feedforward": 32, "width": 4, "template_sz": 32, "search_sz": 64}
+ARCHITECTURES = {"transt_small": {}, "ocean_small": {
+    "architecture": "ocean_small", "network": {"width": 4, "channels": 8, "depth": 1},
+    "crops": {"template_size": 63, "search_size": 127, "center_jitter": 2.0, "scale_jitter": 0.2}}}
+LATE_BACKBONE = {"method": "sgd", "lr": 5e-3, "lr_backbone": 5e-3, "schedule": "log", "unfreeze_epoch": 3,
+                 "max_grad_norm": 25.0}
 
 
 def tiny(tree: Path, **changes) -> SparseConfig:
@@ -65,10 +70,11 @@ def assert_same_end(one, other):
         assert a.explored_ids.tolist() == b.explored_ids.tolist() and a.boxes_xywh.tolist() == b.boxes_xywh.tolist()
 
 
-def test_both_stages_run_and_leave_their_files(settings, tree, capsys):
-    trainer = recipe.train(settings(), tiny(tree))
+@pytest.mark.parametrize(("name", "net_type"), [("transt_small", "TransT"), ("ocean_small", "Ocean")])
+def test_both_stages_run_and_leave_their_files(settings, tree, capsys, name, net_type):
+    trainer = recipe.train(settings(), tiny(tree, **ARCHITECTURES[name]))
     student = read_checkpoint(trainer.student_file(4))
-    assert student["epoch"] == 4 and student["recipe"]["k"] == 3 and student["net_type"] == "TransT"
+    assert student["epoch"] == 4 and student["recipe"]["k"] == 3 and student["net_type"] == net_type
     assert set(read_checkpoint(trainer.teacher_file(4))) == {"net", "net_type", "net_info", "constructor"}
     assert "iou_sup" in trainer.stats["train"] and len(trainer.stats["train"]["Loss/total"].history) == 4
     out = capsys.readouterr().out
@@ -136,6 +142,58 @@ def test_resumed_run_equals_an_uninterrupted_one(settings, tree, last):
     first = recipe.make_trainer(settings("parts"), tiny(tree))
     first.train(last, load_latest=True)
     assert_same_end(whole, recipe.train(settings("parts"), tiny(tree)))
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_backbone_joins_in_its_epoch_also_when_the_run_is_resumed_there(settings, tree, name):
+    """Weights and statistics stand still until epoch 3; a run resumed exactly there or after it equals an uninterrupted one."""
+    config = tiny(tree, **ARCHITECTURES[name], optim=LATE_BACKBONE, keep_every=1)
+    start = recipe.make_trainer(settings("start"), config).actor
+    started = {key: value.clone() for key, value in start.architecture.backbone(start.net).state_dict().items()}
+    prefix = next(key for key, _ in start.net.named_modules() if start.net.get_submodule(key)
+                  is start.architecture.backbone(start.net))
+    whole = recipe.train(settings("whole"), config)
+    learned = {epoch: weights(whole.student_file(epoch)) for epoch in (1, 2, 3, 4)}
+    for epoch, net in learned.items():
+        same = [torch.equal(value, net[f"{prefix}.{key}"]) for key, value in started.items() if value.is_floating_point()]
+        assert all(same) if epoch < 3 else not any(same), f"epoch {epoch}"
+    last_rates = whole.stats["train"]["LearningRate/group1"].history
+    assert last_rates == pytest.approx([1e-3, 5e-3 * 500 ** (-7 / 44), 5e-3 * 500 ** (-20 / 44), 5e-3 * 500 ** (-32 / 44)])
+    for last in (2, 3):
+        recipe.make_trainer(settings(f"parts{last}"), config).train(last, load_latest=True)
+        resumed = recipe.train(settings(f"parts{last}"), config)
+        assert_same_end(whole, resumed)
+        assert resumed.stats["train"]["LearningRate/group1"].history == last_rates
+
+
+def test_reference_lets_the_norms_of_a_frozen_backbone_move(settings, tree):
+    config = tiny(tree, optim=LATE_BACKBONE, epochs=2, iterations=1, reference={"moving_norms": True})
+    body = recipe.make_trainer(settings("start"), config).actor.net.backbone[0].body.state_dict()
+    trained = recipe.train(settings(), config).actor.net.backbone[0].body.state_dict()
+    moved = {key.rpartition(".")[2] for key, value in body.items() if not torch.equal(value, trained[key])}
+    assert moved == {"running_mean", "running_var", "num_batches_tracked"}
+
+
+def test_iterations_that_are_not_finite_are_skipped_and_counted_and_too_many_end_the_run(settings, tree):
+    def broken(run, every, **changes):
+        trainer = recipe.make_trainer(settings(run), tiny(tree, epochs=2, **changes))
+        objective, calls = trainer.actor.objective, []
+
+        def spoiled(*arguments):
+            losses = objective(*arguments)
+            calls.append(None)
+            return {**losses, "total": losses["total"] * (float("nan") if len(calls) % every == 0 else 1)}
+
+        trainer.actor.objective = spoiled
+        trainer.train(2, fail_safe=False)
+        return trainer
+
+    trainer = broken("some", 3)
+    assert trainer.stats["train"]["skipped"].history == pytest.approx([1 / 3, 1 / 3])
+    assert all(torch.isfinite(value).all() for value in weights(trainer.student_file(2)).values())
+    assert all(value == value for value in trainer.stats["train"]["Loss/total"].history)  # NaN is in no average
+    with pytest.raises(BadInput, match="not finite in 2 iterations in a row"):
+        broken("all", 1, optim={"max_nonfinite": 1})
 
 
 def test_labels_only_goes_on_without_a_teacher_forward(settings, tree):
@@ -208,8 +266,12 @@ def test_checkpoint_of_another_seed_is_refused(settings, tree):
     ({"iterations": "many"}, "expected a value of type int"),
     ({"k": "0"}, "give at least 1"),
     ({"network.widht": "3"}, "did you mean 'width'"),
+    ({"network.iou_head": "false"}, "no option 'iou_head'"),
     ({"architecture": "transt_smal"}, "did you mean 'transt_small'"),
-], ids=["name", "part", "type", "range", "network option", "network"])
+    ({"network.search_sz": "72"}, "crops.search_size is 64 px, but the network transt_small is made for 72 px: set "
+                                  "crops.search_size=72, or network.search_sz=64"),
+    ({"optim.method": "adam"}, "did you mean 'adamw'"),
+], ids=["name", "part", "type", "range", "network option", "IoU head", "network", "crop size", "optimiser"])
 def test_wrong_settings_are_sentences(settings, tree, overrides, message):
     with pytest.raises(BadValue, match=message):
         recipe.train(settings(**overrides), tiny(tree))

@@ -11,7 +11,13 @@ from ltr.models.backbone import base
 from ltr.models.backbone.pretrained import load_imagenet_weights
 from ltr.models.backbone.resnet import init_convolutions, residual_layer
 
-__all__ = ["OceanResNet", "UnpaddedResNet"]
+__all__ = ["OceanResNet", "UnpaddedResNet", "map_cells"]
+
+
+def map_cells(image_size: int) -> int:
+    """Cells on a side of the map of an image with sides of `image_size` px."""
+    pooled = ((image_size - 7) // 2) // 2 + 1
+    return (pooled - 3) // 2 + 1
 
 
 class UnpaddedResNet(base.Backbone):

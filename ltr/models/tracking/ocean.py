@@ -16,7 +16,7 @@ from torchvision.ops import deform_conv2d
 
 from ltr.admin.errors import BadValue, suggestion
 from ltr.admin.model_constructor import model_constructor
-from ltr.models.backbone.ocean_backbone import OceanResNet, UnpaddedResNet
+from ltr.models.backbone.ocean_backbone import OceanResNet, UnpaddedResNet, map_cells
 from ltr.models.folding import fold_norms
 from ltr.models.loss.transt_criterion import usable_device
 from ltr.models.neck.ocean_fusion import OceanFusion
@@ -24,7 +24,7 @@ from ltr.models.neck.ocean_fusion import OceanFusion
 __all__ = ["Ocean", "OceanSettings", "from_state_dict", "grid", "ocean_resnet50", "ocean_small"]
 
 STRIDE = 8  # px between neighbouring positions
-TEMPLATE_CELLS = 7  # the centre of the template's map that is compared
+TEMPLATE_CELLS = 7  # the centre of the template's map that is compared; 8 of a map with an even number
 _ENTRY = "connect_model.bbox_tower.0.weight"
 
 
@@ -190,6 +190,11 @@ def ocean_small(width: int = 12, channels: int = 48, depth: int = 2, template_sz
 
 
 def _build(chosen: OceanSettings) -> Ocean:
+    for name in ("template_sz", "search_sz"):
+        size = getattr(chosen, name)
+        if map_cells(size) < TEMPLATE_CELLS:
+            raise BadValue(f"{name}={size} is too small for Ocean: its map has {max(map_cells(size), 0)} cells on a side and "
+                           f"{TEMPLATE_CELLS} are compared; give at least 63")
     body = UnpaddedResNet(chosen.blocks, chosen.width, chosen.frozen_backbone_layers)
     backbone = OceanResNet(body, chosen.backbone_pretrained, chosen.backbone_weights)
     fusion = OceanFusion(chosen.channels, chosen.depth, chosen.iou_head)

@@ -28,6 +28,7 @@ class Look:
     contrast: float
     roundness: float  # shading of a rounded body, 0: flat
     softness: float  # pixels of blur of the coverage's edge
+    turn: float = 0.0  # how far the texture moves on from page to page, in widths: it turns and shows other sides
     radii: tuple[float, ...] = ()  # outline of a blob: distance from its middle by angle
 
 
@@ -149,7 +150,7 @@ def part_of(body: Body, box: np.ndarray) -> Body:
                 body.masks)
 
 
-def _body(extent: np.ndarray, outlines: np.ndarray, masks: np.ndarray, count: int = 80) -> Body:
+def _body(extent: np.ndarray, outlines: np.ndarray, masks: np.ndarray, count: int = 150) -> Body:
     side = masks.shape[1]
     inner = []
     for mask in masks:

@@ -14,6 +14,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import simplejpeg
+from PIL import Image
 
 from ltr.admin.array_file import open_arrays, write_arrays
 from ltr.admin.environment import find_env_settings
@@ -30,10 +31,11 @@ PHOTO_SIDE = 1200  # pixels of the longer side
 DRAWN_PHOTOS, DRAWN_CUTOUTS = 28, 66
 OUTLINE_POINTS = 128
 MASK_SIDE = 48
+HAIR = 0.025
 
 
 class Bank:
-    """Photographs and cut-outs by number. The geometry of all cut-outs is in memory, their pixels are decoded on demand."""
+    """Photographs and cut-outs by number, decoded on first use and kept: up to 400 MB a process when all have been used."""
 
     def __init__(self, arrays: dict[str, np.ndarray], info: dict):
         self._arrays = arrays
@@ -41,6 +43,7 @@ class Bank:
         self.photo_names: list[str] = info["photos"]
         self.cutout_names: list[str] = info["cutouts"]
         self.sources: list[str] = info["sources"]
+        self.licences: dict[str, str] = info["licences"]  # of each package
         self.pages = arrays["pages"]  # (C,) pages of each cut-out
         self.first_page = np.concatenate([[0], np.cumsum(self.pages)])
         self.standing = arrays["standing"].astype(bool)  # (C,)
@@ -49,8 +52,8 @@ class Bank:
         self.masks = arrays["masks"]  # (pages in all, MASK_SIDE, MASK_SIDE) uint8
         self.is_photo = np.array([not name.startswith("drawn/") for name in self.photo_names])
         self.is_photo_cutout = np.array([not name.startswith("drawn/") for name in self.cutout_names])
-        self.photo = functools.lru_cache(maxsize=6)(self._photo)
-        self.cutout_page = functools.lru_cache(maxsize=48)(self._cutout_page)
+        self.photo = functools.lru_cache(maxsize=None)(self._photo)
+        self.cutout_page = functools.lru_cache(maxsize=None)(self._cutout_page)
 
     def _photo(self, number: int) -> np.ndarray:
         """(H, W, 3) uint8 RGB."""
@@ -95,7 +98,7 @@ def write_bank(sources: tuple[str, ...], file: Path) -> Bank:
 
 def fingerprint_of(sources: tuple[str, ...]) -> str:
     """Eight hexadecimal digits of the version and of every file's name and content."""
-    digest = hashlib.sha256(f"{VERSION} {' '.join(sources)}".encode())
+    digest = hashlib.sha256(f"{VERSION} {DRAWN_PHOTOS} {DRAWN_CUTOUTS} {' '.join(sources)}".encode())
     for kind in ("photos", "cutouts"):
         for source, path in pictures.all_files(sources, kind):
             digest.update(f"{kind} {source} {path.name}".encode() + hashlib.sha256(path.read_bytes()).digest())
@@ -129,18 +132,23 @@ def collect(sources: tuple[str, ...], fingerprint: str) -> tuple[dict[str, np.nd
                "outlines": np.stack([outline(page[..., 3]) for page in pages]),
                "masks": np.stack([cv2.resize(page[..., 3], (MASK_SIDE, MASK_SIDE), interpolation=cv2.INTER_AREA)
                                   for page in pages])}
-    return arrays, {"fingerprint": fingerprint, "sources": list(sources), "photos": [name for name, _ in photos],
+    return arrays, {"fingerprint": fingerprint, "sources": list(sources),
+                    "licences": pictures.licences(sources), "photos": [name for name, _ in photos],
                     "cutouts": [f"{cut.source}/{cut.name}" for cut in cuts]}
 
 
 def outline(coverage: np.ndarray) -> np.ndarray:
     """`OUTLINE_POINTS` points (n, 2) float32 around what a coverage image (h, w) shows, in shares of width and height.
 
-    Half of them are spread over the contours of all pieces, half over the convex hull, whose corners decide the box.
+    Half of them are spread over the contours of all pieces, half over the convex hull, whose corners decide the box. Parts
+    narrower than `HAIR` of the size, such as strings and antennae, do not count: they are lost in a small picture.
     """
     height, width = coverage.shape
     finer = cv2.resize(coverage, (2 * width, 2 * height), interpolation=cv2.INTER_LINEAR)
-    pieces, _ = cv2.findContours((finer > 127).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    mask = (finer > 127).astype(np.uint8)
+    side = max(3, round(HAIR * float(np.sqrt(mask.size))))
+    sturdy = cv2.morphologyEx(mask, cv2.MORPH_OPEN, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)))
+    pieces, _ = cv2.findContours(sturdy if sturdy.any() else mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     if not pieces:
         raise BadInput("scenes: a cut-out shows nothing")
     around = np.concatenate(pieces)[:, 0].astype(np.float32)
@@ -158,12 +166,19 @@ def _png(image: np.ndarray) -> np.ndarray:
 
 
 def _read_photo(path: Path) -> np.ndarray:
-    image = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_COLOR)
-    if image is None:
-        raise BadInput(f"scenes: '{path}' cannot be decoded; install its package anew")
+    try:
+        with Image.open(path) as opened:
+            image = _without_bands(np.asarray(opened.convert("RGB")))
+    except OSError as error:
+        raise BadInput(f"scenes: '{path}' cannot be decoded ({error}); install its package anew") from error
     scale = min(1.0, PHOTO_SIDE / max(image.shape[:2]))
-    image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else image
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+    return cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else image
+
+
+def _without_bands(image: np.ndarray) -> np.ndarray:
+    """Cut off black rows above and below."""
+    lit = np.flatnonzero(image.max((1, 2)) > 24)
+    return image[lit[0]:lit[-1] + 1] if len(lit) else image
 
 
 def _drawn_photo(number: int) -> tuple[str, np.ndarray]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.interpolate import CubicSpline
 
 
 def course(draw: np.random.Generator, frames: int, period: float, low: float, high: float, dims: int = 1) -> np.ndarray:
@@ -14,7 +13,20 @@ def course(draw: np.random.Generator, frames: int, period: float, low: float, hi
     times = np.linspace(-period * draw.random(), frames + period, knots)
     times[1:-1] += draw.uniform(-0.3, 0.3, knots - 2) * (times[1] - times[0])
     values = draw.uniform(low, high, (knots, dims))
-    return np.clip(CubicSpline(times, values)(np.arange(frames)), low, high)
+    return np.clip(_spline(times, values, frames), low, high)
+
+
+def _spline(times: np.ndarray, values: np.ndarray, frames: int) -> np.ndarray:
+    """Values (K, D) at the knots, joined by cubics with continuous slopes (Catmull-Rom), at 0..frames-1."""
+    slopes = np.empty_like(values)
+    slopes[1:-1] = (values[2:] - values[:-2]) / (times[2:] - times[:-2])[:, None]
+    slopes[0], slopes[-1] = slopes[1], slopes[-2]
+    at = np.arange(frames)
+    left = np.clip(np.searchsorted(times, at, side="right") - 1, 0, len(times) - 2)
+    span = (times[left + 1] - times[left])[:, None]
+    u = (at - times[left])[:, None] / span
+    return ((1 + 2 * u) * (1 - u) ** 2 * values[left] + u * (1 - u) ** 2 * span * slopes[left]
+            + u * u * (3 - 2 * u) * values[left + 1] + u * u * (u - 1) * span * slopes[left + 1])
 
 
 def walk(draw: np.random.Generator, frames: int, period: float, step: float, dims: int = 2) -> np.ndarray:
@@ -31,11 +43,12 @@ def tremor(draw: np.random.Generator, frames: int, strength: float, dims: int = 
 
 
 def fold(path: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
-    """Reflect a path (T, 2) at the sides of a box, softly: it slows down before it turns."""
+    """Reflect a path (T, 2) at the sides of a box, and round off where it turned."""
     reach = np.maximum(high - low, 1e-6)
-    phase = (path - low) / reach
-    inside = 0.5 - 0.5 * np.cos(np.pi * phase)  # a mirror that does not jerk
-    return low + reach * inside
+    phase = np.mod((path - low) / reach, 2)
+    inside = np.pad(1 - np.abs(1 - phase), ((4, 4), (0, 0)), mode="edge")
+    weights = np.array([1, 3, 6, 8, 9, 8, 6, 3, 1]) / 45
+    return low + reach * sum(weight * inside[i:i + len(path)] for i, weight in enumerate(weights))
 
 
 def bump(frames: int, centre: float, half: float) -> np.ndarray:

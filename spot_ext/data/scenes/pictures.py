@@ -57,24 +57,24 @@ _STAMPS = tuple(f"stamps/{folder}/*.png" for folder in (
 
 SOURCES: dict[str, tuple[Source, ...]] = {
     "wheels": (
-        Source("scikit-image", "BSD-3-Clause, pictures public domain or CC0 (its data/README)", "skimage", tuple(
+        Source("scikit-image", "pictures CC0, public domain or no known copyright (skimage.data's docs)", "skimage", tuple(
             f"data/{name}" for name in (
                 "astronaut.png", "brick.png", "camera.png", "chelsea.png", "coffee.png", "coins.png", "grass.png", "gravel.png",
-                "hubble_deep_field.jpg", "ihc.png", "moon.png", "motorcycle_left.png", "motorcycle_right.png", "retina.jpg",
-                "rocket.jpg"))),
-        Source("scikit-learn", "BSD-3-Clause, pictures CC-BY (its datasets/images/README)", "sklearn",
+                "hubble_deep_field.jpg", "ihc.png", "retina.jpg", "rocket.jpg"))),
+        Source("scikit-learn", "pictures CC-BY-2.0 (sklearn/datasets/images/README.txt)", "sklearn",
                ("datasets/images/*.jpg",)),
-        Source("matplotlib", "PSF-based, pictures public domain", "matplotlib", ("mpl-data/sample_data/grace_hopper.jpg",))),
+        Source("matplotlib", "portrait by the US Navy, public domain", "matplotlib",
+               ("mpl-data/sample_data/grace_hopper.jpg",))),
     "tuxpaint": (
         Source("tuxpaint-stamps-default", "GPL-2+", "usr/share/tuxpaint", (), _STAMPS, debian=True),
         Source("tuxpaint-data", "GPL-2+", "usr/share/tuxpaint",
                ("templates/*.jpg", "starters/reef-back.png", "starters/skyline-sf-dusk-back.jpeg"), debian=True)),
     "wallpapers": (
         Source("mate-backgrounds", "GPL-2+", "usr/share/backgrounds/mate", ("nature/*.jpg",), debian=True),
-        Source("plasma-workspace-wallpapers", "GPL-2+", "usr/share/wallpapers", tuple(
-            f"{name}/contents/images/*" for name in (
-                "BytheWater", "ColdRipple", "ColorfulCups", "DarkestHour", "EveningGlow", "FallenLeaf", "Grey", "Kite",
-                "OneStandsOut", "Path", "summer_1am", "Volna")), debian=True)),
+        Source("plasma-workspace-wallpapers", "LGPL-3, Volna CC-BY-SA-4.0 (metadata.json beside each); Debian: GPL-2+",
+               "usr/share/wallpapers", tuple(f"{name}/contents/images/*" for name in (
+                   "BytheWater", "ColdRipple", "ColorfulCups", "DarkestHour", "EveningGlow", "FallenLeaf", "Grey", "Kite",
+                   "OneStandsOut", "Path", "summer_1am", "Volna")), debian=True)),
     "drawn": ()}  # the backgrounds and things of spot_ext.data.toy: always there
 
 
@@ -104,6 +104,11 @@ def files(source: Source, kind: str) -> list[Path]:
         matches = sorted(folder.glob(pattern))
         found += [min(matches, key=_off_size)] if pattern.endswith("images/*") and matches else matches
     return found
+
+
+def licences(names: Sequence[str]) -> dict[str, str]:
+    """Licence of each package of these sources, as its own files state it: for the card of a model trained on them."""
+    return {source.package: source.licence for name in names for source in SOURCES[name]}
 
 
 def _off_size(path: Path) -> tuple[int, str]:

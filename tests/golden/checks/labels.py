@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 
 from spot_ext.labels import exploration, result_file
-from spot_ext.labels.exploration import candidate_frames, coarse_box, draw_unlabelled, inner_distance, neighbours, p_propagate
+from spot_ext.labels.exploration import coarse_box, draw_unlabelled, inner_distance, neighbours, p_propagate
 from spot_ext.labels.key_frames import base_frame, candidates, walk_back_to_human_box, windows
 from spot_ext.store import PathView, PseudoLabelStore
 from tests.golden.checks.places import temporary_folder
 from tests.golden.comparison import GEOMETRY, Comparison, check
 from tests.golden.folder import Golden
+from tests.support.labels import candidate_frames
 
 DRAWS = 60  # of each case, that must lie in the reference's population
 

@@ -1,24 +1,26 @@
-"""Ground truth, results and trackers of the tests of `pytracking.analysis`, contract rows included."""
+"""Ground truth, results and trackers to analyse."""
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
+import matplotlib as mpl
 import numpy as np
+import pytest
 
 from pytracking.analysis import plot_results
+from pytracking.evaluation import environment
+
+mpl.use("Agg")
 
 G = np.tile([10.0, 10, 20, 20], (10, 1))
 P = np.array([[10, 10, 20, 20]] + [[15, 10, 20, 20]] * 9)
 ALL = ("success", "prec", "norm_prec")
 HALF = np.arange(10) < 5
 SHOWN = np.ones(10, bool)
-
-
-def settings(folder: Path) -> SimpleNamespace:
-    """What `env_settings()` tells the analysis."""
-    return SimpleNamespace(result_plot_path=f"{folder}/plots/", got_reports_path=f"{folder}/got")
 
 
 def tracker(folder: Path, results, label=None, name="toy", run_id=None, param="p", delimiter="\t", scores=None, fmt="%d"):
@@ -43,3 +45,18 @@ def scores(one, sequence, **kwargs) -> list[float]:
     """The row of `print_results` of one tracker on one sequence, rounded."""
     table = plot_results.print_results([one], [sequence], "r", plot_types=ALL, force_evaluation=True, verbose=False, **kwargs)
     return [round(value, 2) for value in next(iter(table.values())).values()]
+
+
+@pytest.fixture
+def plots(tmp_path, monkeypatch) -> Iterator[Path]:
+    """Where reports go; `env_settings()` says so. Figures that a test kept from being saved are closed."""
+    settings = SimpleNamespace(result_plot_path=f"{tmp_path}/plots/", got_reports_path=f"{tmp_path}/got")
+    monkeypatch.setattr(environment, "env_settings", lambda: settings)
+    yield tmp_path / "plots"
+    mpl.pyplot.close("all")
+
+
+@pytest.fixture
+def new(tmp_path, plots) -> Callable[..., SimpleNamespace]:
+    """`tracker` under tmp_path: `new({"s1": boxes}, "Label")`."""
+    return functools.partial(tracker, tmp_path)

@@ -1,1 +1,0 @@
-"""Losses of the method that no single network owns."""
