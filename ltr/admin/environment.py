@@ -29,9 +29,8 @@ _PATHS = (  # of data sets, in the order in which the file lists them
     ("trackingnet_dir", "TrackingNet: the folder that holds TRAIN_0, TRAIN_1, ..."),
     ("coco_dir", "COCO: the folder that holds annotations/ and images/"),
     ("lvis_dir", ""), ("sbd_dir", ""), ("imagenet_dir", ""), ("imagenetdet_dir", ""), ("ecssd_dir", ""),
-    ("hkuis_dir", ""), ("msra10k_dir", ""), ("davis_dir", ""),
-    ("davis16_dir", ""), ("davis_testdev_dir", ""), ("youtubevos_dir", ""),
-    ("lasot_candidate_matching_dataset_path", ""),
+    ("hkuis_dir", ""), ("msra10k_dir", ""), ("davis_dir", ""), ("youtubevos_dir", ""),
+    ("lasot_candidate_matching_dataset_path", ""), ("davis16_dir", ""), ("davis_testdev_dir", ""),
     ("folder_dir", "your own videos: one sub-folder of images each, see ltr/dataset/video_folder.py"),
     ("data_specs_dir", "split lists, e.g. ltr/data_specs of a pytracking checkout"),
 )
