@@ -29,8 +29,8 @@ def network_candidates(net_path: str | os.PathLike) -> list[Path]:
         listed = " or ".join(f"'{place}'" for place in places) or "any folder (network_path is empty)"
         raise NetworkNotFound(
             f"Failed to load network '{net_path}': there is no {listed} - put the file there, change network_path in "
-            f"{local_file()}, or train it (`python ltr/run_training.py spot transt_sparse` writes spot_transt.pth.tar, "
-            "`python ltr/run_training.py spot quickstart`, in minutes and without data, spot_quickstart.pth.tar)")
+            f"{local_file()}, or train it (`python ltr/run_training.py spot transt_sparse` writes spot_transt.pth.tar, `… spot "
+            "ocean_sparse` spot_ocean.pth.tar, and `… spot quickstart`, in minutes and without data, spot_quickstart.pth.tar)")
     return found
 
 

@@ -1,4 +1,8 @@
-"""The light TransT that comes with this package: real time on one CPU core, nothing to download or configure."""
+"""The light TransT: real time on one CPU core.
+
+Its weights are not in the repository yet; `python ltr/run_training.py spot transt_light` trains them, and
+`ltr.admin.loading.convert_checkpoint` writes them to `SHIPPED`, where they are found without configuration.
+"""
 
 import os
 from pathlib import Path
