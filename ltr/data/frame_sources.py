@@ -66,22 +66,29 @@ class ImageFiles(FrameSource):
 
 
 def open_source(place: str | os.PathLike) -> FrameSource:
-    """The frames in `place`: a folder of images, or one that holds a packed file, or a video file or tar archive itself.
+    """The frames in `place`: a folder of images, or one that holds a packed file, or a video file or tar archive itself, or a
+    folder inside an archive.
     """
     place = Path(place)
-    packed = place if place.is_file() else find_packed(place)
+    packed = place if place.is_file() or _archive_around(place) else find_packed(place)
     if packed is None:
         images = images_in(place) if place.is_dir() else []
         if not images:
             raise MissingFile(f"{place} holds neither images nor frames.tar nor video.mp4; correct the path")
         return ImageFiles(images)
-    if packed.suffix.lower() == ".tar":
+    archive = packed if packed.suffix.lower() == ".tar" else _archive_around(packed)
+    if archive is not None:
         from ltr.data.tar_frames import TarFrames
-        return TarFrames(packed)
+        return TarFrames(archive, None if archive == packed else packed.relative_to(archive).as_posix())
     if packed.suffix.lower() in VIDEO_SUFFIXES:
         from ltr.data.video_file import VideoFile
         return VideoFile(packed)
     raise BadValue(f"{packed} is neither a tar archive nor a video ({', '.join(VIDEO_SUFFIXES)}); convert it")
+
+
+def _archive_around(place: Path) -> Path | None:
+    """The archive that a folder such as `shard-000.tar/name` is in."""
+    return next((above for above in place.parents if above.suffix.lower() == ".tar" and above.is_file()), None)
 
 
 def find_packed(folder: Path) -> Path | None:
@@ -94,6 +101,17 @@ def find_packed(folder: Path) -> Path | None:
         for place in places:
             if place.is_file():
                 return place
+    return _in_shards(folder)
+
+
+def _in_shards(folder: Path) -> Path | None:
+    """`<shard>/<name>` for the archive `shard*.tar`, up to two folders above, that holds the images of `folder`."""
+    for above in list(folder.parents)[:2]:
+        shards = sorted(above.glob("shard*.tar"))
+        if shards:
+            from ltr.data.tar_frames import folders_in
+            name = folder.relative_to(above).as_posix()
+            return next((shard / name for shard in shards if name in folders_in(shard)), None)
     return None
 
 

@@ -6,6 +6,7 @@ such archives, goes through them from front to back and offers no frame by numbe
 
 from __future__ import annotations
 
+import functools
 import io
 import os
 import tarfile
@@ -19,10 +20,11 @@ from ltr.data.image_loader import decode_image
 
 
 class TarFrames(FrameSource):
-    """The images of an uncompressed tar archive, ordered by the numbers in their names."""
+    """The images of an uncompressed tar archive, or of one `folder` in it, ordered by the numbers in their names."""
 
-    def __init__(self, path: str | os.PathLike):
+    def __init__(self, path: str | os.PathLike, folder: str | None = None):
         self.path = Path(path)
+        self.folder = folder
         self._members: list[tuple[str, int, int]] | None = None  # name, place, size
         self._file: io.FileIO | None = None
 
@@ -49,8 +51,17 @@ class TarFrames(FrameSource):
 
     def _table(self) -> list[tuple[str, int, int]]:
         if self._members is None:
-            self._members = _contents(self.path)
+            self._members = _contents(self.path) if self.folder is None else folders_in(self.path).get(self.folder, [])
         return self._members
+
+
+@functools.lru_cache(maxsize=64)
+def folders_in(shard: Path) -> dict[str, list[tuple[str, int, int]]]:
+    """The images of every folder in an archive, read once per process: name, place and size of each, in order."""
+    folders: dict[str, list[tuple[str, int, int]]] = {}
+    for member in _contents(shard):
+        folders.setdefault(os.path.dirname(member[0]).removeprefix("./"), []).append(member)
+    return folders
 
 
 def _contents(path: Path) -> list[tuple[str, int, int]]:

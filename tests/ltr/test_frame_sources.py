@@ -105,6 +105,19 @@ def damaged_video(folder):
     return folder / "a.mp4"
 
 
+@pytest.mark.parametrize("layout", ["{}", "frames/{}"], ids=["beside", "one folder above"])
+def test_one_shard_holds_many_sequences(tmp_path, layout):
+    names = [f"{layout.format(video)}/{i}.png" for video in ("a", "b") for i in range(12)]
+    write_tar(tmp_path / "shard-000.tar", names[:12])
+    write_tar(tmp_path / "shard-001.tar", names[12:])
+    for video in ("a", "b"):
+        source = open_source(tmp_path / layout.format(video))
+        assert len(source) == 12 and np.array_equal(source.read(10), picture(10))
+        assert np.array_equal(pickle.loads(pickle.dumps(source)).read(3), picture(3))
+    with pytest.raises(MissingFile, match="c holds neither"):
+        open_source(tmp_path / layout.format("c"))
+
+
 def cut_archive(folder):
     write_tar(folder / "a.tar", ["0.png", "1.png"])
     os.truncate(folder / "a.tar", 560)
