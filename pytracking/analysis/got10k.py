@@ -72,7 +72,7 @@ def got10k_table(
         dataset = [seq for seq in dataset if all(_box_files(tracker, seq) for tracker in trackers)]
     if not len(dataset) or not groups:
         raise BadValue("GOT-10k scores need at least one tracker and one sequence with results; run the trackers first")
-    truths = [_read_truth(seq) for seq in dataset]
+    truths = [read_truth(seq) for seq in dataset]
     unknown = [truth.name for truth in truths if truth.image_wh is None]
     if unknown:
         logger.warning("The image size of %d sequence(s) is unknown, %s for one: boxes are not cut to the image there",
@@ -130,7 +130,8 @@ class _Truth:
     image_wh: tuple[int, int] | None
 
 
-def _read_truth(seq: Any) -> _Truth:
+def read_truth(seq: Any) -> _Truth:
+    """The ground truth of a sequence as GOT-10k scores it; BadValue when its boxes are hidden."""
     boxes = np.asarray(seq.ground_truth_rect, dtype=float)
     if boxes.ndim != 2 or len(boxes) < 2:
         raise BadValue(f"Sequence '{seq.name}' has {len(boxes)} ground-truth row(s), but average overlap needs all "

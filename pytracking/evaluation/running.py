@@ -149,8 +149,8 @@ def _run_in_workers(jobs: list[tuple[Sequence, Tracker]], debug, threads: int, v
     context = multiprocessing.get_context("spawn")  # CUDA does not survive a fork
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # for the workers: threads that wait must not spin on full cores
     counter = context.Value("i", 0)
-    torch_threads = max(1, _usable_cores() // threads)
-    pool = ProcessPoolExecutor(threads, mp_context=context, initializer=_start_worker,
+    torch_threads = max(1, usable_cores() // threads)
+    pool = ProcessPoolExecutor(threads, mp_context=context, initializer=start_worker,
                                initargs=(counter, torch_threads, plugins.folders(), _log.getEffectiveLevel()))
     others = set(multiprocessing.active_children())
     try:
@@ -172,12 +172,12 @@ def _run_in_workers(jobs: list[tuple[Sequence, Tracker]], debug, threads: int, v
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _usable_cores() -> int:
+def usable_cores() -> int:
     """Cores this process may use, which in a container or a batch job are fewer than the machine has."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _start_worker(counter, torch_threads: int, plugin_folders: list[str], log_level: int) -> None:
+def start_worker(counter, torch_threads: int, plugin_folders: list[str], log_level: int) -> None:
     """Set up a worker: plug-ins before any tracker is unpickled, its share of the cores, its GPU."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the parent ends the workers
     show_messages(log_level)

@@ -9,7 +9,7 @@ import torch
 
 from ltr.admin.errors import BadInput, BadValue
 from pytracking.analysis.extract_results import calc_seq_err_robust
-from pytracking.analysis.got10k import _read_truth, overlap_in_image
+from pytracking.analysis.got10k import overlap_in_image, read_truth
 from pytracking.analysis.result_files import ground_truth
 from pytracking.evaluation.data import Sequence as Video
 
@@ -23,7 +23,7 @@ def sequence_part(metric: str, boxes_xywh: np.ndarray, seq: Video) -> Part:
     """What `seq` adds to the data set's AUC (mean over sequences) or AO (mean over frames), in percent."""
     try:
         if metric == "ao":
-            truth = _read_truth(seq)
+            truth = read_truth(seq)
             overlaps = overlap_in_image(boxes_xywh[truth.counted], truth.boxes_xywh[truth.counted], truth.image_wh)
             return 100 * float(overlaps.sum()), float(len(overlaps))
         boxes_N4 = ground_truth(seq)

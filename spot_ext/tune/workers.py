@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 from collections.abc import Iterator, Sequence
@@ -41,9 +42,9 @@ class Workers:
         if count > 1:
             context = multiprocessing.get_context("spawn")  # CUDA does not survive a fork
             os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-            shared = (context.Value("i", 0), max(1, running._usable_cores() // count), plugins.folders(),
-                      running._log.getEffectiveLevel())
-            self.pools = [ProcessPoolExecutor(1, context, running._start_worker, shared) for _ in range(count)]
+            shared = (context.Value("i", 0), max(1, running.usable_cores() // count), plugins.folders(),
+                      logging.getLogger().getEffectiveLevel())
+            self.pools = [ProcessPoolExecutor(1, context, running.start_worker, shared) for _ in range(count)]
 
     def run(self, jobs: Sequence[Job]) -> Iterator[tuple[Job, list[Part]]]:
         """Each job with the scores of its trials, as they come in."""
