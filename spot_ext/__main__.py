@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import sys
 from pathlib import Path
 
 from ltr.admin.errors import BadInput, BadValue, run_script, suggestion
+from spot_ext.verbs import add_verb
 
 DATASETS = {"lasot": "Lasot", "got10k": "Got10k", "trackingnet": "TrackingNet", "folder": "VideoFolder"}
+COMMANDS: tuple[str, ...] = ()  # modules that declare more verbs, see `spot_ext.verbs`
 
 
 def main(arguments: list[str] | None = None) -> int | None:
@@ -23,19 +26,14 @@ def main(arguments: list[str] | None = None) -> int | None:
     _add_check(verbs)
     _add_export_onnx(verbs)
     _add_tune(verbs)
+    for module in COMMANDS:
+        importlib.import_module(module).add_to(verbs)
     options = parser.parse_args(arguments)
     return options.run(options)
 
 
-def _verb(verbs, name: str, run, text: str, example: str) -> argparse.ArgumentParser:
-    parser = verbs.add_parser(name, help=text, description=text, epilog=f"example:  python -m spot_ext {example}",
-                              formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.set_defaults(run=run)
-    return parser
-
-
 def _add_quickstart(verbs) -> None:
-    parser = _verb(verbs, "quickstart", lambda options: _train(_quickstart_recipe(options.arch), options),
+    parser = add_verb(verbs, "quickstart", lambda options: _train(_quickstart_recipe(options.arch), options),
                    "Train and evaluate on the embedded videos in minutes.", "quickstart --seed 1")
     parser.add_argument("--arch", metavar="NAME", help="network, instead of the recipe quickstart's; an unknown one lists them")
     parser.add_argument("--seed", type=int, default=0)
@@ -54,7 +52,7 @@ def _quickstart_recipe(arch: str | None) -> str:
 
 
 def _add_train(verbs) -> None:
-    parser = _verb(verbs, "train", lambda options: _train(options.recipe, options),
+    parser = add_verb(verbs, "train", lambda options: _train(options.recipe, options),
                    "Run a recipe of ltr/train_settings/spot.", "train quickstart --set k=5")
     parser.add_argument("recipe")
     parser.add_argument("--seed", type=int, default=0)
@@ -67,7 +65,7 @@ def _train(recipe: str, options) -> None:
 
 
 def _add_sample(verbs) -> None:
-    parser = _verb(verbs, "sample", _sample, "Choose which frames of a data set get a box, and write the label file.",
+    parser = add_verb(verbs, "sample", _sample, "Choose which frames of a data set get a box, and write the label file.",
                    "sample got10k --root data/got10k/train --k 3 --seed 0 --out labels")
     parser.add_argument("dataset", help=f"one of {', '.join(DATASETS)}")
     parser.add_argument("--root", type=Path, help="folder of the data set; default: the one in ltr/admin/local.py")
@@ -108,7 +106,7 @@ def _set_id(text: str) -> int:
 
 
 def _add_toy(verbs) -> None:
-    parser = _verb(verbs, "toy", _toy, "Render the embedded videos, a GOT-10k tree.", "toy --out videos")
+    parser = add_verb(verbs, "toy", _toy, "Render the embedded videos, a GOT-10k tree.", "toy --out videos")
     parser.add_argument("--out", type=Path, help="folder; default: toy_path in pytracking/evaluation/local.py")
 
 
@@ -123,7 +121,7 @@ def _toy(options) -> None:
 
 
 def _add_scenes(verbs) -> None:
-    parser = _verb(verbs, "scenes", _scenes,
+    parser = add_verb(verbs, "scenes", _scenes,
                    "Render training videos of photographed things to look at: a GOT-10k tree, a sheet of frames, or both.",
                    "scenes --out scenes --count 12")
     parser.add_argument("--out", type=Path, help="folder for the videos, and for the sheet contact_sheet.png")
@@ -143,7 +141,7 @@ def _scenes(options) -> None:
 
 
 def _add_check(verbs) -> None:
-    parser = _verb(verbs, "check", _check,
+    parser = add_verb(verbs, "check", _check,
                    "Look for missing and unreadable frames and wrong boxes in a data set. "
                    "Exit status: 0 nothing found, 1 problems found, 2 it could not be checked.",
                    "check got10k data/got10k --json report.json")
@@ -172,7 +170,7 @@ def _check(options) -> int:
 
 
 def _add_export_onnx(verbs) -> None:
-    parser = _verb(verbs, "export-onnx", _export_onnx,
+    parser = add_verb(verbs, "export-onnx", _export_onnx,
                    "Write a network as ONNX graphs: template.onnx, track.onnx and network.json.",
                    "export-onnx spot_quickstart.pth.tar onnx")
     parser.add_argument("network", metavar="NET", help="checkpoint, or a name in network_path of local.py; `light`: the one "
@@ -187,7 +185,7 @@ def _export_onnx(options) -> None:
 
 
 def _add_tune(verbs) -> None:
-    parser = _verb(verbs, "tune", _tune,
+    parser = add_verb(verbs, "tune", _tune,
                    "Search the tracking parameters of a parameter file on a validation set. The same command goes on where an "
                    "interrupted one was, and with a larger --trials continues a finished one.",
                    "tune TRACKER PARAM --dataset got10k_val --metric ao --trials 60 --workers 4")

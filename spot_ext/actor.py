@@ -41,7 +41,7 @@ class StudentInput:
 
     searches: Tensor  # (B, 3, S, S) normalised
     templates: Tensor  # (B, 3, T, T) normalised
-    boxes_cxcywh: Tensor  # (B, 4) normalised by S
+    boxes_cxcywh: Tensor  # (B, 4) normalised by S; all zero where the template's target is not in the search crop
 
 
 class SparseActor(BaseActor):
@@ -105,9 +105,13 @@ class SparseActor(BaseActor):
     def _labelled(self, batch: PairBatch, generator: torch.Generator) -> StudentInput:
         draws = augment.draw_pairs(len(batch), self.config.augment, generator)
         size = batch.searches.shape[-1]
-        return StudentInput(self._prepare(batch.searches, draws.search_factors, draws.grey),
-                            self._prepare(batch.templates, draws.template_factors, draws.grey),
-                            _to_cxcywh(batch.boxes_xywh / size))
+        boxes = _to_cxcywh(batch.boxes_xywh / size)
+        templates = self._prepare(batch.templates, draws.template_factors, draws.grey)
+        if self.config.absent_share > 0:
+            absent = draw_absent(batch.paths, self.config.absent_share, generator)
+            boxes = boxes.masked_fill(absent[:, None], 0)
+            templates = torch.where(absent[:, None, None, None], templates.roll(1, 0), templates)
+        return StudentInput(self._prepare(batch.searches, draws.search_factors, draws.grey), templates, boxes)
 
     def _unlabelled(self, batch: TripletBatch, pseudo: PseudoLabels, generator: torch.Generator) -> StudentInput:
         slots = refill(pseudo.accepted, self.config.teacher.max_repeats)
@@ -137,6 +141,15 @@ def _clip(boxes_xywh: Tensor, sizes: Tensor, reference_clamp: bool) -> Tensor:
     low = boxes_xywh[:, :2].clamp_min(0).minimum(sizes)
     high = (boxes_xywh[:, :2] + boxes_xywh[:, 2:]).clamp_min(0).minimum(sizes)
     return torch.cat([low, high - low], 1)
+
+
+def draw_absent(paths_B: Tensor, share: float, generator: torch.Generator) -> Tensor:
+    """Which pairs (B,) bool are to get the template of the pair before; never one of the same path.
+
+    Source: distractor pairs of DaSiamRPN (ECCV 2018), here to teach the predicted IoU that nothing may be there.
+    """
+    drawn = (torch.rand(len(paths_B), generator=generator) < share).to(paths_B.device)
+    return drawn & (paths_B != paths_B.roll(1, 0))
 
 
 def combine(labelled: Mapping[str, Tensor], unlabelled: Mapping[str, Tensor] | None, n_labelled: int,

@@ -93,12 +93,14 @@ class SparseConfig:
     k: int | None = 3  # labelled frames per video; None: all that show the target, full supervision
     architecture: str = architectures.DEFAULT
     network: Mapping[str, Any] = field(default_factory=dict)  # options of the network's factory
+    init_from: str | None = None  # checkpoint with the initial weights, backbone included; 'shipped': those of the package
     burn_in_epochs: int = 50
     epochs: int = 400  # both stages together
     iterations: int = 1000  # per epoch
     batch: int = 32  # labelled pairs per burn-in iteration
     labelled: int = 8  # labelled pairs per sparse iteration
     unlabelled: int = 24  # triplets per sparse iteration; 0 goes on with labels only
+    absent_share: float = 0.0  # labelled pairs that get another path's template, to learn low confidence in what is not there
     pair_gap: int | None = None  # frames between template and search of a labelled pair, at most; None: any two labels
     num_workers: int = 8
     frame_cache_mb: float = 256
@@ -158,6 +160,8 @@ class SparseConfig:
                 raise BadValue(f"{name} is {getattr(self, name)}: give at least 1")
         if self.unlabelled < 0 or self.num_workers < 0:
             raise BadValue("unlabelled and num_workers must not be negative")
+        if not 0 <= self.absent_share < 1:
+            raise BadValue(f"absent_share is {self.absent_share}: give a share of 0 or more and less than 1")
         if not 0 <= self.burn_in_epochs <= self.epochs:
             raise BadValue(f"burn_in_epochs is {self.burn_in_epochs}: give a number from 0 to epochs ({self.epochs})")
 

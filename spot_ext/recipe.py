@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ltr.admin.errors import BadInput, BadValue, NotConfigured
+from ltr.admin.errors import BadInput, BadValue, MissingFile, NotConfigured
+from ltr.admin.loading import load_weights
 from ltr.admin.tensorboard import TensorboardWriter
 from pytracking.evaluation import environment
 from spot_ext.actor import SparseActor
-from spot_ext.architectures import get_architecture
+from spot_ext.architectures import Architecture, get_architecture
 from spot_ext.config import DatasetConfig, SparseConfig
 from spot_ext.data.datasets import dataset_class
 from spot_ext.data.loader import SampleSource, SparseLoader
@@ -48,8 +49,10 @@ def make_trainer(settings, config: SparseConfig, labels_folder: Path | None = No
 
     torch.manual_seed(settings.seed)  # the initial weights
     architecture = get_architecture(config.architecture, config.reference.targets)
-    net = architecture.build(_with_weights_file(config.network, settings, architecture.weights_file))
-    _check_crop_sizes(net, config)
+    net = build_network(architecture, config, settings)
+    if config.absent_share > 0 and not architecture.learns_absence:
+        raise BadValue(f"absent_share is {config.absent_share}, but {config.architecture} cannot learn from crops without a "
+                       "target: set absent_share=0")
     teacher = Teacher(net, architecture, config.teacher.window_weight, config.teacher.reference_mode)
     actor = SparseActor(net, teacher, architecture, config)
     optimizer = make_optimizer(net, architecture, config.optim)
@@ -60,6 +63,25 @@ def make_trainer(settings, config: SparseConfig, labels_folder: Path | None = No
     writer = TensorboardWriter(str(Path(settings.env.tensorboard_dir) / settings.project_path), ["train"])
     settings.print_interval = getattr(settings, "print_interval", 50)
     return SparseTrainer(actor, loader, optimizer, settings, scheduler, writer, _publish_to(config))
+
+
+def build_network(architecture: Architecture, config: SparseConfig, settings) -> torch.nn.Module:
+    """The network of `config` with its initial weights: those in `settings.init_from`, else in `config.init_from`, else
+    random ones with or without an ImageNet backbone. MissingFile or BadValue for a file that is not there or does not fit."""
+    start, options = getattr(settings, "init_from", None) or config.init_from, dict(config.network)
+    if start is None:
+        net = architecture.build(_with_weights_file(options, settings, architecture.weights_file))
+    else:
+        if start == "shipped" and architecture.shipped is None:
+            raise BadValue(f"init_from: no weights of {config.architecture} come with the package: give a checkpoint")
+        path = architecture.shipped if start == "shipped" else Path(start).expanduser()
+        if not path.is_file():
+            raise MissingFile(f"init_from: no file '{path}': give a checkpoint of {config.architecture}")
+        net = architecture.build({name: value for name, value in options.items() if name != "backbone_pretrained"})
+        load_weights(net, path)
+        log.info("initial weights: %s", path)
+    _check_crop_sizes(net, config)
+    return net
 
 
 def _check_crop_sizes(net: torch.nn.Module, config: SparseConfig) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 from torch import Tensor, nn
@@ -40,6 +41,8 @@ class Architecture(Protocol):
     name: str
     tracker: str  # the online tracker that runs the network, a package of pytracking.tracker
     parameters: str  # one of its parameter files, for everything but the network
+    shipped: Path | None  # trained weights that come with the package
+    learns_absence: bool  # the criterion takes boxes of zeros: the target is not in the crop
     weights_file: str | None  # ImageNet weights of its backbone in `pretrained_networks`; None: it finds its own
 
     def build(self, options: Mapping[str, Any]) -> nn.Module:

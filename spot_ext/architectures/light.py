@@ -10,6 +10,7 @@ from typing import Any
 from torch import nn
 
 from ltr.models.tracking.transt_light import lattice, transt_light
+from pytracking.parameter.transt.light import SHIPPED
 from spot_ext.architectures.base import with_iou_head
 from spot_ext.architectures.transt import TransTArchitecture
 
@@ -17,7 +18,7 @@ from spot_ext.architectures.transt import TransTArchitecture
 class TransTLightArchitecture(TransTArchitecture):
     """`transt_light`: for one CPU core. With `backbone_pretrained` ImageNet weights come from an installed package."""
 
-    parameters, weights_file = "light", None
+    parameters, weights_file, shipped = "light", None, SHIPPED
 
     def build(self, options: Mapping[str, Any]) -> nn.Module:
         """Make the network with an IoU head; `options` are the factory's keyword arguments."""

@@ -22,6 +22,7 @@ class OceanArchitecture:
     """`ocean`: the published network with an IoU head; `ocean_small`: 0.7 M parameters for two CPU cores."""
 
     tracker, parameters, weights_file = "ocean", "ocean", "resnet50*.pth"
+    learns_absence, shipped = False, None
 
     def __init__(self, name: str, reference_targets: bool = False):
         self.name = name

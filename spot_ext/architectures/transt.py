@@ -19,6 +19,7 @@ class TransTArchitecture:
     """`transt`: the published network with an IoU head; `transt_small`: 0.4 M parameters for two CPU cores."""
 
     tracker, parameters, weights_file = "transt", "transt50", "resnet50*.pth"
+    learns_absence, shipped = True, None
 
     def __init__(self, name: str, reference_targets: bool = False):
         self.name = name

@@ -57,7 +57,7 @@ class SampleSource(Dataset):
         boxes = [view.box_xywh(frame_id) for frame_id in ids]
         template = template_crop(self.frames.read(path, ids[0]), boxes[0], self.crops)
         search = search_crop(self.frames.read(path, ids[1]), boxes[1], self.crops, rng)
-        return LabelledPair(template, search, search.window.to_crop(boxes[1]).astype(np.float32))
+        return LabelledPair(path, template, search, search.window.to_crop(boxes[1]).astype(np.float32))
 
     def _triplet(self, draw: Draw, path: int, rng: np.random.Generator) -> Triplet:
         view = self.pool.store(draw.version).path(path)

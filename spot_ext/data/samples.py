@@ -25,6 +25,7 @@ class Crop:
 class LabelledPair:
     """Template and search region of one video, both from key frames."""
 
+    path: int  # index in the store
     template: Crop
     search: Crop
     box_xywh: np.ndarray  # (4,) in search crop pixels, may reach beyond the crop
@@ -85,6 +86,7 @@ class Windows(_Movable):
 class PairBatch(_Movable):
     """B labelled pairs."""
 
+    paths: Tensor  # (B,) int64
     templates: Tensor  # (B, 3, T, T) uint8
     searches: Tensor  # (B, 3, S, S) uint8
     boxes_xywh: Tensor  # (B, 4) float32 search crop pixels
@@ -130,7 +132,7 @@ def collate(samples: list[LabelledPair | Triplet]) -> SparseBatch:
     pairs = [s for s in samples if isinstance(s, LabelledPair)]
     triplets = [s for s in samples if isinstance(s, Triplet)]
     labelled = PairBatch(
-        _images([p.template for p in pairs]), _images([p.search for p in pairs]),
+        torch.tensor([p.path for p in pairs]), _images([p.template for p in pairs]), _images([p.search for p in pairs]),
         torch.from_numpy(np.stack([p.box_xywh for p in pairs])).float()) if pairs else None
     if not triplets:
         return SparseBatch(labelled, None)

@@ -194,3 +194,19 @@ def test_box_arithmetic_agrees_with_torchvision(centres, sizes):
     iou, giou = box_ops.paired_iou_giou(corners[0], corners[1])
     torch.testing.assert_close(iou, torchvision.ops.box_iou(corners[:1], corners[1:])[0, 0])
     torch.testing.assert_close(giou, torchvision.ops.generalized_box_iou(corners[:1], corners[1:])[0, 0])
+
+
+def test_a_box_of_zeros_is_an_absent_target():
+    """Every position is background of IoU 0; the boxes there teach nothing, and other samples are as without it."""
+    torch.manual_seed(0)
+    outputs = {"pred_logits": torch.randn(2, 64, 2), "pred_boxes": torch.rand(2, 64, 4), "pred_ious": torch.rand(2, 64, 1)}
+    criterion = TransTCriterion()
+    absent = criterion({name: value[1:] for name, value in outputs.items()}, torch.zeros(1, 4), True)
+    assert absent["loss_bbox"] == absent["loss_giou"] == 0
+    assert absent["loss_iou_pred"].item() == pytest.approx(outputs["pred_ious"][1].mean().item())
+    off_target = -outputs["pred_logits"][1].log_softmax(-1)[:, 1].mean()
+    assert absent["loss_ce"].item() == pytest.approx(off_target.item())
+    there = torch.tensor([[0.5, 0.5, 0.3, 0.3]])
+    both = criterion(outputs, torch.cat([there, torch.zeros(1, 4)]), True)
+    alone = criterion({name: value[:1] for name, value in outputs.items()}, there, True)
+    assert both["loss_bbox"] == alone["loss_bbox"] and both["iou"] == alone["iou"]

@@ -16,6 +16,7 @@ from ltr.admin.errors import BadInput, BadValue, NotConfigured
 from ltr.admin.settings import Settings
 from ltr.data.seeding import torch_generator
 from spot_ext import recipe
+from spot_ext.actor import draw_absent
 from spot_ext.config import CropConfig, DatasetConfig, OptimConfig, SparseConfig, TeacherConfig
 
 NETWORK = {"hidden_dim": 16, "nheads": 2, "dim_feedforward": 32, "width": 4, "template_sz": 32, "search_sz": 64}
@@ -334,3 +335,51 @@ t.recipe.train(settings, t.tiny(Path({str(tree)!r}), epochs=6, iterations=20))
     whole = recipe.train(settings("whole"), tiny(tree, epochs=6, iterations=20))
     killed = recipe.make_trainer(settings("killed"), tiny(tree, epochs=6, iterations=20))
     assert_same_end(whole, killed)
+
+
+@pytest.mark.parametrize(("paths", "share", "possible"), [
+    ([0, 1, 2, 3], 0.999999, [1, 1, 1, 1]), ([5, 5, 5, 5], 0.999999, [0, 0, 0, 0]), ([0, 0, 1, 1], 0.999999, [1, 0, 1, 0]),
+    ([0, 1, 2, 3], 0.0, [0, 0, 0, 0]), ([7], 0.999999, [0])],
+    ids=["all differ", "one path", "in pairs", "share 0", "one pair"])
+def test_only_another_paths_template_makes_a_target_absent(paths, share, possible):
+    assert draw_absent(torch.tensor(paths), share, torch_generator(0, "absent")).int().tolist() == possible
+
+
+def test_absent_targets_are_learned_as_absent(tree, settings):
+    """Labelled pairs whose template is another video's get a box of zeros; without the share nothing is drawn."""
+    trainer = recipe.make_trainer(settings(), tiny(tree, absent_share=0.999999))
+    batch = next(iter(trainer.loader.epoch("burnin", 1, 0, 8, 0))).labelled
+    plain = dataclasses.replace(trainer.actor.config, absent_share=0.0)
+    taken = trainer.actor._labelled(batch, torch_generator(0, "draws"))
+    trainer.actor.config = plain
+    usual = trainer.actor._labelled(batch, torch_generator(0, "draws"))
+    absent = batch.paths != batch.paths.roll(1)
+    assert absent.any() and torch.equal(taken.searches, usual.searches)
+    assert torch.equal(taken.boxes_cxcywh[absent], torch.zeros(int(absent.sum()), 4))
+    assert torch.equal(taken.templates[absent], usual.templates.roll(1, 0)[absent])
+    assert torch.equal(taken.boxes_cxcywh[~absent], usual.boxes_cxcywh[~absent])
+
+
+def test_a_network_that_cannot_learn_absence_says_so(tree, settings):
+    with pytest.raises(BadValue, match="absent_share is 0.1, but ocean_small cannot learn"):
+        recipe.make_trainer(settings(), tiny(tree, **ARCHITECTURES["ocean_small"], absent_share=0.1))
+
+
+@pytest.mark.parametrize("by", ["settings", "config"])
+def test_training_starts_from_given_weights(tree, settings, tmp_path, by):
+    first = recipe.train(settings("first"), tiny(tree, epochs=2))
+    file = next(Path(first.settings.env.workspace_dir).rglob("*ep0002_s.pth.tar"))
+    chosen, config = settings("second"), tiny(tree, init_from=str(file) if by == "config" else None)
+    if by == "settings":
+        chosen.init_from = str(file)
+    trainer = recipe.make_trainer(chosen, config)
+    for net in (trainer.actor.net, trainer.actor.teacher.net):
+        assert all(torch.equal(value, weights(file)[name]) for name, value in net.state_dict().items())
+
+
+@pytest.mark.parametrize(("file", "error"), [
+    ("nowhere.pth.tar", "init_from: no file 'nowhere.pth.tar': give a checkpoint of transt_small"),
+    ("shipped", "init_from: no weights of transt_small come with the package")])
+def test_weights_that_are_not_there(tree, settings, file, error):
+    with pytest.raises((BadInput, BadValue), match=error):
+        recipe.make_trainer(settings(), tiny(tree, init_from=file))

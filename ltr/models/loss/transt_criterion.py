@@ -68,7 +68,8 @@ class TransTCriterion(nn.Module):
         """`loss_ce`, `loss_bbox`, `loss_giou`, with `with_iou` also `loss_iou_pred`; their weighted sum `total`; and
         without gradient `iou` and `class_error`.
 
-        `outputs` is what `TransT.forward` returns; boxes are in units of the search crop. `with_iou` is for labelled
+        `outputs` is what `TransT.forward` returns; boxes are in units of the search crop, and all zero where there is no
+        target: then every position is background, of IoU 0. `with_iou` is for labelled
         pairs: a pseudo-label says nothing about the true IoU.
         """
         logits = outputs["pred_logits"]
@@ -77,6 +78,8 @@ class TransTCriterion(nn.Module):
         if self.positions is not None:
             boxes = on_lattice(boxes, side, *self.positions(side))
         inside, around = target_cells(boxes, side, self.ring, self.reference_edges)
+        absent = (target_boxes_cxcywh_B4 == 0).all(1, keepdim=True)
+        inside, around = inside & ~absent, around | absent
         classes = (~inside).long()  # 0 = target, 1 = background
         losses = classification_losses(logits, classes, self.class_weights, inside)
         of_boxes, iou = box_losses(outputs["pred_boxes"], target_boxes_cxcywh_B4[:, None], inside)

@@ -207,7 +207,7 @@ def _train_step(golden: Golden, compare: Comparison, name: str, stage: str) -> N
 
 def _iteration(golden: Golden, stored: Arrays, name: str, sparse: bool) -> tuple[SparseBatch, PseudoLabels | None]:
     """Batch and pseudo-labels of an iteration; the windows map frames to crops unchanged."""
-    pairs = PairBatch(_crops(golden, name, "template"), _crops(golden, name, "search"),
+    pairs = PairBatch(torch.zeros(0, dtype=torch.int64), _crops(golden, name, "template"), _crops(golden, name, "search"),
                       torch.from_numpy(stored["in.search_anno"]))
     if not sparse:
         return SparseBatch(pairs, None), None
