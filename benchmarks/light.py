@@ -28,6 +28,7 @@ import cv2  # noqa: E402
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
 
+from benchmarks.rivals import make_opencv  # noqa: E402
 from ltr.admin.errors import NotConfigured, run_script  # noqa: E402
 from ltr.models.tracking import transt, transt_light  # noqa: E402
 from pytracking.features.net_wrappers import NetWithBackbone  # noqa: E402
@@ -145,10 +146,7 @@ class OpenCV:
     """CSRT or KCF with OpenCV's default parameters."""
 
     def __init__(self, name: str):
-        make = getattr(cv2, f"Tracker{name}_create", None)
-        if make is None:
-            raise NotConfigured(f"this OpenCV has no {name}: install opencv-contrib-python in place of opencv-python")
-        self.tracker = make()
+        self.tracker = make_opencv(name)
 
     def start(self, frame: np.ndarray, box: list[float]) -> None:
         self.tracker.init(frame, tuple(int(value) for value in box))

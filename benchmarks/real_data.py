@@ -24,29 +24,9 @@ if str(REPO) not in sys.path:
 
 import torch  # noqa: E402
 
-from ltr.admin.errors import MissingFile, run_script  # noqa: E402
+from benchmarks.data_tree import TEST_SETS, configure  # noqa: E402
+from ltr.admin.errors import run_script  # noqa: E402
 from ltr.admin.files import write_text  # noqa: E402
-
-TEST_SETS = {"got10k_val": "got10k/val", "lasot": "lasot", "otb": "otb"}
-
-LTR_LOCAL = """class EnvironmentSettings:
-    def __init__(self):
-        self.workspace_dir = {out!r}
-        self.tensorboard_dir = self.workspace_dir + "/tensorboard"
-        self.pretrained_networks = self.workspace_dir + "/pretrained_networks"
-        self.got10k_dir = {train!r}
-"""
-PYTRACKING_LOCAL = """from pytracking.evaluation.environment import EnvSettings
-
-
-def local_env_settings():
-    settings = EnvSettings()
-    settings.network_path = {out!r} + "/networks"
-    settings.results_path = {out!r} + "/tracking_results"
-    settings.result_plot_path = {out!r} + "/result_plots"
-    settings.got10k_path, settings.lasot_path, settings.otb_path = {got10k!r}, {lasot!r}, {otb!r}
-    return settings
-"""
 
 
 def main() -> None:
@@ -60,17 +40,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="tracking processes")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="change a setting of the recipe")
     options = parser.parse_args()
-    data, out = options.data.resolve(), options.out.resolve()
-    for part in ("got10k/train", *TEST_SETS.values()):
-        if not (data / part).is_dir():
-            raise MissingFile(f"no folder '{data / part}': give a folder that holds got10k/train, got10k/val, lasot and otb")
-    for variable, name, text in (
-            ("LTR_LOCAL", "ltr_local.py", LTR_LOCAL.format(out=str(out), train=str(data / "got10k/train"))),
-            ("PYTRACKING_LOCAL", "pytracking_local.py", PYTRACKING_LOCAL.format(
-                out=str(out), got10k=str(data / "got10k"), lasot=str(data / "lasot"), otb=str(data / "otb")))):
-        write_text(out / name, text)
-        os.environ[variable] = str(out / name)
-    run(options, out)
+    run(options, configure(options.data, options.out)[1])
 
 
 def run(options: argparse.Namespace, out: Path) -> None:

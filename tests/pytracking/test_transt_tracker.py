@@ -104,6 +104,26 @@ def test_predicted_iou_is_passed_on_when_there_is_one(iou):
     assert tracker.track(IMAGE).get("pred_iou") == iou
 
 
+@pytest.mark.parametrize(("params", "ious", "widths", "moved"), [
+    ({}, [0.1, 0.1], [1, 1], [True, True]),
+    ({"unsure_below": 0.4}, [0.4, 0.9], [1, 1], [True, True]),
+    ({"unsure_below": 0.4}, [0.9, 0.3, 0.3, 0.8, 0.9], [1, 1, 1.1, 1.21, 1], [True, False, False, True, True]),
+    ({"unsure_below": 0.4, "widest": 1.15}, [0.3, 0.3, 0.3, 0.3], [1, 1.1, 1.15, 1.15], [False] * 4)],
+    ids=["off", "sure", "lost and found", "lost for long"])
+def test_an_unsure_tracker_waits_and_looks_further(params, ious, widths, moved):
+    """Where the predicted IoU is low the box stays, and the next region is wider; a fresh start forgets that."""
+    tracker = tracker_with(AnsweringNet(best=45, box=(0.6, 0.6, 0.25, 0.25)), **params)
+    for _ in range(2):
+        tracker.initialize(IMAGE, {"init_bbox": [40, 30, 20, 24]})
+        for iou, width, moves in zip(ious, widths, moved, strict=True):
+            before, side = tracker.center_pos.copy(), context_side(*tracker.size, 4)
+            tracker.net.net.iou = iou
+            out = tracker.track(IMAGE)
+            assert tracker.side == pytest.approx(side * width)
+            assert (tracker.center_pos != before).all() == moves
+            assert out["object_presence_score"] == pytest.approx(iou)
+
+
 def test_reading_the_network_is_no_tracking_time(monkeypatch):
     tracker = tracker_with(AnsweringNet())
     monkeypatch.setattr(tracker, "initialize_features", lambda: time.sleep(0.3))
