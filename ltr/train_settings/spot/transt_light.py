@@ -24,8 +24,8 @@ def config() -> SparseConfig:
         network={"template_sz": TEMPLATE, "search_sz": SEARCH, "backbone_pretrained": True,
                  "frozen_backbone_layers": ("stem", "stage1", "stage2", "stage3")},
         crops=CropConfig(template_size=TEMPLATE, search_size=SEARCH),
-        burn_in_epochs=18, epochs=32, iterations=100, batch=32, labelled=14, unlabelled=12, absent_share=0.12,
-        teacher=TeacherConfig(keep_rate=0.99, interval=1, iou_threshold=0.8),
+        burn_in_epochs=18, epochs=28, iterations=100, batch=32, labelled=18, unlabelled=12, absent_share=0.12,
+        teacher=TeacherConfig(keep_rate=0.99, interval=1, iou_threshold=0.7, max_repeats=0),
         optim=OptimConfig(lr=5e-4, lr_backbone=1e-4, unfreeze_epoch=4, decay_epoch=26, max_grad_norm=1.0),
         num_workers=2, frame_cache_mb=64, publish="spot_transt_light")
 
