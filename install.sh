@@ -112,7 +112,7 @@ install_venv() {
             say "the CPU-only builds of PyTorch cannot be reached, going on with the default build"
         fi
     fi
-    local extras="visdom jpeg4py video"
+    local extras="visdom jpeg4py video annotate"
     if [ -n "$dev" ]; then extras="$extras coco vot got10k notebook tune onnx light render"; fi # what tests use when it is there
     if ! add "${extras// /,}${dev:+,dev}" ${backend[@]+"${backend[@]}"} 2>"$scratch/log"; then
         # One of the optional packages may be the reason: without them first, then each for itself.

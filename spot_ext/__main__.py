@@ -10,8 +10,9 @@ from pathlib import Path
 from ltr.admin.errors import BadInput, BadValue, run_script, suggestion
 from spot_ext.verbs import add_verb
 
-DATASETS = {"lasot": "Lasot", "got10k": "Got10k", "trackingnet": "TrackingNet", "folder": "VideoFolder"}
-COMMANDS: tuple[str, ...] = ()  # modules that declare more verbs, see `spot_ext.verbs`
+COMMANDS: tuple[str, ...] = (  # modules that declare more verbs, see `spot_ext.verbs`
+    "spot_ext.labels.command", "spot_ext.discover.command", "spot_ext.suggest.command", "spot_ext.annotate.command",
+    "spot_ext.own_videos.command", "spot_ext.annotations.command", "spot_ext.report.command")
 
 
 def main(arguments: list[str] | None = None) -> int | None:
@@ -20,7 +21,6 @@ def main(arguments: list[str] | None = None) -> int | None:
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     _add_quickstart(verbs)
     _add_train(verbs)
-    _add_sample(verbs)
     _add_toy(verbs)
     _add_scenes(verbs)
     _add_check(verbs)
@@ -62,47 +62,6 @@ def _add_train(verbs) -> None:
 def _train(recipe: str, options) -> None:
     from ltr.run_training import parse_assignments, run_training
     run_training("spot", recipe, seed=options.seed, overrides=parse_assignments(options.set))
-
-
-def _add_sample(verbs) -> None:
-    parser = add_verb(verbs, "sample", _sample, "Choose which frames of a data set get a box, and write the label file.",
-                   "sample got10k --root data/got10k/train --k 3 --seed 0 --out labels")
-    parser.add_argument("dataset", help=f"one of {', '.join(DATASETS)}")
-    parser.add_argument("--root", type=Path, help="folder of the data set; default: the one in ltr/admin/local.py")
-    parser.add_argument("--split", help="split or comma-separated TrackingNet sets; default: the whole training set")
-    parser.add_argument("--k", type=int, default=3, help="boxes per video")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--walk-back", action="store_true", help="move to the last human box (default for TrackingNet)")
-    parser.add_argument("--out", type=Path, default=Path("."), help="folder or file for the result")
-
-
-def _sample(options) -> None:
-    from ltr.admin.environment import ensure_local_file
-    from spot_ext.config import DatasetConfig
-    from spot_ext.labels import key_frames, result_file
-    from spot_ext.recipe import open_dataset
-    if options.dataset not in DATASETS:
-        raise BadValue(f"data set '{options.dataset}' is not known{suggestion(options.dataset, DATASETS)} "
-                       f"Choose one of: {', '.join(DATASETS)}.")
-    ensure_local_file()
-    arguments = {"root": str(options.root)} if options.root is not None else {}
-    if options.dataset == "trackingnet" and options.split is not None:
-        arguments["set_ids"] = [_set_id(part) for part in options.split.split(",")]
-    elif options.split is not None or options.dataset == "lasot":
-        arguments["split"] = options.split or "train"
-    dataset = open_dataset(DatasetConfig(DATASETS[options.dataset], arguments))
-    labels = key_frames.choose(dataset, options.k, options.seed, options.walk_back or options.dataset == "trackingnet")
-    if options.out.suffix != ".json":
-        options.out.mkdir(parents=True, exist_ok=True)
-    path = result_file.write(labels, options.out)
-    sys.stdout.write(f"{len(labels.videos)} videos, {labels.num_labels} boxes, {len(labels.failures)} videos left out: "
-                     f"{path}\n")
-
-
-def _set_id(text: str) -> int:
-    if not text.strip().isdigit():
-        raise BadValue(f"--split {text}: TrackingNet's sets are numbers, e.g. --split 0,1,2,3")
-    return int(text)
 
 
 def _add_toy(verbs) -> None:
@@ -211,5 +170,10 @@ def _tune(options) -> None:
     run(options)
 
 
-if __name__ == "__main__":
+def command() -> None:
+    """What the installed command `spot` runs."""
     run_script(main)
+
+
+if __name__ == "__main__":
+    command()

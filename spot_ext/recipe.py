@@ -111,10 +111,10 @@ def open_dataset(part: DatasetConfig):
 
 def _labels(part: DatasetConfig, dataset, k: int | None, seed: int, folder: Path):
     keys = [key_frames.sequence_key(dataset, seq_id) for seq_id in range(dataset.get_num_sequences())]
-    if k is None:
-        return _all_labels(dataset, keys)
     if part.labels is not None:
         return result_file.read(part.labels, keys)
+    if k is None:
+        return _all_labels(dataset, keys)
     name = f"{key_frames.display_name(dataset)}_{key_frames.split_name(dataset)}_kf_{k:03d}.json"
     path = Path(folder) / name
     if path.is_file():

@@ -20,6 +20,7 @@ from spot_ext.data.samples import TripletBatch
 from spot_ext.data.videos import BURN_IN, SPARSE
 from spot_ext.optimisation import StudentStep, hold_backbone
 from spot_ext.progress import EpochProgress, Stopwatch
+from spot_ext.report.history import HistoryWriter
 from spot_ext.store import PseudoLabelStore
 
 log = logging.getLogger(__name__)
@@ -44,6 +45,7 @@ class SparseTrainer(BaseTrainer):
         self.pool, self.writer, self.publish_to = loader.pool, writer, publish_to
         self.stats = {"train": {}}
         self.step = StudentStep(actor.net, optimizer, actor.config.optim)
+        self.history = HistoryWriter(self.pool.store_folder.parent)
 
     def train_epoch(self) -> None:
         """One epoch: load, teacher, filter, student, loss, step, log; then merge the pseudo-labels."""
@@ -60,6 +62,7 @@ class SparseTrainer(BaseTrainer):
             self.teacher.update(self.actor.net, keep=0)
         hold_backbone(self.actor.net, self.actor.architecture, config.optim, epoch, not config.reference.moving_norms)
         self.actor.train()
+        self.history.start_epoch()
 
         batches = self.loader.epoch(stage, epoch, known, pairs, triplets)
         for iteration, batch in enumerate(watch.iterate(batches, "data"), 1):
@@ -77,6 +80,7 @@ class SparseTrainer(BaseTrainer):
                 values = {**(values if stepped else {}), "skipped": float(not stepped)}  # NaN would stay in every average
             if pseudo is not None and not pseudo.labelled.all():
                 values["yield"] = pseudo.found_share
+                self.history.saw(pseudo.confidences[~pseudo.labelled].cpu().numpy())
             self._count(values, pairs + triplets)
             progress.step(iteration, pairs + triplets, self._shown(), watch)
 
@@ -84,7 +88,7 @@ class SparseTrainer(BaseTrainer):
             self.teacher.update(self.actor.net, keep=0)  # its file is then of use from the first epoch on
         if triplets:
             self._count_commit(found.commit(epoch, config.reference.key_guard))
-        self._log_epoch(watch)
+        self._log_epoch(watch, stage, known)
 
     def store_epoch(self, epoch: int) -> int:
         """Which version of the store holds what was known after `epoch`: 0, the labels, until pseudo-labels are sought."""
@@ -113,13 +117,17 @@ class SparseTrainer(BaseTrainer):
         share = PseudoLabelStore.open(self.pool.store_folder, self.epoch, verify=False).explored_share().total
         self._count({"Store/new": commit.new, "Store/replaced": commit.replaced, "Store/explored": share}, 1)
 
-    def _log_epoch(self, watch: Stopwatch) -> None:
+    def _log_epoch(self, watch: Stopwatch, stage: str, known: int) -> None:
         self._count({f"Time/{part}": seconds for part, seconds in watch.seconds.items()}, 1)
         self._count({f"LearningRate/group{i}": group["lr"] for i, group in enumerate(self.optimizer.param_groups)}, 1)
         if self.loader.faults.count or faults.NAME in self.stats["train"]:
             self._count({faults.NAME: self.loader.faults.count}, 1)
         if self.loader.faults.count:
             log.warning("epoch %d: %s", self.epoch, self.loader.faults.summary())
+        versions = [PseudoLabelStore.open(self.pool.store_folder, version, verify=False)
+                    for version in (known, self.epoch)] if self.store_epoch(self.epoch) else []
+        self.history.write(self.epoch, stage, {name: meter.avg for name, meter in self.stats["train"].items() if meter.count},
+                           *versions)
         for meter in self.stats["train"].values():
             meter.new_epoch()
         if self.writer is not None:

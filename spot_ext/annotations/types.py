@@ -9,11 +9,12 @@ import numpy as np
 from ltr.admin.errors import BadValue
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ObjectBoxes:
     """One object's boxes in some frames of a video, sparse or dense.
 
-    A frame in which the object is known to be absent has a box of NaN; a frame that is not listed says nothing.
+    A frame in which the object is known to be absent has a box of NaN; a frame that is not listed says nothing. Two are
+    equal when all they hold is, where NaN equals NaN.
     """
 
     object_id: str
@@ -30,6 +31,17 @@ class ObjectBoxes:
                            f"{len(self.confidences)} confidences and {len(self.human)} marks of origin do not go together")
         if (np.diff(self.frame_ids) <= 0).any() or (self.frame_ids < 0).any():
             raise BadValue(f"object '{self.object_id}': frame numbers must be 0 or more and ascend, one box a frame")
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, ObjectBoxes):
+            return NotImplemented
+        return (self.object_id, self.label) == (other.object_id, other.label) and \
+            np.array_equal(self.frame_ids, other.frame_ids) and np.array_equal(self.human, other.human) and \
+            np.array_equal(self.boxes_xywh, other.boxes_xywh, equal_nan=True) and \
+            np.array_equal(self.confidences, other.confidences)
+
+    def __hash__(self) -> int:
+        return hash((self.object_id, self.label, len(self.frame_ids)))
 
     @classmethod
     def drawn(cls, object_id: str, frame_ids, boxes_xywh, label: str = "") -> ObjectBoxes:

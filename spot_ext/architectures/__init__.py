@@ -8,7 +8,7 @@ from spot_ext.architectures.light import TransTLightArchitecture
 from spot_ext.architectures.ocean import OceanArchitecture
 from spot_ext.architectures.transt import TransTArchitecture
 
-__all__ = ["DEFAULT", "Architecture", "Prediction", "get_architecture"]
+__all__ = ["DEFAULT", "SHIPPED", "Architecture", "Prediction", "get_architecture"]
 
 _ARCHITECTURES = {**dict.fromkeys(("transt", "transt_small"), TransTArchitecture),
                   **dict.fromkeys(("ocean", "ocean_small"), OceanArchitecture),
@@ -16,6 +16,7 @@ _ARCHITECTURES = {**dict.fromkeys(("transt", "transt_small"), TransTArchitecture
 
 
 DEFAULT = "transt"  # SPOT's main result
+SHIPPED = "transt_light"  # its trained weights come with the package; `<name>_finetune` is the recipe that adapts them
 
 
 def get_architecture(name: str, reference_targets: bool = False) -> Architecture:

@@ -37,6 +37,7 @@ class SampleSource(Dataset):
 
     def __init__(self, pool: VideoPool, crops: CropConfig, seed: int, propagating_step: int = 1, cache_mb: float = 256,
                  distinct_relay: bool = True, pair_gap: int | None = None):
+        pool.require_labelled()
         self.pool, self.crops, self.seed, self.pair_gap = pool, crops, seed, pair_gap
         self.propagating_step, self.distinct_relay = propagating_step, distinct_relay
         self.frames = FrameReader(pool, cache_mb)
@@ -47,7 +48,7 @@ class SampleSource(Dataset):
 
         def attempt(number: int) -> LabelledPair | Triplet:
             rng = generator(self.seed, kind, draw.epoch, draw.index, number)
-            return make(draw, self.pool.draw_path(draw.stage, rng), rng)
+            return make(draw, self.pool.draw_path(draw.stage, rng, labelled=not draw.unlabelled), rng)
 
         return faults.catching(lambda: faults.redraw(attempt))
 
@@ -64,13 +65,14 @@ class SampleSource(Dataset):
         drawn = draw_unlabelled(view, rng, self.propagating_step, self.distinct_relay)
         frame = self.frames.read(path, drawn.frame_id)
         coarse = coarse_box(view.explored_ids, view.boxes_xywh, drawn.frame_id)
+        is_label = drawn.is_key and self.pool.is_labelled(path)  # what a machine drew names the target, no more
         return Triplet(
             path=path, frame_id=drawn.frame_id, frame_size=(frame.shape[1], frame.shape[0]),
             key=template_crop(self.frames.read(path, drawn.key_id), view.box_xywh(drawn.key_id), self.crops),
             unlabelled=search_crop(frame, coarse, self.crops),
             relay=template_crop(self.frames.read(path, drawn.relay_id), view.box_xywh(drawn.relay_id), self.crops),
             augmented=search_crop(frame, coarse, self.crops, rng),
-            label_xywh=np.asarray(view.box_xywh(drawn.frame_id), dtype=np.float64) if drawn.is_key else None)
+            label_xywh=np.asarray(view.box_xywh(drawn.frame_id), dtype=np.float64) if is_label else None)
 
 
 class EpochDraws(Sampler):

@@ -7,14 +7,14 @@ store and pixels from the data set, nothing else.
 from __future__ import annotations
 
 import logging
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from ltr.admin.errors import BadInput
+from ltr.admin.errors import BadInput, BadValue
 from ltr.dataset.base_video_dataset import BaseVideoDataset
 from spot_ext.labels.key_frames import sequence_key
 from spot_ext.labels.types import LabelSet, TargetPath
@@ -28,11 +28,19 @@ STAGES = (BURN_IN, SPARSE)
 
 @dataclass(frozen=True)
 class LabelledDataset:
-    """A data set, which of its frames carry boxes, and the stages it serves."""
+    """A data set, which of its frames carry boxes, and the stages it is to serve, of those its labels are fit for."""
 
     dataset: BaseVideoDataset
     labels: LabelSet
     stages: tuple[str, ...] = STAGES
+
+
+def stages_of(labels: LabelSet) -> tuple[str, ...]:
+    """The stages that labels are fit for: what their file says as `stage`; else boxes of a machine the sparse one only."""
+    stages = labels.extra.get("stage", STAGES if labels.mode == "key_frames" else (SPARSE,))
+    if isinstance(stages, str) or not set(stages) <= set(STAGES):
+        raise BadValue(f"{labels.name}: the label file's stage is {stages!r}; it must be a list of {' and '.join(STAGES)}")
+    return tuple(stages)
 
 
 @dataclass(frozen=True)
@@ -41,6 +49,7 @@ class _Source:
 
     dataset: BaseVideoDataset
     stages: tuple[str, ...]
+    labelled: bool  # by people; otherwise the boxes of its key frames are a machine's
     seq_ids: np.ndarray  # (P,) sequence of each path
     first: int
     video_starts: np.ndarray  # (V + 1,) paths of video v are first + [video_starts[v], video_starts[v + 1])
@@ -65,7 +74,10 @@ class VideoPool:
             if not seq_ids:
                 raise BadInput(f"{source.dataset.get_name()}: no video of the data set is named in the labels "
                                f"'{source.labels.dataset}'; choose key frames anew or point at the right label file")
-            self.sources.append(_Source(source.dataset, tuple(source.stages), np.array(seq_ids), count, np.array(starts)))
+            fit = stages_of(source.labels)
+            stages = tuple(stage for stage in source.stages if stage in fit)
+            labelled = source.labels.mode == "key_frames" or BURN_IN in fit  # who has burn-in learn from them trusts them
+            self.sources.append(_Source(source.dataset, stages, labelled, np.array(seq_ids), count, np.array(starts)))
             count += len(seq_ids)
         self.num_paths = count
         self.num_videos = sum(len(s.video_starts) - 1 for s in self.sources)
@@ -85,18 +97,28 @@ class VideoPool:
         return store
 
     def _places(self, sources: Sequence[LabelledDataset]) -> Iterator[tuple[BaseVideoDataset, int, str, int, TargetPath]]:
-        """Data set, sequence, key, number within the video and labels of every path, in the store's order."""
+        """Data set, sequence, key, number within the video and labels of every path, in the store's order.
+
+        A video that several data sets have, e.g. one with labels and one with targets found in it, numbers its paths through.
+        """
+        numbers: Counter[str] = Counter()
+        once: set[tuple[str, tuple[int, ...]]] = set()
         for part, source in zip(self.sources, sources, strict=True):
-            previous, number = None, 0
-            for seq_id in part.seq_ids.tolist():
-                number = number + 1 if seq_id == previous else 0
-                previous, key = seq_id, sequence_key(source.dataset, seq_id)
-                yield source.dataset, seq_id, key, number, source.labels.videos[key].paths[number]
+            for seq_id in dict.fromkeys(part.seq_ids.tolist()):
+                key = sequence_key(source.dataset, seq_id)
+                for path in source.labels.videos[key].paths:
+                    if path.boxes_xywh is None and (key, path.frame_ids) in once:
+                        raise BadInput(f"{source.dataset.get_name()}: the labels of '{key}' are given twice; use each data set "
+                                       "once")
+                    once.add((key, path.frame_ids))
+                    yield source.dataset, seq_id, key, numbers[key], path
+                    numbers[key] += 1
 
     @staticmethod
     def _entry(dataset: BaseVideoDataset, seq_id: int, key: str, number: int, path: TargetPath) -> PathEntry:
         boxes = path.boxes_xywh if path.boxes_xywh is not None else dataset.get_boxes(seq_id, list(path.frame_ids))
-        return PathEntry(key, number, dataset.get_sequence_length(seq_id), path.frame_ids, np.asarray(boxes))
+        return PathEntry(key, number, dataset.get_sequence_length(seq_id), path.frame_ids, np.asarray(boxes),
+                         1.0 if path.quality is None else path.quality)
 
     def store(self, epoch: int) -> PseudoLabelStore:
         """The store as it was after `epoch` (0: labels only), mapped once per process and epoch."""
@@ -106,19 +128,36 @@ class VideoPool:
             self._store.reopen(epoch)
         return self._store
 
-    def draw_path(self, stage: str, rng: np.random.Generator) -> int:
-        """A data set of the stage with equal probability, then one of its videos, then one of its targets."""
-        sources = [source for source in self.sources if stage in source.stages]
+    def draw_path(self, stage: str, rng: np.random.Generator, labelled: bool = False) -> int:
+        """A data set of the stage with equal probability, then one of its videos, then one of its targets.
+
+        `labelled` leaves out the data sets that people have not labelled.
+        """
+        sources = [source for source in self.sources if stage in source.stages and (source.labelled or not labelled)]
         if not sources:
             raise BadInput(f"no data set serves the stage '{stage}': give one of them stages that name it")
         source = sources[rng.integers(len(sources))]
         video = rng.integers(len(source.video_starts) - 1)
         return source.first + int(rng.integers(source.video_starts[video], source.video_starts[video + 1]))
 
+    def require_labelled(self) -> None:
+        """BadInput when the sparse stage has unlabelled videos but no labelled ones: known before burn-in rather than after."""
+        parts = [source for source in self.sources if SPARSE in source.stages]
+        if parts and not any(source.labelled for source in parts):
+            raise BadInput(f"no labelled data set serves the stage '{SPARSE}', as {parts[0].dataset.get_name()} without labels "
+                           "does: let one of the labelled ones serve it, too")
+
     def locate(self, path: int) -> tuple[BaseVideoDataset, int]:
         """Data set and sequence id of a path."""
-        source = next(s for s in reversed(self.sources) if s.first <= path)
+        source = self._source(path)
         return source.dataset, int(source.seq_ids[path - source.first])
+
+    def is_labelled(self, path: int) -> bool:
+        """Whether people drew the boxes of a path's key frames."""
+        return self._source(path).labelled
+
+    def _source(self, path: int) -> _Source:
+        return next(source for source in reversed(self.sources) if source.first <= path)
 
 
 class FrameReader:
@@ -130,7 +169,7 @@ class FrameReader:
     def __init__(self, pool: VideoPool, cache_mb: float):
         self.pool = pool
         self.limit = int(cache_mb * 2**20)
-        self._frames: OrderedDict[tuple[int, int], np.ndarray] = OrderedDict()
+        self._frames: OrderedDict[tuple[int, int, int], np.ndarray] = OrderedDict()
         self._bytes = 0
 
     def __getstate__(self) -> dict:
@@ -138,11 +177,11 @@ class FrameReader:
 
     def read(self, path: int, frame_id: int) -> np.ndarray:
         """Frame `(H, W, 3)` uint8 RGB of the path's video."""
-        key = (path, frame_id)
+        dataset, seq_id = self.pool.locate(path)
+        key = (id(dataset), seq_id, frame_id)  # not the path: the targets of a video share its frames
         if key in self._frames:
             self._frames.move_to_end(key)
             return self._frames[key]
-        dataset, seq_id = self.pool.locate(path)
         frame = dataset.get_frame(seq_id, frame_id)
         self._frames[key] = frame
         self._bytes += frame.nbytes

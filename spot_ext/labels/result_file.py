@@ -3,7 +3,8 @@
     {"fs_settings": {"name", "dataset", "split", "mode", "num"}, "failure_seqs": [SEQ, ..],
      "sparse_sample_result": {SEQ: [{"f_ids": [..]} (, "bboxes": [[x, y, w, h], ..]), ..]}}
 
-One list entry is one object path. Ours adds `seed` and `version` to `fs_settings`, where other readers pass over them.
+One list entry is one object path. Ours adds `seed` and `version` to `fs_settings`, and to paths with boxes of their own a
+`quality`, where other readers pass over them.
 """
 
 from __future__ import annotations
@@ -103,6 +104,8 @@ def _path_entry(target: TargetPath) -> dict[str, Any]:
     entry: dict[str, Any] = {"f_ids": list(target.frame_ids)}
     if target.boxes_xywh is not None:
         entry["bboxes"] = target.boxes_xywh.tolist()
+    if target.quality is not None:
+        entry["quality"] = target.quality
     return entry
 
 
@@ -115,10 +118,16 @@ def _video(key: str, entries: Any, path: Path) -> VideoLabels:
         if not isinstance(entry, dict) or not isinstance(entry.get("f_ids"), list):
             raise BadValue(f"{where}: no list f_ids of labelled frames; add it or remove the path")
         try:
-            paths.append(TargetPath(tuple(entry["f_ids"]), entry.get("bboxes")))
+            paths.append(TargetPath(tuple(entry["f_ids"]), entry.get("bboxes"), _quality(entry.get("quality"))))
         except BadValue as error:
             raise BadValue(f"{where}: {error}; correct the file or choose the key frames again") from None
     return VideoLabels(key, tuple(paths))
+
+
+def _quality(value: Any) -> float | None:
+    if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float))):
+        raise BadValue(f"quality {value!r} is not a number from 0 to 1")
+    return value
 
 
 def _load_json(path: Path) -> dict[str, Any]:

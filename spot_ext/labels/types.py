@@ -18,21 +18,26 @@ class TargetPath:
     """One object in one video, labelled on `frame_ids` (0-based, sorted, each once).
 
     `boxes_xywh` is float64 of shape (len(frame_ids), 4) and read-only. None means that the boxes are the data set's own
-    at exactly these frames; anything else (a detector, a short track) brings its boxes along.
+    at exactly these frames; anything else (a detector, a short track) brings its boxes along, and may say with a `quality`
+    in 0..1 how far to trust them.
     """
 
     frame_ids: tuple[int, ...]
     boxes_xywh: np.ndarray | None = None
+    quality: float | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "frame_ids", _checked_frame_ids(self.frame_ids))
+        if self.quality is not None and not 0 <= self.quality <= 1:  # also refuses NaN
+            raise BadValue(f"quality {self.quality} is not a number from 0 to 1")
         if self.boxes_xywh is not None:
             object.__setattr__(self, "boxes_xywh", _checked_boxes(self.boxes_xywh, len(self.frame_ids)))
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, TargetPath):
             return NotImplemented
-        return self.frame_ids == other.frame_ids and _same_boxes(self.boxes_xywh, other.boxes_xywh)
+        return (self.frame_ids, self.quality) == (other.frame_ids, other.quality) and \
+            _same_boxes(self.boxes_xywh, other.boxes_xywh)
 
     def __hash__(self) -> int:
         return hash(self.frame_ids)

@@ -20,7 +20,8 @@ IF_DAMAGED = "remove it and continue from an older checkpoint"  # what to do abo
 class PathEntry:
     """One object path as the store is created.
 
-    Sequence key, path number within the sequence, frames of the video, labelled frame ids (sorted), their boxes (n, 4).
+    Sequence key, path number within the sequence, frames of the video, labelled frame ids (sorted), their boxes (n, 4) and
+    their confidence, 1 unless a machine drew them.
     """
 
     key: str
@@ -28,6 +29,7 @@ class PathEntry:
     length: int
     key_ids: Sequence[int]
     key_boxes_xywh: np.ndarray
+    confidence: float = 1.0
 
     def as_state(self) -> PathState:
         """The path with its labels explored and nothing else, checked."""
@@ -39,7 +41,7 @@ class PathEntry:
         if boxes.shape != (len(ids), 4) or not np.isfinite(boxes).all() or not (boxes[:, 2:] > 0).all():
             raise BadValue(f"{where}: the labels on frames {ids.tolist()} must be one finite box [x, y, w, h] each, of"
                            f" width and height above 0, not {boxes.tolist()}; correct them or choose other key frames")
-        return PathState(self.key, self.path, ids, ids, boxes, np.ones(len(ids)))
+        return PathState(self.key, self.path, ids, ids, boxes, np.full(len(ids), float(self.confidence)))
 
 
 class PathIndex:
@@ -57,7 +59,7 @@ class PathIndex:
     @classmethod
     def build(cls, states: Sequence[PathState], lengths: Sequence[int]) -> PathIndex:
         """Index `states`; `stamp` becomes a fingerprint of all that is in it."""
-        seen = set()
+        seen, length_of = set(), {}
         for state, length in zip(states, lengths, strict=True):
             first, last = state.explored_ids[0], state.explored_ids[-1]
             if first < 0 or last >= length:
@@ -66,6 +68,9 @@ class PathIndex:
             if (state.key, state.path) in seen:
                 raise BadValue(f"'{state.key}', path {state.path} is given twice; use each data set once")
             seen.add((state.key, state.path))
+            if length_of.setdefault(state.key, length) != length:
+                raise BadValue(f"'{state.key}' is the name of a video of {length_of[state.key]} frames and of one of {length};"
+                               " give each video a name of its own")
         names = [state.key.encode() for state in states]
         arrays = {
             "lengths": np.array(lengths, np.int32),

@@ -46,7 +46,7 @@ class PathView:
 
     @property
     def confidences(self) -> np.ndarray:
-        """Confidences (n,) float64, multiples of 1e-4; 1.0 for labels."""
+        """Confidences (n,) float64, multiples of 1e-4; 1.0 for labels, for a machine's key frames their quality."""
         return self.confidence_units / UNITS
 
     def is_key(self, frame_id: int) -> bool:
@@ -224,7 +224,8 @@ class PseudoLabelStore:
         self._offsets = self._table.offsets()
 
     def _states(self) -> Iterator[PathState]:
-        for index in range(len(self)):
+        seen: dict[str, int] = {}  # a video's paths may lie apart; the file has them together, in the order of its videos
+        for index in sorted(range(len(self)), key=lambda index: (seen.setdefault(self.key_of(index)[0], index), index)):
             view = self.path(index)
             yield PathState(*self.key_of(index), view.key_ids, view.explored_ids, view.boxes_xywh, view.confidences)
 

@@ -115,7 +115,7 @@ def test_conda_environment_is_created_or_updated(with_conda, name, verb):
 def test_conda_leaves_out_what_was_not_asked_for(with_conda, project):
     run("--conda", "spot", "--cpu", "--no-dev", folder=with_conda, PATH=f"{with_conda}/bin:{os.environ['PATH']}")
     whole, asked = (conda_packages(path.read_text()) for path in (REPO / "environment.yml", with_conda / "asked.yml"))
-    left_out = set(project["optional-dependencies"]) - {"visdom", "jpeg4py", "video"}
+    left_out = set(project["optional-dependencies"]) - {"visdom", "jpeg4py", "video", "annotate"}
     assert whole - asked == {package(name) for extra in left_out for name in project["optional-dependencies"][extra]}
     assert "cuda=unset" not in (with_conda / "calls").read_text()
 

@@ -140,7 +140,7 @@ def test_several_targets_in_one_video(open_pool, tree, tmp_path):
     pool = open_pool(tree, tmp_path, labels=labels)
     assert (pool.num_videos, pool.num_paths, pool.num_labels) == (1, 2, 4)
     np.testing.assert_allclose(pool.store(0).path(1).boxes_xywh, boxes)
-    assert {pool.draw_path(BURN_IN, generator(0, i)) for i in range(30)} == {0, 1}
+    assert {pool.draw_path(SPARSE, generator(0, i)) for i in range(30)} == {0, 1}
 
 
 def test_stages_choose_the_data_sets(tree, tmp_path):

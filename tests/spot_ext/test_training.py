@@ -361,7 +361,7 @@ def test_absent_targets_are_learned_as_absent(tree, settings):
 
 
 def test_a_network_that_cannot_learn_absence_says_so(tree, settings):
-    with pytest.raises(BadValue, match="absent_share is 0.1, but ocean_small cannot learn"):
+    with pytest.raises(BadValue, match=r"absent_share is 0\.1, but ocean_small cannot learn"):
         recipe.make_trainer(settings(), tiny(tree, **ARCHITECTURES["ocean_small"], absent_share=0.1))
 
 

@@ -83,7 +83,7 @@ def spot_checkpoints(golden: Golden, compare: Comparison) -> None:
         net = transt_model.transt_resnet50(network="student")
         optimizer = torch.optim.AdamW(architecture.parameter_groups(net, 1e-4, 1e-5), lr=1e-4, weight_decay=1e-4)
         actor = SparseActor(net, Teacher(net, architecture, 0.4), architecture, SparseConfig(datasets=()))
-        trainer = SparseTrainer(actor, SimpleNamespace(pool=None), optimizer, settings)
+        trainer = SparseTrainer(actor, SimpleNamespace(pool=SimpleNamespace(store_folder=Path("store"))), optimizer, settings)
         trainer.epoch = student["keys"]["epoch"] = 25
         BaseTrainer.save_checkpoint(trainer)  # without the store, which needs data
         folder = trainer.student_file(25).parent

@@ -1,0 +1,18 @@
+"""A box budget on the embedded videos: 20 videos with two boxes each, the others with targets that motion gave away."""
+
+from ltr.train_settings.spot import quickstart
+from spot_ext import budget_study
+from spot_ext.config import SparseConfig
+
+
+def config() -> SparseConfig:
+    """The quickstart's with a third of its samples: some minutes on one core, as the study has dozens of runs."""
+    return quickstart.config().replace(
+        burn_in_epochs=16, epochs=28, iterations=25, batch=16, labelled=6, unlabelled=10, optim={"decay_epoch": 18},
+        keep_checkpoints=1, publish=None)
+
+
+def run(settings) -> None:
+    """Render, choose, discover, train, test. The whole study is benchmarks/budget_study.py."""
+    settings.description = "budget study on the embedded videos"
+    budget_study.run(settings, config())

@@ -1,0 +1,40 @@
+"""Keeps everybody but the page that was opened with the token out of the server."""
+
+from __future__ import annotations
+
+import secrets
+from urllib.parse import urlsplit
+
+LOCAL_NAMES = ("127.0.0.1", "localhost")
+HEADERS = {  # of every answer: nothing from elsewhere is loaded, nobody frames the page, its address is told to nobody
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
+                               "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
+def new_token() -> str:
+    """192 random bits, fit for a URL."""
+    return secrets.token_urlsafe(24)
+
+
+def refusal(path: str, host: str, origin: str | None, token: str) -> str | None:
+    """Why a request is not answered, in a sentence, or None.
+
+    `path` must be below /TOKEN/. The name in the header Host must be this machine's: a page elsewhere whose name was made to
+    point here (DNS rebinding) sends its own. An Origin, which browsers send with whatever a page sends, must be ours.
+    """
+    try:
+        name = urlsplit(f"//{host}").hostname
+    except ValueError:
+        name = None
+    if name not in LOCAL_NAMES:
+        return "this server answers to 127.0.0.1 only; open the address it printed"
+    if origin is not None and origin != f"http://{host}":
+        return "this request comes from another page; open the address the server printed"
+    given = path.split("/", 2)[1] if path.startswith("/") else ""
+    if not secrets.compare_digest(given.encode("utf-8", "surrogateescape"), token.encode()):
+        return "the token in the address is missing or wrong; open the address the server printed"
+    return None
