@@ -214,8 +214,10 @@ def labelled(cases: list[Case], options: argparse.Namespace, adapt: bool) -> tup
     videos, given = options.out / f"videos_{len(cases)}", []
     videos.mkdir(parents=True, exist_ok=True)
     for case in cases:
-        if not (videos / case.name).exists():
-            (videos / case.name).symlink_to(Path(case.frames[0]).parent, target_is_directory=True)
+        (videos / case.name).mkdir(exist_ok=True)
+        for frame in case.frames:  # a sequence may be a part of its folder
+            if not (link := videos / case.name / Path(frame).name).exists():
+                link.symlink_to(frame)
         keys = list(case.keys)
         given.append(VideoBoxes(case.name, (ObjectBoxes.drawn("1", keys, case.boxes_xywh[keys]),)))
     few = options.out / f"few_{len(cases)}_{options.seed}.csv"

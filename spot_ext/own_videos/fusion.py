@@ -43,7 +43,7 @@ class FusionConfig:
     noise_reach: float = 8.0  # frames over which motion and disagreement are compared; more is steadier and slower
     decided_from: float = 0.6  # share of the likelier walk's chance, from which it is taken where the walks are apart
     lost_below: float = 0.15  # probability that a walk is on the target, below which it counts as absent or lost
-    confidence: tuple[float, ...] = (-2.0, 2.0, 1.0, 2.5, -6.0, -0.2, -0.3)  # log-odds per unit of each of FEATURES
+    confidence: tuple[float, ...] = (-0.81, -0.31, 1.63, 6.59, -1.27, -1.47, 0.25)  # log-odds per unit of each of FEATURES
 
 
 DEFAULT = FusionConfig()

@@ -113,6 +113,17 @@ def test_onnx_runtime_gives_the_shipped_networks_boxes(sequence, shared_dir):
     assert np.abs(outputs - expected).max() < 0.5
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("sequence", ["person-1", "person-2"])
+def test_confidence_falls_when_the_target_is_out_of_view(sequence, shared_dir):
+    folder = shared_dir / "data" / "lasot" / "person" / sequence
+    images = [cv2.imread(str(path))[..., ::-1] for path in sorted((folder / "img").glob("*.jpg"))]
+    gone = np.loadtxt(folder / "out_of_view.txt", delimiter=",").astype(bool).reshape(-1)[1:]
+    first = np.loadtxt(folder / "groundtruth.txt", delimiter=",")[0].tolist()
+    presence = np.array([out["object_presence_score"] for out in follow(light.parameters(), images, first)])
+    assert gone.any() and presence[gone].mean() < presence[~gone].mean() - 0.1
+
+
 def otb(shared_dir, name):
     folder = shared_dir / "data" / "otb" / name
     images = [cv2.imread(str(path))[..., ::-1] for path in sorted((folder / "img").glob("*.jpg"))]

@@ -1,7 +1,7 @@
 """The light TransT: real time on one CPU core.
 
-Its weights are not in the repository yet; `python ltr/run_training.py spot transt_light` trains them, and
-`ltr.admin.loading.convert_checkpoint` writes them to `SHIPPED`, where they are found without configuration.
+Its weights come with the package: `SHIPPED`, described in the file `transt_light.md` beside them. `spot transt_light` trains
+them, and `ltr.admin.loading.convert_checkpoint` writes a checkpoint in their form.
 """
 
 import os
