@@ -59,8 +59,8 @@ def adapting_config(network: TrackingNetwork, folder: Path, label_file: Path, ep
         datasets=(DatasetConfig("VideoFolder", {"root": str(folder)}, labels=str(label_file)),), k=3,
         init_from=str(network.path), burn_in_epochs=min(burn_in, epochs), epochs=epochs, iterations=ITERATIONS, batch=16,
         labelled=8, unlabelled=8, teacher={"keep_rate": 0.98, "interval": 1, "max_repeats": 0, "propagating_step": STEP},
-        optim={**rates, "schedule": "step", "decay_epoch": max(1, round(0.75 * epochs)), "unfreeze_epoch": None,
-               "max_grad_norm": 1.0},
+        optim={**rates, "schedule": "step", "decay_epoch": max(1, round(0.75 * epochs)), "max_grad_norm": 1.0,
+               "unfreeze_epoch": epochs + 1},  # the backbone stays as it is: norms of a few videos fit no other
         num_workers=0, frame_cache_mb=512, keep_checkpoints=1, publish=None)
 
 
