@@ -1,4 +1,7 @@
-"""Runs a training recipe: `python ltr/run_training.py <module> <name>`, from any folder."""
+"""Runs a training recipe: `python ltr/run_training.py <module> <name>`, from any folder.
+
+On several GPUs or machines: `torchrun --nproc-per-node N -m ltr.run_training <module> <name>`, see docs/distributed.md.
+"""
 
 from __future__ import annotations
 
@@ -32,12 +35,15 @@ def run_training(train_module: str, train_name: str, cudnn_benchmark: bool = Tru
     own (a function `config`), as `settings.overrides`. Raises BadValue for an unknown recipe, or overrides it cannot
     take.
     """
-    # Threads that wait should sleep: where loader workers use the same cores, spinning ones slow training many times.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read when torch is loaded
+    _let_waiting_threads_sleep()
     import cv2
     import torch
 
-    ensure_local_file()
+    from ltr.util.distributed import main_first
+    from ltr.util.together import local_device
+
+    with main_first():
+        ensure_local_file()
     recipe = find_recipe(train_module, train_name)
     if overrides and not callable(getattr(recipe, "config", None)):
         raise BadValue(f"the recipe {train_module} {train_name} takes no --set: it has no function config(); "
@@ -50,6 +56,8 @@ def run_training(train_module: str, train_name: str, cudnn_benchmark: bool = Tru
     from ltr.trainers.base_trainer import seed_everything
 
     settings = Settings()
+    if device := local_device():
+        settings.device = device
     settings.module_name = train_module
     settings.script_name = train_name
     settings.project_path = f"ltr/{train_module}/{train_name}"
@@ -109,8 +117,20 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=None, metavar="N", help="seed of the run (default: 0)")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", dest="overrides",
                         help="change a setting of the recipe; may be repeated")
+    if os.environ.get("RANK", "0") != "0":  # of several processes the first says what is wrong
+        parser.error = lambda _message: sys.exit(2)
     args = parser.parse_args(arguments)
-    run_training(args.train_module, args.train_name, args.cudnn_benchmark, args.seed, parse_assignments(args.overrides))
+    _let_waiting_threads_sleep()
+    from ltr.util.together import together
+
+    with together():
+        run_training(args.train_module, args.train_name, args.cudnn_benchmark, args.seed, parse_assignments(args.overrides))
+
+
+def _let_waiting_threads_sleep() -> None:
+    """Where loader workers use the same cores, spinning threads slow training many times. To be called before torch is
+    loaded, which reads it."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 if __name__ == "__main__":

@@ -103,7 +103,8 @@ def _add_check(verbs) -> None:
     parser = add_verb(verbs, "check", _check,
                    "Look for missing and unreadable frames and wrong boxes in a data set. "
                    "Exit status: 0 nothing found, 1 problems found, 2 it could not be checked.",
-                   "check got10k data/got10k --json report.json")
+                   "check got10k videos/train --json report.json\n"
+                   "          (videos: python -m spot_ext toy --out videos)")
     parser.add_argument("dataset", help="name of a training or evaluation data set, e.g. got10k, lasot, otb, toy, folder")
     parser.add_argument("root", type=Path, nargs="?", metavar="ROOT",
                         help="its folder, as local.py would name it; default: the one in local.py")

@@ -22,6 +22,7 @@ from ltr.admin.files import write_text
 from ltr.admin.settings import Settings
 from ltr.data.seeding import generator
 from ltr.dataset import Got10k, VideoFolder
+from ltr.util.distributed import require_one_process
 from pytracking.evaluation import environment, get_dataset
 from spot_ext import evaluate, recipe
 from spot_ext.config import DatasetConfig, SparseConfig
@@ -100,6 +101,7 @@ class Study:
 
 def run(settings, config: SparseConfig) -> dict[str, Any]:
     """One run on the embedded videos: many-sparse, and targets found in the videos that got no box."""
+    require_one_process("the budget study")
     config = config.override(getattr(settings, "overrides", None) or {})
     environment.ensure_local_file()
     train = toy.ensure(Path(environment.env_settings().toy_path)).root / "train"
@@ -142,7 +144,7 @@ def run_cell(study: Study, cell: Cell) -> dict[str, Any]:
               "seconds": round(time.time() - start, 1), "cpu_seconds": round(time.process_time() - cpu, 1),
               "settings": config.to_plain()}
     write_text(study.cell_file(cell), json.dumps(result, indent=2) + "\n")
-    return result
+    return study.result(cell)  # the same values as when it is read again
 
 
 def chosen_labels(videos: Got10k, cell: Cell) -> LabelSet:

@@ -10,6 +10,7 @@ from typing import Any
 
 from ltr.admin.errors import BadValue, suggestion
 from ltr.data.faults import DEFAULT_SHARE, checked_share
+from ltr.util.precision import PRECISIONS
 from spot_ext import architectures
 from spot_ext.augment import AugmentConfig
 from spot_ext.data.crops import CropConfig
@@ -76,6 +77,7 @@ class OptimConfig:
     final_lr: float = 1e-5
     unfreeze_epoch: int | None = None  # the first in which the backbone learns; None: from the start
     max_grad_norm: float | None = None
+    fused: bool | None = None  # a step in a few kernels; None: on a GPU
     max_nonfinite: int = 20  # iterations in a row whose loss or gradient is not finite; they are skipped, more end the run
 
     def __post_init__(self) -> None:
@@ -102,7 +104,10 @@ class SparseConfig:
     unlabelled: int = 24  # triplets per sparse iteration; 0 goes on with labels only
     absent_share: float = 0.0  # labelled pairs that get another path's template, to learn low confidence in what is not there
     pair_gap: int | None = None  # frames between template and search of a labelled pair, at most; None: any two labels
-    num_workers: int = 8
+    precision: str = "fp32"  # 'bf16' computes both networks in mixed precision; losses and boxes stay in fp32
+    accumulate: int = 1  # parts a batch is learned in: less memory; batch norms average over a part
+    compile: bool = False  # torch.compile for both networks: minutes at the start, faster iterations on a GPU
+    num_workers: int | None = None  # that load data; None: as many as there are cores for (`ltr.data.workers`)
     frame_cache_mb: float = 256
     max_fault_share: float = DEFAULT_SHARE  # draws of an epoch that may meet unusable files; more of them end the run
     checkpoint_interval: int = 1  # epochs
@@ -155,10 +160,16 @@ class SparseConfig:
             if not isinstance(getattr(self, part), kind):
                 raise BadValue(f"{part} must be a {kind.__name__}, e.g. {kind.__name__}()")
         checked_share(self.max_fault_share)
-        for name in ("k", "epochs", "iterations", "batch", "labelled"):
+        for name in ("k", "epochs", "iterations", "batch", "labelled", "accumulate"):
             if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise BadValue(f"{name} is {getattr(self, name)}: give at least 1")
-        if self.unlabelled < 0 or self.num_workers < 0:
+        if self.accumulate > min(self.batch, self.labelled):
+            raise BadValue(f"accumulate is {self.accumulate}, but every part of a batch needs a labelled pair: give at most "
+                           f"{min(self.batch, self.labelled)}, or raise batch and labelled")
+        if self.precision not in PRECISIONS:
+            raise BadValue(f"precision is '{self.precision}'{suggestion(self.precision, PRECISIONS)}: choose "
+                           f"{' or '.join(PRECISIONS)}")
+        if self.unlabelled < 0 or (self.num_workers or 0) < 0:
             raise BadValue("unlabelled and num_workers must not be negative")
         if not 0 <= self.absent_share < 1:
             raise BadValue(f"absent_share is {self.absent_share}: give a share of 0 or more and less than 1")

@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TextIO, TypeVar
 
+import torch
 import tqdm
 
 Item = TypeVar("Item")
@@ -48,14 +49,27 @@ class Stopwatch:
         return " ".join(f"{part} {100 * spent / total:.0f}%" for part, spent in self.seconds.items())
 
 
+def start_peak(device: torch.device) -> None:
+    """Measure the peak of a GPU's memory from now on; nothing on a CPU."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+
+
+def peak_gb(device: torch.device) -> float | None:
+    """The most memory that tensors held on a GPU since `start_peak`, in GB of 2^30 bytes; None on a CPU."""
+    return torch.cuda.max_memory_allocated(device) / 2 ** 30 if device.type == "cuda" else None
+
+
 class EpochProgress:
     """Shows one epoch: a bar that is replaced by its last line on a terminal, a line every `interval` iterations
     otherwise."""
 
-    def __init__(self, label: str, epoch: int, epochs: int, iterations: int, interval: int, stream: TextIO | None = None):
+    def __init__(self, label: str, epoch: int, epochs: int, iterations: int, interval: int, stream: TextIO | None = None,
+                 done: int = 0):
         self.prefix, self.iterations, self.interval = f"[{label}: {epoch} / {epochs}", iterations, interval
+        self.done = done  # iterations of an earlier process
         self.stream = stream or sys.stdout
-        self.bar = tqdm.tqdm(total=iterations, desc=f"{label} {epoch}/{epochs}", leave=False, dynamic_ncols=True,
+        self.bar = tqdm.tqdm(total=iterations, initial=done, desc=f"{label} {epoch}/{epochs}", leave=False, dynamic_ncols=True,
                              file=self.stream) if self.stream.isatty() else None
         self.start = time.perf_counter()
 
@@ -68,7 +82,7 @@ class EpochProgress:
             if last:
                 self.bar.close()
         if last or (self.bar is None and iteration % self.interval == 0):
-            rate = iteration * samples / max(time.perf_counter() - self.start, 1e-9)
+            rate = (iteration - self.done) * samples / max(time.perf_counter() - self.start, 1e-9)
             self.stream.write(f"{self.prefix}, {iteration} / {self.iterations}] FPS: {rate:.1f}  ,  "
                               f"{_words(means, watch, '  ,  ')}\n")
             self.stream.flush()

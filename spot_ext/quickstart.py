@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ltr.admin.files import replacing, write_text
+from ltr.util.distributed import require_one_process
 from pytracking.analysis.plot_results import plot_results
 from pytracking.analysis.tables import format_rows
 from pytracking.evaluation import environment, get_dataset
@@ -38,6 +39,7 @@ def run(settings, config: SparseConfig, threads: int = 2, full: bool = False) ->
     trained now where they are not there.
     """
     start = time.time()
+    require_one_process("the quickstart")
     config = config.override(getattr(settings, "overrides", None) or {})
     environment.ensure_local_file()
     toy_folder = Path(environment.env_settings().toy_path)

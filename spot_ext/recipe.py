@@ -9,12 +9,17 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ltr.admin import run_lock
 from ltr.admin.errors import BadInput, BadValue, MissingFile, NotConfigured
 from ltr.admin.loading import load_weights
 from ltr.admin.tensorboard import TensorboardWriter
+from ltr.data.workers import worker_count
+from ltr.trainers.base_trainer import choose_device
+from ltr.util import distributed
 from pytracking.evaluation import environment
 from spot_ext.actor import SparseActor
 from spot_ext.architectures import Architecture, get_architecture
+from spot_ext.compiling import compile_networks
 from spot_ext.config import DatasetConfig, SparseConfig
 from spot_ext.data.datasets import dataset_class
 from spot_ext.data.loader import SampleSource, SparseLoader
@@ -34,17 +39,29 @@ def train(settings, config: SparseConfig, labels_folder: Path | None = None) -> 
     `settings` is what `run_training` made: environment, seed, project path and overrides. Key frames are read from
     `labels_folder` (default `<workspace>/labels`) and chosen there first when they are absent.
     """
-    trainer = make_trainer(settings, config.override(getattr(settings, "overrides", None) or {}), labels_folder)
-    trainer.train(trainer.config.epochs, load_latest=True, fail_safe=False)
+    config = config.override(getattr(settings, "overrides", None) or {})
+    with run_lock.held(run_folder_of(settings), "give this run another workspace_dir in ltr/admin/local.py"):
+        trainer = make_trainer(settings, config, labels_folder)
+        trainer.train(trainer.config.epochs, load_latest=True, fail_safe=False)
     return trainer
 
 
 def make_trainer(settings, config: SparseConfig, labels_folder: Path | None = None) -> SparseTrainer:
-    """Open the data, choose or read the labels, make store, networks, loader and optimiser."""
+    """Open the data, choose or read the labels, make store, networks, loader and optimiser.
+
+    Of several processes the first writes labels and store, which the others then read; each has its part of every batch.
+    """
+    distributed.require_even_shares({name: getattr(config, name) for name in ("batch", "labelled", "unlabelled")})
+    own = min(config.batch, config.labelled) // distributed.get_world_size()
+    if config.accumulate > own:
+        raise BadValue(f"accumulate is {config.accumulate}, but a process has {own} labelled pairs of a batch, and every part "
+                       f"needs one: give at most {own}")
     run_folder = run_folder_of(settings)
-    sources = open_datasets(config, settings.seed, labels_folder or Path(settings.env.workspace_dir) / "labels")
-    pool = VideoPool(sources, run_folder / "store")
-    pool.open_store(sources)
+    with distributed.main_first():
+        sources = open_datasets(config, settings.seed, labels_folder or Path(settings.env.workspace_dir) / "labels")
+        pool = VideoPool(sources, run_folder / "store")
+        store = pool.open_store(sources)
+    distributed.require_equal((config.to_plain(), settings.seed, len(store), pool.num_labels), "recipe, seed or labels")
     log.info("%d videos, %d targets, %d labelled frames", pool.num_videos, pool.num_paths, pool.num_labels)
 
     torch.manual_seed(settings.seed)  # the initial weights
@@ -53,14 +70,19 @@ def make_trainer(settings, config: SparseConfig, labels_folder: Path | None = No
     if config.absent_share > 0 and not architecture.learns_absence:
         raise BadValue(f"absent_share is {config.absent_share}, but {config.architecture} cannot learn from crops without a "
                        "target: set absent_share=0")
-    teacher = Teacher(net, architecture, config.teacher.window_weight, config.teacher.reference_mode)
+    teacher = Teacher(net, architecture, config.teacher.window_weight, config.teacher.reference_mode,
+                      config.precision)
     actor = SparseActor(net, teacher, architecture, config)
-    optimizer = make_optimizer(net, architecture, config.optim)
+    device = choose_device(settings)
+    if config.compile:
+        compile_networks([net, teacher.net], device)
+    optimizer = make_optimizer(net, architecture, config.optim, fused=device.type == "cuda")
     scheduler = make_scheduler(optimizer, config.optim, config.epochs)
     source = SampleSource(pool, config.crops, settings.seed, config.teacher.propagating_step, config.frame_cache_mb,
                           not config.reference.same_relay, config.pair_gap)
-    loader = SparseLoader(source, config.iterations, config.num_workers, config.max_fault_share)
-    writer = TensorboardWriter(str(Path(settings.env.tensorboard_dir) / settings.project_path), ["train"])
+    loader = SparseLoader(source, config.iterations, worker_count(config.num_workers), config.max_fault_share)
+    writer = TensorboardWriter(str(Path(settings.env.tensorboard_dir) / settings.project_path), ["train"]) \
+        if distributed.is_main_process() else None
     settings.print_interval = getattr(settings, "print_interval", 50)
     return SparseTrainer(actor, loader, optimizer, settings, scheduler, writer, _publish_to(config))
 

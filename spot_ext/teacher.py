@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ltr.admin.errors import BadValue
+from ltr.util.precision import autocast, in_fp32
 from spot_ext.architectures import Architecture, Prediction
 
 
@@ -71,11 +72,11 @@ class Teacher:
     """
 
     def __init__(self, student: nn.Module, architecture: Architecture, window_weight: float,
-                 reference_mode: bool = False):
+                 reference_mode: bool = False, precision: str = "fp32"):
         self.net = copy.deepcopy(student).requires_grad_(False).train(reference_mode)
         self.reference_mode = reference_mode
         self.architecture = architecture
-        self.window_weight = window_weight
+        self.window_weight, self.precision = window_weight, precision
 
     @torch.no_grad()
     def update(self, student: nn.Module, keep: float) -> None:
@@ -89,8 +90,9 @@ class Teacher:
     @torch.no_grad()
     def find(self, templates: Tensor, searches: Tensor, reference_clamp: bool = False) -> PseudoBox:
         """Find the templates' targets `(B, 3, T, T)` in the search crops `(B, 3, S, S)`, both normalised; see `pick`."""
-        outputs = self.net(searches, templates)
-        return pick(self.architecture.decode(outputs), self.window_weight, searches.shape[-1], reference_clamp)
+        with torch.inference_mode(), autocast(searches.device, self.precision):  # `pick` makes plain tensors of them
+            outputs = self.net(searches, templates)
+        return pick(self.architecture.decode(in_fp32(outputs)), self.window_weight, searches.shape[-1], reference_clamp)
 
 
 def accept(ious: Tensor, threshold: float) -> Tensor:

@@ -15,6 +15,7 @@ import os
 import pickle
 import re
 import warnings
+import zipfile
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ import torch
 
 from ltr.admin import weights
 from ltr.admin.errors import BadInput, BadValue, MissingFile
-from ltr.admin.files import replacing
+from ltr.admin.files import DiskFull, replacing
 from ltr.admin.model_constructor import NetConstructor
 from ltr.admin.settings import Settings
 from ltr.admin.stats import AverageMeter, StatValue
@@ -63,24 +64,29 @@ def write_checkpoint(path: str | os.PathLike, state: Mapping[str, Any]) -> None:
     if Path(path).suffix == weights.SUFFIX:
         return weights.write_weights(path, to_plain(state))
     try:
-        with replacing(path) as temporary:
-            torch.save(to_plain(state), temporary)
+        with replacing(path) as temporary, open(temporary, "wb") as file:  # a path would hide why torch cannot write to it
+            torch.save(to_plain(state), file)
+    except DiskFull:
+        raise
     except (OSError, RuntimeError) as error:
         raise BadInput(f"checkpoint {path} could not be written ({_in_short(error)}); free space on its disk or "
                        "change workspace_dir in ltr/admin/local.py") from error
 
 
-def read_checkpoint(path: str | os.PathLike, trust_pickle: bool = False) -> dict[str, Any]:
+def read_checkpoint(path: str | os.PathLike, trust_pickle: bool = False, verify: bool = False) -> dict[str, Any]:
     """The content of a checkpoint file on the CPU, as plain values (see `to_plain`) whatever wrote it.
 
     `trust_pickle` also reads files with arbitrary Python objects, which can run any code: only for files of your own.
-    Raises MissingFile or BadValue, naming the file.
+    `verify` compares the checksums in a file that `write_checkpoint` wrote, which torch does not: bits that flipped in
+    the weights would train on unseen (about 1 s a GB). Raises MissingFile or BadValue, naming the file.
     """
     path = Path(path).expanduser()
     if not path.is_file():
         raise MissingFile(f"there is no checkpoint file {path}; correct the path")
     if path.suffix == weights.SUFFIX:
         return weights.read_weights(path)
+    if verify and not _checksums_fit(path):
+        raise BadValue(f"{path} is damaged (a checksum is wrong); copy it again, or use the one of an earlier epoch")
     try:
         with torch.serialization.safe_globals(_allowed_globals()), warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # about pickle protocols of files that are refused below
@@ -95,6 +101,16 @@ def read_checkpoint(path: str | os.PathLike, trust_pickle: bool = False) -> dict
     if not isinstance(content, Mapping):
         raise BadValue(f"{path} holds a {type(content).__name__} instead of a dict of weights; give a checkpoint")
     return to_plain(content)
+
+
+def _checksums_fit(path: Path) -> bool:
+    if not zipfile.is_zipfile(path):
+        return True  # torch says what it is
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.testzip() is None
+    except (zipfile.BadZipFile, OSError, EOFError):
+        return False
 
 
 def to_plain(value: Any) -> Any:

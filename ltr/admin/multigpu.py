@@ -1,10 +1,20 @@
-"""Training on several GPUs of one machine in one process."""
+"""Networks on several GPUs: one process for each (`torchrun`, what training here uses), or all in one process."""
 
+from __future__ import annotations
+
+import contextlib
+import gc
+import warnings
+
+import torch
 from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+
+from ltr.util.distributed import get_world_size
 
 
-class MultiGPU(nn.DataParallel):
-    """DataParallel through which the wrapped network's own attributes can be reached."""
+class _Forwarding(nn.Module):
+    """Attributes that the wrapper does not have are those of the wrapped network."""
 
     def __getattr__(self, name: str):
         try:
@@ -15,11 +25,59 @@ class MultiGPU(nn.DataParallel):
             return getattr(self.module, name)
 
 
+class MultiGPU(_Forwarding, nn.DataParallel):
+    """DataParallel through which the wrapped network's own attributes can be reached. `together` is faster."""
+
+
+class SharedGradients(_Forwarding, DistributedDataParallel):
+    """DistributedDataParallel through which the wrapped network's own attributes can be reached; see `sharing_gradients`."""
+
+
 def is_multi_gpu(net: nn.Module) -> bool:
     """Whether the network is wrapped for several GPUs, so that its weights belong to `net.module`."""
-    return isinstance(net, nn.DataParallel)
+    return isinstance(net, (nn.DataParallel, DistributedDataParallel))
 
 
 def unwrapped(net: nn.Module) -> nn.Module:
     """The network itself, without a wrapper for several GPUs."""
     return net.module if is_multi_gpu(net) else net
+
+
+def sharing_gradients(net: nn.Module, wrapped: nn.Module | None = None, some_unused: bool = False) -> nn.Module:
+    """What to call instead of `net` so that the gradients become those of the mean loss of all processes.
+
+    `net` itself in one process. `wrapped` is what this returned before: it is returned again unless other parameters learn
+    now. `some_unused` says that a loss may not depend on every one of them, which costs a look through each graph.
+    """
+    if get_world_size() == 1:
+        return net
+    learning = {name for name, parameter in net.named_parameters() if parameter.requires_grad}
+    if isinstance(wrapped, SharedGradients):
+        if wrapped.learning == learning:
+            return wrapped
+        del wrapped
+        gc.collect()
+    device = next(net.parameters()).device
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # of new names, which older versions of torch do not know
+        made = SharedGradients(net, [device] if device.type == "cuda" else None, broadcast_buffers=False,
+                               find_unused_parameters=some_unused)
+    made.learning = learning
+    return made
+
+
+def alone(net: nn.Module) -> contextlib.AbstractContextManager:
+    """Within it, what `sharing_gradients` returned gathers gradients and keeps them until the first batch outside."""
+    return net.no_sync() if isinstance(net, DistributedDataParallel) else contextlib.nullcontext()
+
+
+def sharing_norms(net: nn.Module, device: torch.device) -> nn.Module:
+    """Let batch norms average over the batches of all processes, in place where the network is no norm itself.
+
+    The same parameters stay in place under the same names. Returns `net`.
+    """
+    from ltr.util.batch_norm import SharedBatchNorm
+
+    if get_world_size() == 1:
+        return net
+    return nn.SyncBatchNorm.convert_sync_batchnorm(net) if device.type == "cuda" else SharedBatchNorm.convert(net)

@@ -5,6 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 
+from ltr.admin.files import require_room
+
+ROOM = 16 * 1024  # bytes, more than an epoch's statistics take: TensorBoard's thread dies with a traceback on a full disk
+
 
 class TensorboardWriter:
     """One event folder per loader below `directory`, so that their curves share a plot, and one for run information."""
@@ -26,6 +30,7 @@ class TensorboardWriter:
 
     def write_epoch(self, stats: Mapping[str, Mapping | None], epoch: int, ind: int = -1) -> None:
         """Write entry `ind` of the history of every statistic that has news; `stats` is loader -> name -> statistic."""
+        require_room(self.directory, ROOM)
         for loader, values in stats.items():
             for name, value in (values or {}).items():
                 if getattr(value, "history", None) and getattr(value, "has_new_data", True):
@@ -39,4 +44,6 @@ class TensorboardWriter:
             writer.close()
 
     def _writer(self, name: str):
+        os.makedirs(self.directory, exist_ok=True)
+        require_room(self.directory, ROOM)
         return self._open(os.path.join(self.directory, name))

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple, TypeVar
 
 from ltr.admin.errors import BadInput, BadValue
+from ltr.util.distributed import all_gather
 
 log = logging.getLogger(__name__)
 
@@ -104,6 +105,12 @@ class FaultLog:
             batch, faults = batch if isinstance(batch, Faulty) else (batch, ())
             self._note(size(batch), faults)
             yield batch
+
+    def gather(self) -> None:
+        """Count what all processes of a distributed run have met in this epoch."""
+        parts = all_gather((self.samples, self.count, self.files))
+        self.samples, self.count = (sum(part[column] for part in parts) for column in (0, 1))
+        self.files = set().union(*(part[2] for part in parts))
 
     def summary(self) -> str:
         """`4 of 1204 draws (0.3 %) met 2 unusable files and were replaced`, or an empty string."""

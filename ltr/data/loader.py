@@ -13,13 +13,14 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, IterableDataset, RandomSampler, SequentialSampler
+from torch.utils.data import BatchSampler, DataLoader, IterableDataset, RandomSampler, SequentialSampler
 
 from ltr.admin.errors import BadValue
 from ltr.admin.tensordict import TensorDict
 from ltr.admin.tensorlist import TensorList
 from ltr.data import faults
 from ltr.data.seeding import global_seed, torch_generator
+from ltr.util.distributed import get_world_size, own_part, require_even_shares, require_one_process
 
 
 class LTRLoader(DataLoader):
@@ -32,6 +33,9 @@ class LTRLoader(DataLoader):
     With a `seed`, sample i of an epoch is drawn while Python's, NumPy's and torch's global generators start from
     (seed, epoch, i), so that an epoch has the same batches with any number of workers and after a resume. The trainer
     passes `settings.seed` to loaders that have none, and the epoch to all.
+
+    Of several processes (torchrun) each gets its part of every batch of `batch_size`; what is left of a last batch that is
+    smaller and does not divide is left out.
 
     `faults` counts the samples that were drawn again because a file could not be used; `faults.share` is the part of an
     epoch's draws that may be, all of them unless a trainer sets it.
@@ -47,7 +51,9 @@ class LTRLoader(DataLoader):
                 raise BadValue(f"loader '{name}': stack_dim is {stack_dim}; choose 0 or 1, or give a collate_fn")
             collate_fn = ltr_collate_stack1 if stack_dim else ltr_collate
         self._keys = _Keys(seed)
-        if not isinstance(dataset, IterableDataset):
+        if isinstance(dataset, IterableDataset):
+            require_one_process(f"loader '{name}', which reads an IterableDataset,")
+        else:
             if batch_sampler is not None:
                 batch_sampler = _KeyedSampler(batch_sampler, self._keys, batches=True)
             else:
@@ -56,6 +62,12 @@ class LTRLoader(DataLoader):
                 elif shuffle:
                     raise BadValue(f"loader '{name}': shuffle and sampler exclude each other; give one of them")
                 sampler, shuffle = _KeyedSampler(sampler, self._keys), False
+                if get_world_size() > 1:
+                    require_even_shares({f"loader '{name}': batch_size": batch_size or 1})
+                    batch_sampler = BatchSampler(sampler, batch_size or 1, drop_last)
+                    batch_size, sampler, drop_last = 1, None, False
+            if get_world_size() > 1:
+                batch_sampler = _Shared(batch_sampler)
             dataset = _SeededSamples(dataset)
         super().__init__(dataset, batch_size, shuffle, sampler, batch_sampler, num_workers,
                          faults.Collating(collate_fn), pin_memory, drop_last, timeout, worker_init_fn or _init_worker,
@@ -182,6 +194,21 @@ class _KeyedSampler:
 
     def __len__(self) -> int:
         return len(self.sampler)
+
+
+class _Shared:
+    """Of every batch the part of this process, as large as any other's."""
+
+    def __init__(self, batches: Iterable):
+        self.batches = batches
+
+    def __iter__(self) -> Iterator[list]:
+        for batch in self.batches:
+            if even := len(batch) // get_world_size() * get_world_size():
+                yield batch[:even][own_part(even)]
+
+    def __len__(self) -> int:
+        return len(self.batches)
 
 
 class _Shuffled:

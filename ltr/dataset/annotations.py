@@ -14,6 +14,8 @@ import numpy as np
 
 from ltr.admin.errors import BadValue, MissingFile
 
+_LARGEST_FLAG = 2**31
+
 
 def read_boxes(path: str | os.PathLike, rows: Iterable[int] | None = None) -> np.ndarray:
     """Boxes xywh as float32 (N, 4), one from each line; of the given rows (0-based, in their order) only, when given.
@@ -38,9 +40,17 @@ def read_boxes(path: str | os.PathLike, rows: Iterable[int] | None = None) -> np
 
 
 def read_flags(path: str | os.PathLike) -> np.ndarray:
-    """All numbers of a file, one or many a line, as int32 (N,): visibility and occlusion labels."""
-    lines = read_lines(path)
-    return np.array([int(value) for row, line in enumerate(lines) for value in _numbers(path, row, line)], np.int32)
+    """All numbers of a file, one or many a line, as int32 (N,): visibility and occlusion labels.
+
+    Raises MissingFile, or BadValue for a line with anything else.
+    """
+    flags: list[int] = []
+    for row, line in enumerate(read_lines(path)):
+        values = _numbers(path, row, line)
+        if not all(abs(value) < _LARGEST_FLAG for value in values):  # NaN and infinity as well
+            raise BadValue(f"{path} line {row + 1}: expected flags such as 0 and 1, found '{line[:60]}'; correct the line")
+        flags += map(int, values)
+    return np.array(flags, np.int32)
 
 
 def count_rows(path: str | os.PathLike) -> int:

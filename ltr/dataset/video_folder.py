@@ -55,6 +55,16 @@ class VideoFolder(FileVideoDataset):
                               f"{len(frames)} images; check the frame numbers")
         return frames[frame_id]
 
+    def get_selectable(self, seq_id: int) -> np.ndarray:
+        """(N,) bool: the frames in which a box may be asked for. Those that show the object where that is known of every frame;
+        all of a video that is not annotated, or in part: nothing is said of the other frames then."""
+        count = self.get_sequence_length(seq_id)
+        if self.boxes_path(seq_id).is_file():
+            boxes = self.get_boxes(seq_id, range(count))
+            if np.isfinite(boxes).all():
+                return (boxes[:, 2:] > 0).all(1)
+        return np.ones(count, dtype=bool)
+
     def boxes_path(self, seq_id: int) -> Path:
         folder = self.root / self.sequence_list[seq_id]
         beside = folder.with_name(folder.name + ".txt")

@@ -1,7 +1,9 @@
-"""The loop over epochs: seeds, checkpoints, resuming, restarts after failures. What an epoch is, a subclass says."""
+"""The loop over epochs: seeds, checkpoints, resuming, restarts after failures, ends on request. What an epoch is, a subclass
+says."""
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import random
@@ -13,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ltr.admin import run_lock
 from ltr.admin.checkpoint import (
     TYPE,
     CheckpointFile,
@@ -23,10 +26,13 @@ from ltr.admin.checkpoint import (
     write_checkpoint,
 )
 from ltr.admin.errors import BadInput, BadValue, MissingFile, NotConfigured
+from ltr.admin.files import DiskFull, no_room
 from ltr.admin.loading import load_state
 from ltr.admin.model_constructor import NetConstructor
 from ltr.admin.multigpu import unwrapped
+from ltr.admin.stopping import StopRequest, Terminated, stop_requests
 from ltr.data.seeding import generator
+from ltr.util import distributed
 
 log = logging.getLogger(__name__)
 
@@ -41,12 +47,15 @@ class BaseTrainer:
 
     - `train_epoch()`, required: one epoch. `self.epoch` is its number from 1, `self.device` where the actor is. The
       global generators have just been seeded by (settings.seed, epoch), so that an epoch depends on the state before
-      it only.
+      it only. It takes its batches through `self.stop.until(batches)`; when those end early because SIGTERM has come it
+      puts away what can be gone on with, if anything, and raises `self.terminated(what happened)`.
     - `checkpoint_suffix`: text after the epoch in the file name, e.g. '_s'.
     - `state_dict_for_checkpoint()` and `load_state(state, path)`: extend both for more state, calling super(). What a
       subclass does not handle in `load_state` becomes an attribute of the trainer under its name.
     - `companions(path)` and `write_companions(path)`: files that belong to the checkpoint `path`. They are written
-      before it, removed after it, and without them it does not count as a checkpoint.
+      before it and removed after it. `read_state(path)`, which reads the checkpoint, checks them, too: where anything
+      is missing or damaged, resuming goes back to the checkpoint before.
+    - `resumable()`: the files to resume from, newest first.
 
     `loaders` is kept for subclasses and not touched here; it may be empty.
     """
@@ -60,6 +69,7 @@ class BaseTrainer:
         self.loaders = loaders
         self.epoch = 0
         self.stats: dict = {}
+        self.stop = StopRequest()  # of the run that `train` is in
         self.update_settings(settings)
         self.device = choose_device(settings)
         self.actor.to(self.device)
@@ -86,30 +96,42 @@ class BaseTrainer:
         """Train up to epoch `max_epochs`, with `load_latest` from the newest checkpoint on.
 
         With `fail_safe`, a failure leads back to the last checkpoint, up to 10 times in all; then, and without it at
-        once, the error is raised. Errors in what the user gave (BadInput) are raised at once: they would come again.
-        Ctrl-C tells which checkpoint there is and raises KeyboardInterrupt.
+        once, the error is raised. Errors in what the user gave (BadInput) are raised at once: they would come again. So is
+        every one in a run of several processes, which `torchrun --max-restarts` starts again.
+        Ctrl-C tells which checkpoint there is and raises KeyboardInterrupt. SIGTERM ends the run as soon as what can be
+        kept is written, with status 143; a second one ends it at once. No other run may use the same folder meanwhile.
         """
-        failures, resumes = 0, load_latest
+        alone = contextlib.nullcontext() if self._checkpoint_dir is None else run_lock.held(
+            self._folder(), "give this run another settings.project_path")
+        with alone, stop_requests() as self.stop:
+            self._train(max_epochs, load_latest, fail_safe)
+        print("Finished training!")
+
+    def _train(self, max_epochs: int, load_latest: bool, fail_safe: bool) -> None:
+        failures, self._resumes = 0, load_latest
         while True:
             try:
                 if load_latest:
                     self.load_checkpoint()
+                distributed.require_equal((self.epoch, getattr(self.settings, "seed", 0)), "seed or checkpoint to go on from")
                 for epoch in range(self.epoch + 1, max_epochs + 1):
                     self._run_epoch(epoch)
-                break
+                return
             except KeyboardInterrupt:
-                print(f"\nStopped in epoch {self.epoch}. {self._how_to_go_on(resumes)}")
+                print(f"\nStopped in epoch {self.epoch}. {self._how_to_go_on()}")
                 raise
             except Exception as error:
                 print(f"Training crashed at epoch {self.epoch}")
                 failures += 1
-                if not fail_safe or isinstance(error, BadInput) or failures == MAX_FAILURES:
+                if no_room(error):
+                    path = getattr(error, "path", None) or getattr(error, "filename", None)
+                    raise DiskFull(path, f"start again. {self._how_to_go_on()}") from error
+                if not fail_safe or isinstance(error, BadInput) or failures == MAX_FAILURES or distributed.get_world_size() > 1:
                     raise
                 traceback.print_exc()
                 print("Restarting training from last epoch ...")
                 self.epoch = max(self.epoch - 1, 0)
                 load_latest = True
-        print("Finished training!")
 
     def train_epoch(self) -> None:
         """One epoch."""
@@ -117,12 +139,27 @@ class BaseTrainer:
 
     def _run_epoch(self, epoch: int) -> None:
         self.epoch = epoch
-        seed_everything(getattr(self.settings, "seed", 0), "epoch", epoch)
+        own = ("process", distributed.get_rank()) if distributed.get_rank() else ()  # else all would drop out the same
+        seed_everything(getattr(self.settings, "seed", 0), "epoch", epoch, *own)
         self.train_epoch()
         if self.lr_scheduler is not None:
             self.lr_scheduler.step()
-        if self._checkpoint_dir is not None:
+        asked = self.stop.agreed()
+        self._save()
+        if self.stop.agreed():
+            if not asked:
+                self._save()  # an epoch that is not one to keep is one now
+            raise self.terminated(f"after epoch {epoch}")
+
+    def _save(self) -> None:
+        if self._checkpoint_dir is not None and distributed.is_main_process():
             self.save_checkpoint()
+        distributed.barrier()
+
+    def terminated(self, when: str) -> Terminated:
+        """Say `when` SIGTERM has stopped the training and how to go on; what is to be raised then."""
+        print(f"Stopped by SIGTERM {when}. {self._how_to_go_on()}", flush=True)
+        return Terminated()
 
     # Checkpoints
 
@@ -130,8 +167,14 @@ class BaseTrainer:
         """Write the checkpoint of `self.epoch`; remove old ones when `settings.keep_checkpoints` limits their number.
         """
         path = self.checkpoint_path(self.epoch)
-        self.write_companions(path)
-        write_checkpoint(path, self.state_dict_for_checkpoint())
+        whole = path.exists()
+        try:
+            self.write_companions(path)
+            write_checkpoint(path, self.state_dict_for_checkpoint())
+        except BaseException:
+            for file in [] if whole else self.companions(path):  # of no use without it, and the disk may be full
+                file.unlink(missing_ok=True)
+            raise
         keep = getattr(self.settings, "keep_checkpoints", None)
         for old in self._own_checkpoints()[:-keep] if keep else []:
             for file in (old.path, *self.companions(old.path)):
@@ -185,6 +228,13 @@ class BaseTrainer:
             elif "epoch" in state:
                 self.lr_scheduler.last_epoch = self.epoch
 
+    def read_state(self, path: Path) -> dict[str, Any]:
+        """What the checkpoint `path` and its companions hold; BadInput when any of them is missing or damaged."""
+        for file in self.companions(path):
+            if not file.is_file():
+                raise MissingFile(f"{file} is missing, without which {path.name} is of no use; copy it again")
+        return read_checkpoint(path, verify=True)
+
     def companions(self, path: Path) -> list[Path]:
         """Files that belong to the checkpoint `path`."""
         return []
@@ -207,23 +257,29 @@ class BaseTrainer:
 
     def _own_checkpoints(self) -> list[CheckpointFile]:
         """Complete checkpoints of this run, oldest first."""
+        return [file for file in self._checkpoints()
+                if all(companion.exists() for companion in self.companions(file.path))]
+
+    def _checkpoints(self) -> list[CheckpointFile]:
         if self._checkpoint_dir is None:
             return []
         name = type(unwrapped(self.actor.net)).__name__
         return [file for file in checkpoint_files(self._folder())
-                if file.net_type == name and file.suffix == self.checkpoint_suffix
-                and all(companion.exists() for companion in self.companions(file.path))]
+                if file.net_type == name and file.suffix == self.checkpoint_suffix]
+
+    def resumable(self) -> list[Path]:
+        """Files that resuming tries, newest first."""
+        return [file.path for file in reversed(self._checkpoints())]
 
     def _newest(self) -> tuple[Path | None, dict[str, Any]]:
         """The newest checkpoint that can be read; a damaged one is reported and the one before it taken."""
-        problem = None
-        for file in reversed(self._own_checkpoints()):
+        paths = [] if self._checkpoint_dir is None else self.resumable()
+        for path in paths:
             try:
-                return file.path, read_checkpoint(file.path)
+                return path, self.read_state(path)
             except BadInput as error:
-                problem = error
                 print(f"Going back one checkpoint: {error}")
-        if problem is not None:
+        if paths:
             raise BadInput(f"no checkpoint in {self._folder()} can be read; move them away to start from the beginning")
         return None, {}
 
@@ -236,7 +292,7 @@ class BaseTrainer:
             if not found:
                 raise MissingFile(f"No checkpoint found in {path}; give the folder of a training run")
             path = found[-1]
-        return path, read_checkpoint(path)
+        return path, self.read_state(path)
 
     def _load_optimizer(self, state: dict[str, Any], path: Path) -> None:
         try:
@@ -245,12 +301,11 @@ class BaseTrainer:
             raise BadValue(f"the optimizer state in {path} does not fit this run ({error}); the recipe's parameter "
                            "groups have changed: undo that, or move the checkpoints away") from error
 
-    def _how_to_go_on(self, resumes: bool) -> str:
-        done = self._own_checkpoints()
-        if not done:
+    def _how_to_go_on(self) -> str:
+        if self._checkpoint_dir is None or not (done := self.resumable()):
             return "There is no checkpoint yet."
-        how = "start the same command again" if resumes else "train with load_latest=True"
-        return f"The last checkpoint is {done[-1].path}; {how} to go on from it."
+        how = "start the same command again" if self._resumes else "train with load_latest=True"
+        return f"The last checkpoint is {done[0]}; {how} to go on from it."
 
 
 def choose_device(settings) -> torch.device:

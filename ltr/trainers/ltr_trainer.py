@@ -12,14 +12,15 @@ from typing import Any
 import torch
 from torch import nn
 
-from ltr.admin.errors import BadInput
-from ltr.admin.multigpu import unwrapped
+from ltr.admin.errors import BadInput, BadValue
+from ltr.admin.multigpu import sharing_gradients, sharing_norms, unwrapped
 from ltr.admin.stats import AverageMeter, StatValue
 from ltr.admin.tensorboard import TensorboardWriter
 from ltr.admin.tensordict import TensorDict
 from ltr.data.faults import DEFAULT_SHARE, NAME, FaultLog, checked_share
 from ltr.data.loader import samples_in
 from ltr.trainers.base_trainer import BaseTrainer
+from ltr.util.distributed import get_world_size, is_main_process, mean_numbers
 
 log = logging.getLogger(__name__)
 
@@ -34,10 +35,16 @@ class LTRTrainer(BaseTrainer):
     `move_data_to_gpu`, `grad_clip_max_norm`, `max_fault_share` (draws of an epoch that may meet unusable files, 0.05 =
     5 %; more end the training). `freeze_backbone_bn_layers` keeps the batch norms of `actor.net.feature_extractor` in
     eval mode.
+
+    Of several processes (torchrun) each computes its part of every batch, and `actor.net` is wrapped so that gradients become
+    those of the whole; a MultiGPU around it is taken off. The loss should be a mean over samples, or follow
+    `ltr.util.distributed`; statistics are averaged. See docs/distributed.md.
     """
 
     def __init__(self, actor, loaders, optimizer, settings, lr_scheduler=None, freeze_backbone_bn_layers: bool = False):
         super().__init__(actor, loaders, optimizer, settings, lr_scheduler)
+        if get_world_size() > 1:
+            self.actor.net = sharing_norms(unwrapped(self.actor.net), self.device)
         for name, value in _DEFAULTS.items():
             if getattr(self.settings, name, None) is None:
                 setattr(self.settings, name, value)
@@ -60,26 +67,35 @@ class LTRTrainer(BaseTrainer):
         self.actor.train(loader.training)
         if self.freeze_backbone_bn_layers:
             for module in unwrapped(self.actor.net).feature_extractor.modules():
-                if isinstance(module, nn.BatchNorm2d):
+                if isinstance(module, nn.modules.batchnorm._BatchNorm):
                     module.eval()
+        if loader.training and get_world_size() > 1:
+            self.actor.net = sharing_gradients(unwrapped(self.actor.net), self.actor.net, some_unused=True)
         self._tell_epoch(loader)
         for meter in (self.stats.get(loader.name) or {}).values():
             if isinstance(meter, AverageMeter):
                 meter.reset()  # of an attempt at this epoch that failed
-        clock, faults = _Clock(), _faults_of(loader)
+        clock, faults, number = _Clock(), _faults_of(loader), 0
+        with torch.random.fork_rng(devices=[]):  # starting workers draws a number, those that live on draw none
+            batches = iter(loader)
         with torch.set_grad_enabled(loader.training):
-            for number, data in enumerate(loader, 1):
+            for number, data in enumerate(self.stop.until(batches), 1):
                 data = self._prepare(data)
                 loss, stats = self.actor(data)
                 if loader.training:
                     self._step(loss)
-                batch_size = samples_in(data, loader.stack_dim)
-                self._count(loader.name, stats, batch_size)
+                batch_size = samples_in(data, loader.stack_dim) * get_world_size()
+                self._count(loader.name, mean_numbers(stats), batch_size)
                 clock.tick(batch_size)
                 if number % self.settings.print_interval == 0 or number == len(loader):
                     self._print(loader, number, clock)
-        if faults is not None and faults.count:
+        if faults is not None:
+            faults.gather()
+        if faults is not None and faults.count and is_main_process():
             log.warning("%s, epoch %d: %s", loader.name, self.epoch, faults.summary())
+        if self.stop.requested and number < len(loader):  # half an epoch of any actor cannot be repeated exactly
+            raise self.terminated(f"in epoch {self.epoch}, which is lost: it had {number} of {len(loader)} batches of "
+                                  f"{loader.name}")
 
     def _tell_epoch(self, loader) -> None:
         """Make the loader's draws depend on the run's seed and on the epoch; count its unusable files anew."""
@@ -88,6 +104,8 @@ class LTRTrainer(BaseTrainer):
         if hasattr(loader, "set_epoch"):
             if loader.seed is None:
                 loader.seed = getattr(self.settings, "seed", None)
+            if loader.seed is None and get_world_size() > 1:
+                raise BadValue("settings.seed is None: processes that share batches need a common seed, give one")
             loader.set_epoch(self.epoch)
 
     def _prepare(self, data: Any) -> Any:
@@ -143,11 +161,13 @@ class LTRTrainer(BaseTrainer):
 
     def _make_writer(self) -> TensorboardWriter | None:
         folder = getattr(self.settings.env, "tensorboard_dir", None)
-        if not folder:
+        if not folder or not is_main_process():
             return None
         project = os.path.join(os.path.expanduser(folder), self.settings.project_path)
         try:
             return TensorboardWriter(project, [loader.name for loader in self.loaders])
+        except BadInput:
+            raise
         except OSError as error:
             raise BadInput(f"the TensorBoard folder {project} cannot be made ({error.strerror}); correct "
                            "tensorboard_dir in ltr/admin/local.py, or set it to None to go without") from error

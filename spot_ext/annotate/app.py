@@ -15,6 +15,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
 from ltr.admin.errors import BadInput, BadValue, MissingFile
+from ltr.admin.files import DiskFull
 from spot_ext.annotate.guard import HEADERS, refusal
 from spot_ext.annotate.session import Session
 
@@ -56,6 +57,8 @@ def create_app(session: Session, token: str) -> Starlette:
         changes = session.parsed(entries)  # BadValue: 400, trying again is no use
         try:
             return JSONResponse({"saved": True, "videos": await run_in_threadpool(session.save, changes)})
+        except OSError as error:  # of these a full disk is BadInput, too
+            return _disk_error(request, error)
         except BadInput as error:  # the box file was changed into something unreadable: once it is right, the change is taken
             return _error(str(error), 409)
 
@@ -131,6 +134,8 @@ def _bad_input(request: Request, error: BadInput) -> Response:
 
 def _disk_error(request: Request, error: OSError) -> Response:
     logger.error("%s", error)
+    if isinstance(error, DiskFull):
+        return _error(f"the disk of {error.path} is full; make room, the page keeps the change", 507)
     where = f" {error.filename}" if error.filename else ""
     return _error(f"the disk refused{where} ({error.strerror or error}); make room or check its rights, the page keeps the "
                   "change", 507)

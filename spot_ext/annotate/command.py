@@ -10,8 +10,11 @@ from pathlib import Path
 from spot_ext.verbs import add_verb
 
 TEXT = "Draw boxes in the frames SPOT wants labelled, on a page in your browser; every change is saved at once. Ctrl-C ends it."
-EXAMPLE = """annotate clips --k 3
-          python -m spot_ext annotate clips --propagated run/boxes.csv --suggest run/review.csv"""
+EXAMPLE = """annotate videos/val --boxes few.csv
+          (videos: python -m spot_ext toy --out videos)
+and after `label videos/val --boxes few.csv --out labelled`, to look at what it doubts:
+          python -m spot_ext annotate videos/val --boxes few.csv --propagated labelled/boxes.csv \\
+                                      --suggest labelled/review.csv"""
 
 
 def add_to(verbs) -> None:

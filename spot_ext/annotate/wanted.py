@@ -29,21 +29,13 @@ class WantedFrame:
 
 
 def by_rule(dataset: VideoFolder, seq_id: int, k: int, seed: int = 0) -> list[WantedFrame]:
-    """The k key frames of one video, the same as `python -m spot_ext sample folder` draws with this seed.
-
-    Where a person or tracker has not said in which frames the object is seen, they are drawn from all frames.
-    """
+    """The k key frames of one video, the same as `python -m spot_ext sample folder` draws with this seed; some in any case."""
     if k < 1:
         raise BadValue(f"--k {k}: ask for at least 1 frame per video")
-    count = dataset.get_sequence_length(seq_id)
-    visible = np.ones(count, dtype=bool)
-    if dataset.boxes_path(seq_id).is_file():
-        boxes = dataset.get_boxes(seq_id, range(count))
-        if np.isfinite(boxes).all():  # some NaN: labelled in part, and then nothing is said about the others
-            visible = (boxes[:, 2:] > 0).all(1)
+    visible = dataset.get_selectable(seq_id)
     draw = generator(seed, "key_frames", key_frames.sequence_key(dataset, seq_id))
     chosen = key_frames.draw_key_frames(visible, k, draw) or key_frames.draw_key_frames(
-        np.ones(count, dtype=bool), k, draw, key_frames.WindowRule(min_visible=1)) or (0,)  # the last for videos of one frame
+        np.ones_like(visible), k, draw, key_frames.WindowRule(min_visible=1)) or (0,)  # the last for videos of one frame
     return [WantedFrame(frame_id) for frame_id in chosen]
 
 

@@ -1,7 +1,7 @@
 """Draws labelled pairs and unlabelled triplets, and loads them in batches.
 
-A sample is a function of (seed, epoch, number in the epoch, store version): the same with any number of workers, and
-again after a resume.
+A sample is a function of (seed, epoch, number in the epoch, store version): the same with any number of workers or of
+processes, and again after a resume.
 """
 
 from __future__ import annotations
@@ -15,9 +15,11 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from ltr.data import faults
 from ltr.data.seeding import generator
-from spot_ext.data.crops import CropConfig, search_crop, template_crop
+from ltr.util.distributed import get_world_size, own_part
+from spot_ext.data.crops import CropConfig, search_window, template_window
+from spot_ext.data.frames import FrameReader
 from spot_ext.data.samples import LabelledPair, Triplet, collate
-from spot_ext.data.videos import BURN_IN, SPARSE, FrameReader, VideoPool
+from spot_ext.data.videos import BURN_IN, SPARSE, VideoPool
 from spot_ext.labels.exploration import coarse_box, draw_pair, draw_unlabelled
 
 
@@ -40,7 +42,7 @@ class SampleSource(Dataset):
         pool.require_labelled()
         self.pool, self.crops, self.seed, self.pair_gap = pool, crops, seed, pair_gap
         self.propagating_step, self.distinct_relay = propagating_step, distinct_relay
-        self.frames = FrameReader(pool, cache_mb)
+        self.frames = FrameReader(pool, cache_mb, reduced=crops.decode == "reduced")
 
     def __getitem__(self, draw: Draw) -> LabelledPair | Triplet | faults.Faulty:
         """The sample; where a file cannot be used another draw, from a generator of its own, stands in (`faults`)."""
@@ -56,43 +58,47 @@ class SampleSource(Dataset):
         view = self.pool.store(draw.version).path(path)
         ids = draw_pair(view.key_ids, rng, self.pair_gap)
         boxes = [view.box_xywh(frame_id) for frame_id in ids]
-        template = template_crop(self.frames.read(path, ids[0]), boxes[0], self.crops)
-        search = search_crop(self.frames.read(path, ids[1]), boxes[1], self.crops, rng)
+        windows = [template_window(boxes[0], self.crops), search_window(boxes[1], self.crops, rng)]
+        template, search = self.frames.crops(path, list(zip(ids, windows, strict=True)), view.key_ids, templates=(0,))
         return LabelledPair(path, template, search, search.window.to_crop(boxes[1]).astype(np.float32))
 
     def _triplet(self, draw: Draw, path: int, rng: np.random.Generator) -> Triplet:
         view = self.pool.store(draw.version).path(path)
         drawn = draw_unlabelled(view, rng, self.propagating_step, self.distinct_relay)
-        frame = self.frames.read(path, drawn.frame_id)
         coarse = coarse_box(view.explored_ids, view.boxes_xywh, drawn.frame_id)
         is_label = drawn.is_key and self.pool.is_labelled(path)  # what a machine drew names the target, no more
+        unlabelled, augmented, key, relay = self.frames.crops(path, [
+            (drawn.frame_id, search_window(coarse, self.crops)), (drawn.frame_id, search_window(coarse, self.crops, rng)),
+            (drawn.key_id, template_window(view.box_xywh(drawn.key_id), self.crops)),
+            (drawn.relay_id, template_window(view.box_xywh(drawn.relay_id), self.crops))], view.key_ids, templates=(2, 3))
         return Triplet(
-            path=path, frame_id=drawn.frame_id, frame_size=(frame.shape[1], frame.shape[0]),
-            key=template_crop(self.frames.read(path, drawn.key_id), view.box_xywh(drawn.key_id), self.crops),
-            unlabelled=search_crop(frame, coarse, self.crops),
-            relay=template_crop(self.frames.read(path, drawn.relay_id), view.box_xywh(drawn.relay_id), self.crops),
-            augmented=search_crop(frame, coarse, self.crops, rng),
+            path=path, frame_id=drawn.frame_id, frame_size=unlabelled.frame_size, key=key, unlabelled=unlabelled, relay=relay,
+            augmented=augmented,
             label_xywh=np.asarray(view.box_xywh(drawn.frame_id), dtype=np.float64) if is_label else None)
 
 
 class EpochDraws(Sampler):
-    """Lists of draws for one epoch's batches: `labelled` pairs and `unlabelled` triplets each. `start` sets the epoch."""
+    """Lists of draws for one epoch's batches: `labelled` pairs and `unlabelled` triplets each. `start` sets the epoch.
+
+    Of several processes each takes consecutive draws of every batch.
+    """
 
     def __init__(self, iterations: int):
         self.iterations = iterations
         self.start(BURN_IN, 0, 0, 1, 0)
 
-    def start(self, stage: str, epoch: int, version: int, labelled: int, unlabelled: int) -> None:
-        """Prepare the batches of an epoch, read from store version `version`."""
+    def start(self, stage: str, epoch: int, version: int, labelled: int, unlabelled: int, done: int = 0) -> None:
+        """Prepare the batches of an epoch after the `done` first ones, read from store version `version`."""
+        self.done = done
         self.stage, self.epoch, self.version, self.labelled, self.unlabelled = stage, epoch, version, labelled, unlabelled
 
     def __len__(self) -> int:
         return self.iterations
 
     def __iter__(self) -> Iterator[list[Draw]]:
-        for batch in range(self.iterations):
-            pairs = range(batch * self.labelled, (batch + 1) * self.labelled)
-            triplets = range(batch * self.unlabelled, (batch + 1) * self.unlabelled)
+        for batch in range(self.done, self.iterations):
+            pairs, triplets = (range(batch * count, (batch + 1) * count)[own_part(count)]
+                               for count in (self.labelled, self.unlabelled))
             yield [Draw(self.stage, False, self.epoch, i, self.version) for i in pairs] + \
                   [Draw(self.stage, True, self.epoch, i, self.version) for i in triplets]
 
@@ -111,11 +117,12 @@ class SparseLoader:
                                  num_workers=num_workers, persistent_workers=num_workers > 0,
                                  pin_memory=torch.cuda.is_available(), worker_init_fn=_single_threaded)
 
-    def epoch(self, stage: str, epoch: int, version: int, labelled: int, unlabelled: int):
-        """Iterate over the batches (`SparseBatch`) of an epoch."""
-        self.draws.start(stage, epoch, version, labelled, unlabelled if stage == SPARSE else 0)
+    def epoch(self, stage: str, epoch: int, version: int, labelled: int, unlabelled: int, done: int = 0):
+        """Iterate over the batches (`SparseBatch`) of an epoch: of several processes, over this one's part of each."""
+        self.draws.start(stage, epoch, version, labelled, unlabelled if stage == SPARSE else 0, done)
         self.faults.start_epoch()
-        return self.faults.unpack(iter(self.loader), lambda batch: self.draws.labelled + self.draws.unlabelled)
+        own = (self.draws.labelled + self.draws.unlabelled) // get_world_size()
+        return self.faults.unpack(iter(self.loader), lambda _: own)
 
     def __len__(self) -> int:
         return self.draws.iterations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ltr.data.crops import CropWindow
+from ltr.util.distributed import gather_rows, get_world_size
 
 
 @dataclass(frozen=True)
@@ -19,6 +21,7 @@ class Crop:
     image: np.ndarray  # (S, S, 3) uint8 RGB
     fill: np.ndarray  # (3,) float32, mean colour of the whole frame in grey levels
     window: CropWindow
+    frame_size: tuple[int, int]  # width, height
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,30 @@ class _Movable:
         changes = {f.name: value.to(device, non_blocking=non_blocking) if isinstance(value, (Tensor, _Movable)) else value
                    for f in dataclasses.fields(self) for value in [getattr(self, f.name)]}
         return dataclasses.replace(self, **changes)
+
+    def pin_memory(self):
+        """A copy in pinned memory, for which a DataLoader with `pin_memory` looks; only such copies overlap."""
+        changes = {f.name: value.pin_memory() for f in dataclasses.fields(self) for value in [getattr(self, f.name)]
+                   if isinstance(value, (Tensor, _Movable))}
+        return dataclasses.replace(self, **changes)
+
+    def tensors(self) -> Iterator[Tensor]:
+        """Every tensor, those of the batches inside it, too."""
+        for value in (getattr(self, f.name) for f in dataclasses.fields(self)):
+            if isinstance(value, Tensor):
+                yield value
+            elif isinstance(value, _Movable):
+                yield from value.tensors()
+
+
+def gathered(rows):
+    """A dataclass of tensors, or of such dataclasses, with the rows of all processes; those of process 0 come first."""
+    if get_world_size() == 1:
+        return rows
+    changes = {f.name: gathered(value) if dataclasses.is_dataclass(value) else gather_rows(value)
+               for f in dataclasses.fields(rows) for value in [getattr(rows, f.name)]
+               if isinstance(value, Tensor) or dataclasses.is_dataclass(value)}
+    return dataclasses.replace(rows, **changes)
 
 
 @dataclass(frozen=True)
@@ -113,6 +140,10 @@ class TripletBatch(_Movable):
 
     def __len__(self) -> int:
         return len(self.paths)
+
+    def without_teachers_crops(self) -> TripletBatch:
+        """What is needed once pseudo-labels are found."""
+        return dataclasses.replace(self, keys=self.keys[:0], unlabelled=self.unlabelled[:0])
 
 
 @dataclass(frozen=True)

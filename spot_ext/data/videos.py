@@ -7,7 +7,7 @@ store and pixels from the data set, nothing else.
 from __future__ import annotations
 
 import logging
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -158,33 +158,3 @@ class VideoPool:
 
     def _source(self, path: int) -> _Source:
         return next(source for source in reversed(self.sources) if source.first <= path)
-
-
-class FrameReader:
-    """Decodes frames and keeps the most recently used ones, up to `cache_mb` megabytes in each process.
-
-    Key frames of a small data set then decode once. A larger value costs that much memory in every worker.
-    """
-
-    def __init__(self, pool: VideoPool, cache_mb: float):
-        self.pool = pool
-        self.limit = int(cache_mb * 2**20)
-        self._frames: OrderedDict[tuple[int, int, int], np.ndarray] = OrderedDict()
-        self._bytes = 0
-
-    def __getstate__(self) -> dict:
-        return {**self.__dict__, "_frames": OrderedDict(), "_bytes": 0}
-
-    def read(self, path: int, frame_id: int) -> np.ndarray:
-        """Frame `(H, W, 3)` uint8 RGB of the path's video."""
-        dataset, seq_id = self.pool.locate(path)
-        key = (id(dataset), seq_id, frame_id)  # not the path: the targets of a video share its frames
-        if key in self._frames:
-            self._frames.move_to_end(key)
-            return self._frames[key]
-        frame = dataset.get_frame(seq_id, frame_id)
-        self._frames[key] = frame
-        self._bytes += frame.nbytes
-        while self._bytes > self.limit and self._frames:
-            self._bytes -= self._frames.popitem(last=False)[1].nbytes
-        return frame

@@ -41,7 +41,7 @@ def add_to(verbs) -> None:
     parser.add_argument("--boxes", type=int, metavar="N", help="keep the N most trusted boxes of a target, spread over its "
                         "path; default: 1 with det, all otherwise")
     parser.add_argument("--targets", type=int, metavar="N", help="targets of one video, at most (10)")
-    parser.add_argument("--least-quality", type=float, metavar="Q", help="0..1, higher keeps fewer and better targets (0.25)")
+    parser.add_argument("--least-quality", type=float, metavar="Q", help="0..1, higher keeps fewer and better targets (0.3)")
     parser.add_argument("--least-frames", type=int, metavar="N", help="frames that a target must be seen in (6)")
     parser.add_argument("--smallest", type=float, metavar="PX", help="side of the smallest target (10)")
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from spot_ext.discover.boxes import intersections, touches_border
-from spot_ext.discover.linking import Track
+from spot_ext.discover.linking import LONGEST_GAP, Track
 
 BORDER = 0.01  # share of the frame's longer side: nearer to an edge a box is likely cut
 MOST_AT_BORDER = 0.5  # share of a track's boxes; what is there for longer is seldom a whole object
@@ -23,7 +23,7 @@ HALF_LIFE = 5  # boxes with which a track reaches half of what persistence count
 class Limits:
     """What a track must hold to be kept. Raising any of the first three, or lowering the last two, keeps fewer and better."""
 
-    least_quality: float = 0.25
+    least_quality: float = 0.3
     least_frames: int = 6  # boxes left after wrong ones are taken out
     smallest_side: float = 10.0  # px: square root of the median area
     largest_share: float = 0.3  # of the frame that the median area may cover
@@ -41,6 +41,24 @@ class Target:
     refused: str = ""  # why it is not kept
 
 
+def judge_pieces(track: Track, size: tuple[int, int], limits: Limits) -> list[Target]:
+    """Judge the good stretches of `track` each for itself, so that a bad one does not spoil the others.
+
+    It is cut where no box is right for more than `LONGEST_GAP` frames. Where no stretch is long enough, the one judgement of
+    the whole says why.
+    """
+    frame_ids = np.array(track.frame_ids)
+    right = np.flatnonzero(_right(track, size)[0])
+    pieces = []
+    for part in np.split(right, np.flatnonzero(np.diff(frame_ids[right]) > LONGEST_GAP + 1) + 1):
+        if len(part) and part[-1] + 1 - part[0] >= limits.least_frames:
+            first, last = int(part[0]), int(part[-1])
+            steps = slice(frame_ids[first] - frame_ids[0], frame_ids[last] - frame_ids[0])
+            pieces.append(Track(track.frame_ids[first:last + 1], track.boxes_xywh[first:last + 1],
+                                track.scores[first:last + 1], track.overlaps[first:last], track.agreements[steps]))
+    return [judge(piece, size, limits) for piece in pieces or [track]]
+
+
 def judge(track: Track, size: tuple[int, int], limits: Limits) -> Target:
     """Take wrong boxes out of `track` and say how good it is; `size` is the frame's (width, height).
 
@@ -48,10 +66,8 @@ def judge(track: Track, size: tuple[int, int], limits: Limits) -> Target:
     share of boxes that were right, share of boxes off the border, persistence T / (T + 5), and mean score.
     """
     frame_ids, boxes = np.array(track.frame_ids), np.stack(track.boxes_xywh)
-    overlaps = np.array([np.mean(track.overlaps) if track.overlaps else 0.0, *track.overlaps])
+    right, cut, overlaps = _right(track, size)
     trust = np.clip(track.scores, 0, 1) * overlaps
-    cut = touches_border(boxes, size, BORDER * max(size))
-    right = ~cut & (overlaps >= LEAST_OVERLAP) & _steady(boxes)
     count = int(right.sum())
     quality = float(overlaps.mean() * np.mean(track.agreements or [0.0]) * right.mean() * (1 - cut.mean())
                     * count / (count + HALF_LIFE) * np.clip(track.scores, 0, 1).mean())
@@ -94,6 +110,14 @@ def thinned(target: Target, count: int) -> Target:
     chosen = [part[np.argmax(target.trust[part])] for part in np.array_split(np.arange(len(target.frame_ids)), count)]
     return replace(target, frame_ids=target.frame_ids[chosen], boxes_xywh=target.boxes_xywh[chosen],
                    trust=target.trust[chosen])
+
+
+def _right(track: Track, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(T,) each: which boxes are right, which touch the border (bool), and their overlap with where flow expected them."""
+    boxes = np.stack(track.boxes_xywh)
+    overlaps = np.array([np.mean(track.overlaps) if track.overlaps else 0.0, *track.overlaps])
+    cut = touches_border(boxes, size, BORDER * max(size))
+    return ~cut & (overlaps >= LEAST_OVERLAP) & _steady(boxes), cut, overlaps
 
 
 def _steady(boxes_xywh: np.ndarray) -> np.ndarray:

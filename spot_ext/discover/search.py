@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ltr.admin.errors import BadInput
-from spot_ext.discover.judging import Limits, Target, best_of, judge
+from spot_ext.discover.judging import Limits, Target, best_of, judge_pieces
 from spot_ext.discover.linking import Track
 from spot_ext.labels.key_frames import display_name, sequence_key
 from spot_ext.labels.types import LabelSet, TargetPath, VideoLabels
@@ -61,7 +61,7 @@ def search(dataset, seq_ids: Sequence[int], finder: Finder, limits: Limits, on_f
 
         try:
             for track in finder(name, frames()):
-                judged.append(judge(track, tuple(size), limits))
+                judged += judge_pieces(track, tuple(size), limits)
         except BadInput as error:
             logger.warning("%s is left out: %s", name, error)
             findings.unreadable.append(seq_id)

@@ -19,6 +19,7 @@ from spot_ext.labels.key_frames import (
     LabelledVideos,
     display_name,
     draw_key_frames,
+    selectable,
     sequence_key,
     split_name,
     walk_back_to_human_box,
@@ -127,7 +128,7 @@ def _usable(dataset: LabelledVideos, walk_back: bool) -> tuple[list[_Video], lis
     """The videos that the published rule can label, and the keys of the others."""
     videos, failures = [], []
     for seq_id in range(dataset.get_num_sequences()):
-        key, visible = sequence_key(dataset, seq_id), np.asarray(dataset.get_visible(seq_id), bool)
+        key, visible = sequence_key(dataset, seq_id), selectable(dataset, seq_id)
         if visible.sum() < 2:
             failures.append(key)
             continue

@@ -7,7 +7,7 @@ import json
 import sys
 from pathlib import Path
 
-from ltr.admin.errors import BadValue, suggestion
+from ltr.admin.errors import BadInput, BadValue, suggestion
 from spot_ext.verbs import add_verb
 
 DATASETS = {"lasot": "Lasot", "got10k": "Got10k", "trackingnet": "TrackingNet", "folder": "VideoFolder"}
@@ -78,6 +78,9 @@ def _run(options: argparse.Namespace) -> None:
         finally:
             if progress:
                 progress.close()
+    if not labels.videos:
+        raise BadInput(f"none of {dataset.get_num_sequences()} videos has enough frames that show the target for these labels; "
+                       "give longer videos or ask for fewer boxes a video")
     if options.out.suffix != ".json":
         options.out.mkdir(parents=True, exist_ok=True)
         options.out = options.out / f"{labels.extra.get('name', labels.name)}.json"

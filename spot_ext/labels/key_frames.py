@@ -134,7 +134,7 @@ def choose(dataset: LabelledVideos, k: int, seed: int, walk_back: bool = False,
         key = sequence_key(dataset, seq_id)
         if key in videos:
             raise BadValue(f"{dataset.get_name()}: two sequences are called '{key}'; labels could not tell them apart")
-        ids = draw_key_frames(dataset.get_visible(seq_id), k, generator(seed, "key_frames", key), rule)
+        ids = draw_key_frames(selectable(dataset, seq_id), k, generator(seed, "key_frames", key), rule)
         if ids is None:
             failures.append(key)
         else:
@@ -150,6 +150,13 @@ def choose(dataset: LabelledVideos, k: int, seed: int, walk_back: bool = False,
                        " labels because two fell on the same frame", dataset.get_name(), total, len(failures), short, k)
     return LabelSet(dataset=display_name(dataset), split=split or split_name(dataset), mode="key_frames", num=k,
                     seed=seed, videos=videos, failures=tuple(failures))
+
+
+def selectable(dataset: LabelledVideos, seq_id: int) -> np.ndarray:
+    """(N,) bool: the frames that may get a box. Those that show the target; of people's own videos, which need not be
+    annotated, what `VideoFolder.get_selectable` says."""
+    own = getattr(dataset, "get_selectable", None)
+    return np.asarray((own or dataset.get_visible)(seq_id), dtype=bool)
 
 
 def sequence_key(dataset: LabelledVideos, seq_id: int) -> str:

@@ -21,7 +21,8 @@ def _add_track(verbs) -> None:
     parser = add_verb(verbs, "track", _track,
                       "Follow one object through a video from its box in one frame, and write its boxes as CSV: a line a "
                       "frame, with a confidence; x, y, w, h are empty where the object is lost.",
-                      "track walk.mp4 --box 310,122,64,150 --out boxes.csv --video walk_tracked.mp4")
+                      "track videos/val/toy_val_0001 --box 165.5,111.5,39.5,48 --out boxes.csv --video tracked.mp4\n"
+                      "          (videos: python -m spot_ext toy --out videos)")
     parser.add_argument("video", type=Path, metavar="VIDEO", help="a video file, or a folder of images")
     parser.add_argument("--box", required=True, metavar="X,Y,W,H", help="the object in the first frame, in pixels from the top "
                         "left corner")
@@ -39,12 +40,14 @@ def _add_label(verbs) -> None:
                       "labelled frame in both directions, and says where it is unsure. Writes boxes.csv, review.csv (frames "
                       "worth a look, most doubtful first), label.json and tracker.pth.tar to DIR. The same command goes on "
                       "where an interrupted one was. Exit status: 0 all videos done, 1 some could not be read.",
-                      "label videos --boxes few.csv --out labelled")
+                      "sample folder --root videos/val --out few.json   (or draw boxes: annotate videos/val --boxes few.csv)\n"
+                      "          python -m spot_ext label videos/val --boxes few.json --out labelled\n"
+                      "          (videos: python -m spot_ext toy --out videos)")
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="video files, and sub-folders of images")
     parser.add_argument("--boxes", type=Path, required=True, metavar="FILE", help="the boxes you drew, in one or more frames "
                         "of each object: CSV, COCO, CVAT, Label Studio, MOT, YOLO, GOT-10k or LaSOT folders, key-frame JSON")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--format", metavar="NAME", help="of the boxes; default: guessed from the file")
+    parser.add_argument("--from", dest="format", metavar="NAME", help="format of the boxes; default: recognised by itself")
     parser.add_argument("--adapt", action=argparse.BooleanOptionalAction, default=True,
                         help="first train the tracker on these videos (default: yes)")
     parser.add_argument("--epochs", type=int, metavar="N",
@@ -54,8 +57,8 @@ def _add_label(verbs) -> None:
 
 
 def _add_network(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--net", default="shipped", metavar="FILE", help="checkpoint to track with; default: the light one "
-                        "that comes with the package")
+    parser.add_argument("--net", default="shipped", metavar="FILE", help="checkpoint to start from, e.g. of the full network "
+                        "on a GPU; default: the light one that comes with the package, for CPUs")
     parser.add_argument("--device", metavar="NAME", help="cpu, cuda, cuda:1 …; default: cuda where there is one")
     parser.add_argument("--json", action="store_true", help="print a summary as JSON")
 

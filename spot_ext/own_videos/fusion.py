@@ -26,6 +26,7 @@ JOINT = ((OFF, OFF), (OFF, ON), (ON, OFF), (ON, ON))  # of forward and backward 
 IMPOSSIBLE = -1e4
 NEAR_OVERLAP, NEAR_DISTANCE = 0.3, 1.0  # of walks that see the same thing; the distance in units of its size
 JITTER = 0.3  # the most that smoothing may move, in units of the target's size
+LARGEST_CHANGE = 1.5  # of a side, as a logarithm: what is beyond says no more
 
 
 @dataclass(frozen=True)
@@ -43,12 +44,14 @@ class FusionConfig:
     noise_reach: float = 8.0  # frames over which motion and disagreement are compared; more is steadier and slower
     decided_from: float = 0.6  # share of the likelier walk's chance, from which it is taken where the walks are apart
     lost_below: float = 0.15  # probability that a walk is on the target, below which it counts as absent or lost
-    confidence: tuple[float, ...] = (-0.81, -0.31, 1.63, 6.59, -1.27, -1.47, 0.25)  # log-odds per unit of each of FEATURES
+    confidence: tuple[float, ...] = (  # log-odds per unit of each of FEATURES
+        -3.83, 0.44, -0.10, 8.88, 0.30, -0.53, -0.02, 3.32, -4.77, -2.07)
 
 
 DEFAULT = FusionConfig()
-FEATURES = ("constant", "one walk or both are on", "both are on", "predicted IoU", "error by disagreement",
-            "logarithm of the distance to a key frame", "the same where there is one walk only")
+FEATURES = ("constant", "one walk or both are on", "both are on", "predicted IoU in the frames around", "error by disagreement",
+            "logarithm of the distance to a key frame", "the same where there is one walk only", "overlap of the walks",
+            "sides off those of the line, as a logarithm", "change of the sides between the human boxes, as a logarithm")
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,7 @@ class Gap:
     forward: Walk  # of these frames only, and nothing but NaN where the target is not there to begin with
     backward: Walk
     arrivals: tuple[np.ndarray, np.ndarray]  # where the backward walk arrives at the left, the forward one at the right
+    size_change: float = 0.0  # between the two human boxes nearest to it: largest logarithm of a side's ratio
 
     @property
     def count(self) -> int:
@@ -87,6 +91,13 @@ class Gap:
         """Whether there is a box on the left, and on the right."""
         left, right = (box is not None and bool(np.isfinite(box).all()) for box in (self.left, self.right))
         return left, right
+
+    @property
+    def line(self) -> np.ndarray:
+        """(T, 4) boxes on the straight line between the human ones; before the first and after the last that one."""
+        ends = [box for box, shown in zip((self.left, self.right), self.shown, strict=True) if shown]
+        share = (np.arange(self.count) + 1)[:, None] / (self.count + 1)
+        return ends[0] + share * (ends[-1] - ends[0])
 
 
 def fuse(target: ObjectBoxes, forward: Walk, backward: Walk, config: FusionConfig = DEFAULT) -> Fused:
@@ -104,12 +115,16 @@ def fuse(target: ObjectBoxes, forward: Walk, backward: Walk, config: FusionConfi
 def _gaps(target: ObjectBoxes, forward: Walk, backward: Walk, count: int):
     keys = target.frame_ids.tolist()
     boxes = dict(zip(keys, target.boxes_xywh, strict=True))
+    shown, sides = target.frame_ids[~target.absent], np.log(target.boxes_xywh[~target.absent, 2:])
     for before, after in zip([None, *keys], [*keys, None], strict=True):
         rows = slice(0 if before is None else before + 1, count if after is None else after)
         if rows.start < rows.stop:
             arrivals = [np.full(4, np.nan) if key is None else walk.boxes_xywh[key]
                         for key, walk in ((before, backward), (after, forward))]
-            yield Gap(rows, boxes.get(before), boxes.get(after), forward.part(rows), backward.part(rows), tuple(arrivals))
+            last = min(max(int(np.searchsorted(shown, rows.start)), 1), len(shown) - 1)  # of the nearest two: that after it
+            change = float(np.abs(sides[last] - sides[last - 1]).max()) if last > 0 else 0.0
+            yield Gap(rows, boxes.get(before), boxes.get(after), forward.part(rows), backward.part(rows), tuple(arrivals),
+                      min(change, LARGEST_CHANGE))
 
 
 def _fill(fused: Fused, gap: Gap, config: FusionConfig) -> None:
@@ -126,9 +141,11 @@ def _fill(fused: Fused, gap: Gap, config: FusionConfig) -> None:
         weights = np.repeat([[float(shown)] for shown in gap.shown], gap.count, axis=1)
         error, found = np.zeros(gap.count), chances.max(0)
     ious = np.nansum(np.stack([gap.forward.ious, gap.backward.ious]) * weights, axis=0)
-    distance = np.log(_distance(gap))
-    features = np.stack([np.ones(gap.count), found, both, ious, np.minimum(error, 1), distance,
-                         distance * (not all(gap.shown))], axis=1)
+    distance, around = np.log(_distance(gap)), blur(ious[:, None], config.noise_reach, np.ones(gap.count, dtype=bool))[:, 0]
+    off = np.nan_to_num(np.abs(np.log(np.maximum(boxes[:, 2:], 1e-3) / gap.line[:, 2:])).max(1))
+    features = np.stack([np.ones(gap.count), found, both, around, np.minimum(error, 1), distance,
+                         distance * (not all(gap.shown)), np.where(np.isfinite(agreement), agreement, 0.5),
+                         np.minimum(off, LARGEST_CHANGE), np.full(gap.count, gap.size_change)], axis=1)
     lost = found < config.lost_below
     confidence = 1 / (1 + np.exp(-features @ np.array(config.confidence)))
     boxes[lost] = np.nan
@@ -212,8 +229,7 @@ def _between(gap: Gap, chances: np.ndarray, agreement: np.ndarray,
     Walks that are near each other see the same thing and are averaged; of others the likelier one is taken, or the line where
     neither is.
     """
-    share = (np.arange(gap.count) + 1) / (gap.count + 1)
-    line = gap.left + share[:, None] * (gap.right - gap.left)
+    share, line = (np.arange(gap.count) + 1) / (gap.count + 1), gap.line
     unit = np.sqrt(line[:, 2:].prod(1))[:, None]
     base, one, other = (_to_units(boxes, unit) for boxes in (line, gap.forward.boxes_xywh, gap.backward.boxes_xywh))
     near = (agreement >= NEAR_OVERLAP) | (np.linalg.norm((one - other)[:, :2], axis=1) < NEAR_DISTANCE)

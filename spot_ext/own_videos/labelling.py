@@ -43,7 +43,9 @@ class LabelJob:
     seed: int = 0
 
     def plain(self) -> dict[str, Any]:
-        return {name: str(value) if isinstance(value, Path) else value for name, value in dataclasses.asdict(self).items()}
+        """For `label.json`; with whole paths, so that `export` and `report` find the videos from anywhere."""
+        return {name: str(value.expanduser().resolve()) if isinstance(value, Path) else value
+                for name, value in dataclasses.asdict(self).items()}
 
 
 def label(job: LabelJob) -> dict[str, Any]:

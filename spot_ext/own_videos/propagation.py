@@ -18,7 +18,7 @@ from spot_ext.own_videos.frames import Frames
 from spot_ext.own_videos.fusion import DEFAULT, Fused, FusionConfig, fuse
 from spot_ext.own_videos.walks import starts, walk
 
-VERSION = 1  # of what is computed; another one makes kept files out of date
+VERSION = 2  # of what is computed; another one makes kept files out of date
 
 
 def human_only(video: VideoBoxes) -> VideoBoxes:

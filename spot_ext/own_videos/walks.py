@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ltr.admin.errors import BadValue
 from spot_ext.annotations.types import ObjectBoxes
 from spot_ext.own_videos.boxes import corrected, difference
 from spot_ext.own_videos.frames import Frames, ascending, descending
@@ -73,11 +74,16 @@ class TwoTemplates:
 
 
 def starts(frames: Frames, target: ObjectBoxes, tracker: Any) -> dict[int, Start]:
-    """What to track from at each key frame that shows the target, by frame number; `tracker` is used up."""
+    """What to track from at each key frame that shows the target, by frame number; `tracker` is used up. BadValue for a box
+    outside the frame."""
     found = {}
     for frame_id, box, absent in zip(target.frame_ids.tolist(), target.boxes_xywh, target.absent, strict=True):
         if not absent:
             image = frames.read(frame_id)
+            height, width = image.shape[:2]
+            if (box[:2] >= (width, height)).any() or (box[:2] + box[2:] <= 0).any():
+                raise BadValue(f"object '{target.object_id}', frame {frame_id}: the box {box.tolist()} lies outside the frame "
+                               f"of {width}x{height} pixels; correct it")
             tracker.initialize(image, {"init_bbox": box.tolist()})
             fresh = copy.copy(tracker)
             found[frame_id] = Start(fresh, fresh.net.zf, difference(np.array(tracker.track(image)["target_bbox"]), box))

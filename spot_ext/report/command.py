@@ -14,7 +14,8 @@ def add_to(verbs) -> None:
     parser = add_verb(verbs, "report", _run,
                       "Show a run as one HTML file that needs no network: curves, pseudo-labels, what was explored, examples, "
                       "the success plot, settings and times.",
-                      "report WORKSPACE/checkpoints/ltr/spot/quickstart/seed_000 --out report.html")
+                      "report workspace/checkpoints/ltr/spot/quickstart/seed_000 --out report.html      (after `quickstart`)\n"
+                      "          python -m spot_ext report labelled --out report.html      (after `label`)")
     parser.add_argument("run_folder", type=Path, metavar="RUN", help="folder of a run, with checkpoints, of a quickstart, or "
                         "the one that `label` wrote")
     parser.add_argument("--out", type=Path, default=Path("report.html"), metavar="FILE.html", help="(report.html)")

@@ -46,16 +46,16 @@ class HistoryWriter:
 
     def __init__(self, run_folder: Path):
         self.path = Path(run_folder) / FILE
-        self._counts = np.zeros(BINS, dtype=np.int64)
+        self.counts = np.zeros(BINS, dtype=np.int64)  # of the epoch so far
 
     def start_epoch(self) -> None:
         """Forget confidences of an epoch that was not finished."""
-        self._counts[:] = 0
+        self.counts[:] = 0
 
     def saw(self, confidences: np.ndarray) -> None:
         """Count the teacher's confidences (n,) in frames without a label."""
         bins = np.clip(np.nan_to_num(confidences) * BINS, 0, BINS - 1).astype(np.int64)
-        self._counts += np.bincount(bins, minlength=BINS)
+        self.counts += np.bincount(bins, minlength=BINS)
 
     def write(self, epoch: int, stage: str, stats: Mapping[str, float], before=None, after=None) -> None:
         """Add the line of `epoch`; `before` and `after` are the store's versions it began and ended with, if it has any."""
@@ -63,7 +63,7 @@ class HistoryWriter:
             str(path): _as_text(np.setdiff1d(after.path(path).explored_ids, before.path(path).explored_ids))
             for path in sampled_paths(len(after))}
         line = {"epoch": epoch, "stage": stage, "stats": {name: _finite(value) for name, value in stats.items()},
-                "confidences": self._counts.tolist(), "explored": {path: text for path, text in explored.items() if text}}
+                "confidences": self.counts.tolist(), "explored": {path: text for path, text in explored.items() if text}}
         kept = [text for number, text in _lines(self.path) if number < epoch]
         write_text(self.path, "\n".join([*kept, json.dumps(line)]) + "\n")
 

@@ -184,11 +184,11 @@ def _pseudo(run: Run) -> Iterator[Chart]:
 
 
 def _timing(run: Run) -> Iterator[Chart]:
-    colours = {"data": "c2", "teacher": "c4", "student": "c1"}
+    colours = {"data": "c2", "upload": "c3", "teacher": "c4", "student": "c1"}
     series = [Series(name.removeprefix("Time/"), curve, colours.get(name.removeprefix("Time/"), "c5"))
               for name, curve in run.curves.items() if name.startswith("Time/")]
-    yield from _chart("Seconds an epoch", series, stacked_bars, "Waiting for data, the teacher's part, and the student's.",
-                      shaded_until=run.burn_in)
+    yield from _chart("Seconds an epoch", series, stacked_bars, "Waiting for data, its way to the device, the teacher's part, "
+                      "the student's, and the optimiser's step.", shaded_until=run.burn_in)
     redrawn = run.curve("Data/redrawn")
     yield from _chart("Samples redrawn", [Series("because of unusable files", redrawn, "c2")], stacked_bars, "")
 

@@ -10,6 +10,7 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -17,7 +18,8 @@ import numpy as np
 from ltr.admin.errors import BadInput, BadValue
 from ltr.data.crops import CropWindow, cut
 from spot_ext.config import DatasetConfig, SparseConfig
-from spot_ext.data.videos import FrameReader, LabelledDataset, VideoPool
+from spot_ext.data.frames import FrameReader
+from spot_ext.data.videos import LabelledDataset, VideoPool
 from spot_ext.labels import result_file
 from spot_ext.labels.key_frames import sequence_key
 from spot_ext.labels.types import LabelSet, TargetPath, VideoLabels
@@ -114,9 +116,9 @@ def open_videos(config: SparseConfig, store: PseudoLabelStore, root: Path | None
         opened = [open_dataset(part) for part in parts]
         given = [None if part.labels is None else result_file.read(part.labels, _keys(dataset))
                  for part, dataset in zip(parts, opened, strict=True)]
-        rest = _labels_of(store, [labels for labels in given if labels is not None])
-        pool = VideoPool([LabelledDataset(dataset, labels or rest, part.stages)
-                          for part, dataset, labels in zip(parts, opened, given, strict=True)], store.folder)
+        known = _labels_of(store, opened, given)
+        pool = VideoPool([LabelledDataset(dataset, labels, part.stages)
+                          for part, dataset, labels in zip(parts, opened, known, strict=True)], store.folder)
     except OSError as error:
         raise BadInput(str(error)) from error
     same = pool.num_paths == len(store) and all(
@@ -131,15 +133,24 @@ def _keys(dataset) -> list[str]:
     return [sequence_key(dataset, seq_id) for seq_id in range(dataset.get_num_sequences())]
 
 
-def _labels_of(store: PseudoLabelStore, others: Sequence[LabelSet]) -> LabelSet:
-    """The labels the store was made with, without those of `others`, whose files are known."""
-    known = {(key, path.frame_ids) for labels in others for key, video in labels.videos.items() for path in video.paths}
-    videos: dict[str, list[TargetPath]] = {}
-    for index in range(len(store)):
-        key, frame_ids = store.key_of(index)[0], tuple(store.path(index).key_ids.tolist())
-        if (key, frame_ids) not in known:
-            videos.setdefault(key, []).append(TargetPath(frame_ids))
-    return LabelSet("store", "", "key_frames", 0, videos={key: VideoLabels(key, tuple(paths)) for key, paths in videos.items()})
+def _labels_of(store: PseudoLabelStore, datasets: Sequence[Any], given: Sequence[LabelSet | None]) -> list[LabelSet]:
+    """The labels the store was made with, by data set: those of its file, else read off the store, which goes through the data
+    sets and their videos in order. Two data sets may have videos of the same name."""
+    found, index = [], 0
+    for dataset, labels in zip(datasets, given, strict=True):
+        videos = {}
+        for key in _keys(dataset):
+            if labels is not None:
+                index += len(labels.videos[key].paths) if key in labels.videos else 0
+            else:
+                start = index
+                while index < len(store) and store.key_of(index)[0] == key:
+                    index += 1
+                if index > start:
+                    paths = tuple(TargetPath(tuple(store.path(i).key_ids.tolist())) for i in range(start, index))
+                    videos[key] = VideoLabels(key, paths)
+        found.append(labels or LabelSet("store", "", "key_frames", 0, videos=videos))
+    return found
 
 
 def name_of(key: str) -> str:

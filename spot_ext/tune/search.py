@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ltr.admin import run_lock
 from ltr.admin.errors import BadValue, suggestion
 from pytracking.evaluation import get_dataset
 from pytracking.evaluation.data import SequenceList
@@ -21,7 +22,7 @@ from pytracking.utils.loading import network_candidates
 from spot_ext.progress import CountProgress
 from spot_ext.tune.scores import METRICS
 from spot_ext.tune.space import Space, default_values, search_space
-from spot_ext.tune.study import Study, Trial, alone_in
+from spot_ext.tune.study import Study, Trial
 from spot_ext.tune.workers import Job, Workers
 
 log = logging.getLogger(__name__)
@@ -82,7 +83,7 @@ def tune(search: Search, folder: Path, trials: int = 40, workers: int = 0, memor
     tag = dataset[0].dataset
     space = search_space(tracker, search.chosen)
     defaults = default_values(tracker, space, tag)
-    with alone_in(folder):
+    with run_lock.held(folder, "give another --run folder"):
         study = Study(folder, _description(search, tracker, dataset, space, defaults), space, defaults, search.seed,
                       patience=math.ceil(FIRST * len(dataset)))
         _run(study, dataset, trials, Workers(tracker, search.metric, workers, memory_mb), search.metric, say)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -125,23 +124,6 @@ class Study:
     def _range(self, low: float, high: float):
         kind = "IntDistribution" if isinstance(low, int) and isinstance(high, int) else "FloatDistribution"
         return getattr(self.optuna.distributions, kind)(low, high)
-
-
-@contextlib.contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
-    """Let no other process search in `folder` meanwhile."""
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        import fcntl
-    except ImportError:  # no such locks here
-        yield
-        return
-    with open(folder / "lock", "a") as lock:  # closing it lets go of the lock
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise BadInput(f"another process is searching in {folder} - wait for it, or give another --run folder") from None
-        yield
 
 
 def _optuna() -> ModuleType:

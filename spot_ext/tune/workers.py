@@ -11,7 +11,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 
 from ltr.admin.errors import BadInput
-from pytracking.evaluation import running
+from pytracking.evaluation import workers
 from pytracking.evaluation.data import Sequence as Video
 from pytracking.evaluation.tracker import Tracker
 from pytracking.utils import plugins
@@ -42,9 +42,9 @@ class Workers:
         if count > 1:
             context = multiprocessing.get_context("spawn")  # CUDA does not survive a fork
             os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-            shared = (context.Value("i", 0), max(1, running.usable_cores() // count), plugins.folders(),
+            shared = (context.Value("i", 0), max(1, workers.usable_cores() // count), plugins.folders(),
                       logging.getLogger().getEffectiveLevel())
-            self.pools = [ProcessPoolExecutor(1, context, running.start_worker, shared) for _ in range(count)]
+            self.pools = [ProcessPoolExecutor(1, context, workers.start_worker, shared) for _ in range(count)]
 
     def run(self, jobs: Sequence[Job]) -> Iterator[tuple[Job, list[Part]]]:
         """Each job with the scores of its trials, as they come in."""

@@ -75,8 +75,8 @@ def test_state_dict_keeps_order_and_versions(tmp_path):
 def test_failed_write_keeps_the_old_file(tmp_path, monkeypatch):
     write_checkpoint(tmp_path / "x", {"epoch": 1})
 
-    def fail(content, path):
-        Path(path).write_bytes(b"half")
+    def fail(content, file):
+        file.write(b"half")
         raise RuntimeError("no space left")
 
     monkeypatch.setattr(torch, "save", fail)

@@ -46,6 +46,13 @@ def test_chosen_rows_are_read_whatever_the_others_hold(tmp_path, trees):
         read_boxes(tmp_path / "a.txt", [6])
 
 
+@pytest.mark.parametrize("text", ["1e999", "nan", "-inf", "99999999999999999999", "seen"])
+def test_flags_that_are_no_whole_numbers_are_refused_with_their_line(tmp_path, text):
+    (tmp_path / "a.txt").write_text(f"0\n1,{text}\n")
+    with pytest.raises(BadValue, match=r"a\.txt line 2: expected "):
+        read_flags(tmp_path / "a.txt")
+
+
 def test_nan_and_empty_files(tmp_path):
     (tmp_path / "a.txt").write_text("NaN,NaN,nan,nan\n1,2,3,4\n")
     assert np.isnan(read_boxes(tmp_path / "a.txt")[0]).all()

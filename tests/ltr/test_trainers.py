@@ -1,7 +1,9 @@
 """ltr.trainers and ltr.actors: epochs, statistics, checkpoints, resuming, failures."""
 
+import os
 import random
 import re
+import signal
 
 import numpy as np
 import pytest
@@ -82,7 +84,7 @@ def folder(tmp_path):
 
 
 def names(folder):
-    return sorted(path.name for path in folder.iterdir())
+    return sorted(path.name for path in folder.glob("*.tar"))
 
 
 def test_print_stats_and_interval(make, capsys):
@@ -196,6 +198,36 @@ def test_ctrl_c_says_where_to_go_on(make, capsys, at, message):
     assert re.search(message, out) and "crashed" not in out and "Finished" not in out
 
 
+class AskedToStop(Actor):
+    """Sends SIGTERM to its own process in the first batch of epoch 2, or in the last."""
+
+    at = 3
+
+    def __call__(self, data):
+        result = super().__call__(data)
+        if self.calls == self.at:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return result
+
+
+@pytest.mark.parametrize(("at", "said", "left"), [
+    (3, r"in epoch 2, which is lost: it had 1 of 2 batches of train\. The last checkpoint is .*ep0001\.pth\.tar", [1]),
+    (4, r"after epoch 2\. The last checkpoint is .*ep0002.pth.tar", [1, 2])], ids=["within an epoch", "at its end"])
+def test_sigterm_stops_with_status_143_and_says_what_is_lost(make, folder, capsys, at, said, left):
+    trainer = make(actor=AskedToStop)
+    trainer.actor.at = at
+    with pytest.raises(SystemExit) as ended:
+        trainer.train(3)
+    assert ended.value.code == 143 and re.search(f"Stopped by SIGTERM {said}", capsys.readouterr().out)
+    assert [file.epoch for file in checkpoint_files(folder)] == left
+
+
+def test_a_run_without_checkpoints_needs_no_folder_and_no_lock(make, tmp_path, local_py):
+    local_py.write_text(local_py.read_text().replace(repr(str(tmp_path / "ws")), "None").replace("self.workspace_dir + ", ""))
+    make(loaders=[]).train(1)
+    assert not list(tmp_path.rglob("run.lock"))
+
+
 def test_damaged_newest_checkpoint_falls_back(make, folder, capsys):
     make().train(3)
     newest = folder / "ToyNet_ep0003.pth.tar"
@@ -204,7 +236,7 @@ def test_damaged_newest_checkpoint_falls_back(make, folder, capsys):
     trainer.train(3, load_latest=True)
     assert trainer.actor.epochs == [3, 3]
     assert "Going back one checkpoint: " in capsys.readouterr().out
-    for path in folder.iterdir():
+    for path in folder.glob("*.tar"):
         path.write_bytes(b"x")
     with pytest.raises(BadInput, match=r"no checkpoint in .* can be read"):
         make().train(4, load_latest=True)

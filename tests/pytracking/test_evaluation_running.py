@@ -137,19 +137,6 @@ def test_B22_workers_write_the_same_files(machine, trees, capfd, monkeypatch, pl
     assert "Finished 4 of 4, 0 left" in said and "1 of 4 runs failed" in said
 
 
-def test_worker_that_dies_is_told(got10k, machine, monkeypatch, plugin_folder):
-    folder = plugin_folder / "tracker" / "killed"
-    folder.mkdir(exist_ok=True)
-    (folder / "__init__.py").write_text("import os\nfrom pytracking.tracker.base import BaseTracker\n"
-                                        "class Killed(BaseTracker):\n    def initialize(self, image, info):\n"
-                                        "        os._exit(1)\ndef get_tracker_class():\n    return Killed\n")
-    parameter = plugin_folder / "parameter" / "killed"
-    parameter.mkdir(exist_ok=True)
-    (parameter / "default.py").write_text("from pytracking.parameter.moving.default import parameters\n")
-    with pytest.raises(Exception, match="a worker process ended unexpectedly"):
-        run_dataset(get_dataset("got10k_val"), [Tracker("killed", "default")], threads=1)
-
-
 @pytest.mark.parametrize("sequence", [1, "1", SECOND])
 def test_one_sequence_by_number_or_name(got10k, machine, sequence, capsys):
     assert run_tracker("moving", "default", None, "got10k_val", sequence) == []

@@ -36,7 +36,10 @@ def test_as_script_in_its_own_folder_with_workers_and_a_failure(got10k, machine)
 
 @pytest.mark.slow
 @pytest.mark.parametrize("threads", ["0", "2"])
-def test_interrupt_ends_the_run_and_its_workers_at_once(got10k, machine, threads):
+@pytest.mark.parametrize(("send", "number", "status", "said"), [
+    (os.killpg, signal.SIGINT, 130, "interrupted\n"), (os.killpg, signal.SIGTERM, 143, "the same command tracks the rest\n"),
+    (os.kill, signal.SIGTERM, 143, "the same command tracks the rest\n")], ids=["Ctrl-C", "SIGTERM to all", "SIGTERM"])
+def test_interrupt_ends_the_run_and_its_workers_at_once(got10k, machine, threads, send, number, status, said):
     process = subprocess.Popen(
         [sys.executable, "-u", str(SCRIPTS / "run_tracker.py"), "moving", "sleeping", "--dataset_name", "got10k_val",
          "--threads", threads], cwd=machine.root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -44,10 +47,10 @@ def test_interrupt_ends_the_run_and_its_workers_at_once(got10k, machine, threads
     while "Sequence:" not in process.stdout.readline():
         pass
     time.sleep(1)
-    os.killpg(process.pid, signal.SIGINT)
+    send(process.pid, number)
     start = time.monotonic()
     _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130 and errors.endswith("interrupted\n") and time.monotonic() - start < 4
+    assert process.returncode == status and errors.endswith(said) and time.monotonic() - start < 4
     assert not (machine.results_path / "moving" / "sleeping").exists()
 
 

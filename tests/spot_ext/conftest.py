@@ -40,6 +40,12 @@ def tree(tmp_path) -> Path:
     return write_tree(tmp_path / "train")
 
 
+@pytest.fixture(scope="session")
+def lasting_tree(tmp_path_factory) -> Path:
+    """The same for tests that only read it."""
+    return write_tree(tmp_path_factory.mktemp("lasting") / "train")
+
+
 @pytest.fixture
 def lasot_tree(tmp_path) -> Path:
     """Two videos of one class."""

@@ -62,9 +62,7 @@ def test_the_same_frames_are_wanted_as_sample_draws(folder, client):
     from ltr.dataset.video_folder import VideoFolder
     from spot_ext.labels import key_frames
     (folder / "dense.txt").write_text("")  # no video: passed over
-    dataset = VideoFolder(folder)
-    dataset.get_visible = lambda seq_id: np.ones(FRAMES, dtype=bool)
-    chosen = key_frames.choose(dataset, 3, 0).videos
+    chosen = key_frames.choose(VideoFolder(folder), 3, 0).videos
     for video in client.get("api/state").json()["videos"]:
         assert [item["frame"] for item in video["wanted"]] == list(chosen[video["name"]].paths[0].frame_ids)
 
@@ -281,7 +279,7 @@ def test_a_full_disk_is_said_and_changes_nothing(folder, client, monkeypatch):
     with monkeypatch.context() as patched:
         patched.setattr(os, "fsync", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
         answer = edit(client, {"video": "a b", "object": "1", "frame": 2, "box": [1, 2, 3, 4]})
-    assert answer.status_code == 507 and "No space left" in answer.json()["error"]
+    assert answer.status_code == 507 and "boxes.csv is full; make room" in answer.json()["error"]
     assert (folder / "boxes.csv").read_bytes() == before
     assert list(client.get("api/video", params={"video": "a b"}).json()["objects"][0]["drawn"]) == ["1"]
 

@@ -5,10 +5,13 @@ import json
 import cv2
 import numpy as np
 import pytest
+import torch
+import torchvision
 
-from ltr.admin.errors import BadInput
+from ltr.admin.errors import BadInput, BadValue, NotConfigured
 from spot_ext.__main__ import main
 from spot_ext.discover.detections import read_detections
+from spot_ext.discover.detector import Detector
 from spot_ext.labels import result_file
 
 NAMES, IMAGES = ["a", "b"], {"a": tuple(f"{i:04d}.jpg" for i in (5, 6, 7)), "b": None}
@@ -94,3 +97,30 @@ def test_detections_become_targets(detected, capsys, mode, boxes):
     assert [len(path.frame_ids) for path in paths] == [boxes] * 2
     frame_id = paths[0].frame_ids[-1]
     assert paths[0].boxes_xywh[-1].tolist() == [30 + 2 * frame_id, 40, 24, 24]
+
+
+@pytest.fixture
+def weights(tmp_path):
+    """Random weights of torchvision's smallest detector, under the name of its own file."""
+    torch.manual_seed(0)
+    net = torchvision.models.detection.ssdlite320_mobilenet_v3_large(weights=None, weights_backbone=None)
+    torch.save(net.state_dict(), tmp_path / "ssdlite320_mobilenet_v3_large_coco-a79551df.pth")
+    return tmp_path
+
+
+def test_a_detector_is_found_by_its_weights_and_looks_at_every_nth_frame(weights):
+    frame = np.random.default_rng(0).integers(0, 255, (120, 160, 3), np.uint8)
+    detector = Detector(weights, least_score=0.0, every=3)
+    boxes, scores = detector.at(3, frame)
+    assert detector.name.startswith("ssdlite320") and len(boxes) == len(scores) > 0 and detector.longest_gap == 6
+    assert (boxes[:, 2:] >= 1).all() and (boxes[:, :2] >= 0).all() and (boxes[:, :2] + boxes[:, 2:] <= (160, 120)).all()
+    assert len(detector.at(4, frame)[0]) == 0 and len(Detector(weights, least_score=1.0).at(3, frame)[0]) == 0
+
+
+@pytest.mark.parametrize(("name", "kind", "message"), [
+    ("fcos_resnet50_fpn_coco", NotConfigured, "no weights .*fcos_resnet50_fpn_coco.* --detections FILE"),
+    ("ssd300_vgg16_coco", BadValue, "does not hold the weights of ssd300_vgg16_coco")])
+def test_missing_and_foreign_weights_are_a_sentence(weights, name, kind, message):
+    torch.save({"a": torch.zeros(1)}, weights / "ssd300_vgg16_coco-0.pth")
+    with pytest.raises(kind, match=message):
+        Detector(weights, name)

@@ -103,7 +103,7 @@ CASES = {
                         r"groundtruth.txt line 2: 1, 2, -3, 4 is no box"),
     "key frames, no boxes": ("keyframes", "a.json", json.dumps({
         "fs_settings": {"dataset": "x", "split": "y", "mode": "det", "num": 1}, "failure_seqs": [],
-        "sparse_sample_result": {"walk": [{"f_ids": [1]}]}}), r"'walk', path 0: frame numbers without boxes"),
+        "sparse_sample_result": {"walk": [{"f_ids": [1]}]}}), r"'walk', path 0: frame numbers without boxes.*annotate FOLDER"),
 }
 
 

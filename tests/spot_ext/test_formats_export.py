@@ -42,7 +42,7 @@ def test_help_shows_an_example_and_every_format(capsys):
     with pytest.raises(SystemExit):
         parser.parse_args(["export", "--help"])
     text = capsys.readouterr().out
-    assert "export runs/walk --format cvat --out walk.xml --videos my_videos" in text
+    assert "python -m spot_ext export labelled --format cvat --out cvat" in text
     listed = [line.split()[0] for line in text.partition("formats:\n")[2].splitlines() if line.startswith("  ")]
     assert sorted(listed) == sorted(FORMATS)
 

@@ -4,6 +4,7 @@ import argparse
 import csv
 import json
 import os
+from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -97,7 +98,8 @@ def test_target_known_to_be_absent_is_not_looked_for_behind_that_frame():
 @pytest.mark.parametrize(("given", "text"), [
     (ObjectBoxes.drawn("1", [99], [[1, 2, 30, 30]]), "frame 99, but the video has frames 0 to 13"),
     (ObjectBoxes.drawn("1", [3], [[1, 2, 0.5, 30]]), "frame 3: the box is less than a pixel"),
-], ids=["beyond the end", "no area"])
+    (ObjectBoxes.drawn("1", [3], [[160, 2, 9, 30]]), r"frame 3: the box \[160.0, .* outside the frame of 160x120 pixels"),
+], ids=["beyond the end", "no area", "outside"])
 def test_boxes_that_cannot_be_tracked_are_refused(given, text):
     with pytest.raises(BadValue, match=text):
         propagate(Video(), VideoBoxes("v", (given,)), SeeingTracker)
@@ -269,9 +271,35 @@ def test_video_files_are_counted_the_same_by_both_decoders(folder):
         assert np.abs(one.read(frame_id).astype(int) - other.read(frame_id)).mean() < 4
 
 
+@pytest.mark.parametrize("opener", [open_frames, CountedFrames], ids=["PyAV", "OpenCV"])
+def test_frames_of_a_variable_rate_are_the_pictures_one_after_the_other(folder, opener):
+    av = pytest.importorskip("av", reason="video files need the extra 'video'")
+    times = np.cumsum(np.random.default_rng(0).integers(10, 400, COUNT))  # milliseconds
+    with av.open(str(folder / "a.mkv"), "w") as container:
+        stream = container.add_stream("mpeg4", rate=30)
+        stream.width, stream.height, stream.pix_fmt, stream.codec_context.time_base = 160, 120, "yuv420p", Fraction(1, 1000)
+        for frame_id, time in enumerate(times.tolist()):
+            picture = av.VideoFrame.from_ndarray(Video().read(frame_id), format="rgb24")
+            picture.pts, picture.time_base = time, Fraction(1, 1000)
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode())
+    frames = opener(folder / "a.mkv")
+    assert len(frames) == COUNT
+    for frame_id in (9, 2, 13):
+        assert np.abs(frames.read(frame_id).astype(int) - Video().read(frame_id)).mean() < 8
+
+
+@pytest.mark.parametrize("opener", [open_frames, CountedFrames], ids=["PyAV", "OpenCV"])
+def test_a_file_that_cannot_be_decoded_is_named_in_a_sentence(tmp_path, opener):
+    pytest.importorskip("av", reason="video files need the extra 'video'")
+    (tmp_path / "a.mp4").write_bytes(b"no video" * 99)
+    with pytest.raises(BadInput, match=r"a\.mp4 cannot be opened.*(copy|convert)"):
+        len(opener(tmp_path / "a.mp4"))
+
+
 @pytest.mark.slow
 def test_memory_stays_flat_on_an_hour_of_video(tmp_path):
-    """108,000 frames of 9 KB, forwards and backwards: a gigabyte if they were kept."""
+    """108,000 frames of 9 KB, forwards and backwards: a gigabyte if they were kept. With -s it says how much memory grew."""
     av = pytest.importorskip("av", reason="video files need the extra 'video'")
     count, page = 108_000, os.sysconf("SC_PAGE_SIZE")
     pictures = [np.ascontiguousarray(Video(count=30).read(i)[:48, :64]) for i in range(30)]
@@ -296,4 +324,5 @@ def test_memory_stays_flat_on_an_hour_of_video(tmp_path):
         peak.append(0.0)
 
     propagate(frames, given, SeeingTracker, tick)
+    print(f"\n{before:.0f} MB before, at most {peak[0]:.0f} MB: {peak[0] - before:.0f} MB more in {len(peak) - 1} steps")
     assert len(frames) == count and peak[0] - before < 300

@@ -116,6 +116,17 @@ def test_confidence_falls_with_disagreement():
     assert means[0] > means[1] > means[2]
 
 
+@pytest.mark.parametrize(("keys", "changed", "rows"), [((20, 40), 1, slice(0, 20)), ((0, 20), 0, slice(21, 41))],
+                         ids=["before the first", "after the last"])
+def test_confidence_is_lower_for_a_target_that_changes_its_shape(keys, changed, rows):
+    """Also beyond the outer key frames, by the two nearest of them: here the farther one has other sides."""
+    def confidence(wider: float) -> float:
+        boxes = truth()[list(keys)]
+        boxes[changed, 2] *= wider
+        return fuse(ObjectBoxes.drawn("1", keys, boxes), walk(truth()), walk(truth())).confidences[rows].mean()
+    assert confidence(1.0) > confidence(1.5)
+
+
 @settings(deadline=None, max_examples=30)
 @given(st.integers(1, 6), st.integers(0, 1000))
 def test_messages_give_the_sums_over_all_paths(length, seed):

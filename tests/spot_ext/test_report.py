@@ -5,6 +5,7 @@ import json
 import pickle
 import re
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,11 +13,15 @@ import torch
 
 from ltr.admin.checkpoint import write_checkpoint
 from ltr.admin.errors import BadInput, BadValue, MissingFile
+from ltr.dataset import Got10k
 from spot_ext.config import CropConfig, DatasetConfig, SparseConfig
+from spot_ext.data.videos import LabelledDataset, VideoPool
+from spot_ext.labels import key_frames
 from spot_ext.report import charts, command, history, verdict
 from spot_ext.report.evaluation import evaluation
 from spot_ext.report.exploration import exploration
 from spot_ext.report.page import build, to_html, to_plain
+from spot_ext.report.pictures import open_videos
 from spot_ext.report.run_folder import Run, config_of, open_run
 
 EVIL = "<script>alert('&')</script>"
@@ -102,6 +107,17 @@ def test_explored_epochs_are_exact_with_a_history_and_bounded_by_versions_withou
 def test_a_missing_part_is_a_sentence(run, change, sentence):
     change(run)
     assert sentence in to_html(build(run), "run")
+
+
+def test_two_data_sets_may_have_videos_of_the_same_name(tree, tmp_path):
+    trees = [tree, shutil.copytree(tree, tmp_path / "other")]
+    sources = [LabelledDataset(Got10k(root=str(tree)), key_frames.choose(Got10k(root=str(tree)), 3, seed))
+               for seed, tree in enumerate(trees)]
+    pool = VideoPool(sources, tmp_path / "run" / "store")
+    store = pool.open_store(sources)
+    config = SparseConfig(datasets=tuple(DatasetConfig("Got10k", {"root": str(tree)}) for tree in trees))
+    found = open_videos(config, store).pool
+    assert [Path(found.locate(path)[0].root) for path in range(8)] == [trees[0]] * 4 + [trees[1]] * 4
 
 
 def test_burn_in_only(open_pool, tree, tmp_path):

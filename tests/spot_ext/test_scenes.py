@@ -75,7 +75,7 @@ def test_boxes_bound_what_is_drawn(videos):
             told = np.array([*told[:2], *(told[:2] + told[2:])])
             assert np.abs(drawn - told).max() <= 1.5 + 0.02 * max(w, h), (seq_id, t, drawn, told)
             compared += 1
-    assert compared > 25
+    assert compared > 15
 
 
 def test_visibility_agrees_with_the_masks(videos):

@@ -1,11 +1,6 @@
 """Training with SPOT on a small real tree: both stages, resuming, and what decides the result."""
 
 import dataclasses
-import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -128,8 +123,9 @@ def test_reference_may_guess_labelled_frames(settings, tree):
 
 
 def test_result_does_not_depend_on_workers_but_on_the_seed(settings, tree):
-    alone = recipe.train(settings("alone"), tiny(tree))
-    helped = recipe.train(settings("helped"), tiny(tree, num_workers=2))
+    config = tiny(tree, network={**NETWORK, "dropout": 0.1})
+    alone = recipe.train(settings("alone"), config)
+    helped = recipe.train(settings("helped"), config.replace(num_workers=2))
     assert_same_end(alone, helped)
     assert alone.stats["train"]["Loss/total"].history == helped.stats["train"]["Loss/total"].history
     other = recipe.train(settings("other", seed=1), tiny(tree), Path(tree).parent / "other_labels")
@@ -307,34 +303,6 @@ def test_missing_imagenet_weights_are_a_sentence(settings, tree):
     config = tiny(tree, architecture="transt", network={"backbone_pretrained": True})
     with pytest.raises(NotConfigured, match=r"resnet50\*\.pth.*pretrained_networks.*network\.backbone_pretrained"):
         recipe.train(settings(), config)
-
-
-@pytest.mark.slow
-def test_kill_during_the_sparse_stage_loses_nothing(settings, tree, tmp_path):
-    """kill -9 in the third epoch, start again: the end equals an uninterrupted run's, bit for bit."""
-    script = tmp_path / "train.py"
-    script.write_text(f"""
-import sys, importlib.util
-spec = importlib.util.spec_from_file_location("t", {str(Path(__file__))!r})
-t = importlib.util.module_from_spec(spec); spec.loader.exec_module(t)
-from pathlib import Path
-from ltr.admin.settings import Settings
-settings = Settings(); settings.project_path = "ltr/spot/killed"; settings.overrides = {{}}; settings.print_interval = 1
-t.torch.set_num_threads(1)
-t.recipe.train(settings, t.tiny(Path({str(tree)!r}), epochs=6, iterations=20))
-""")
-    command = [sys.executable, str(script)]
-    run = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ)
-    for line in run.stdout:
-        if line.startswith("[sparse: 4 / 6, 1"):
-            run.send_signal(signal.SIGKILL)
-            break
-    assert run.wait() == -signal.SIGKILL
-    time.sleep(0.1)
-    assert subprocess.run(command, capture_output=True, timeout=300, env=os.environ).returncode == 0
-    whole = recipe.train(settings("whole"), tiny(tree, epochs=6, iterations=20))
-    killed = recipe.make_trainer(settings("killed"), tiny(tree, epochs=6, iterations=20))
-    assert_same_end(whole, killed)
 
 
 @pytest.mark.parametrize(("paths", "share", "possible"), [

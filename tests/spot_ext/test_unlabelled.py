@@ -14,12 +14,14 @@ from ltr.data.seeding import generator
 from ltr.dataset import Got10k, VideoFolder
 from ltr.train_settings.spot import transt_sparse, transt_sparse_unlabelled
 from spot_ext import recipe
+from spot_ext.__main__ import main
 from spot_ext.config import CropConfig, DatasetConfig, SparseConfig, TeacherConfig
 from spot_ext.data.loader import Draw, SampleSource
 from spot_ext.data.videos import BURN_IN, SPARSE, LabelledDataset, VideoPool, stages_of
 from spot_ext.labels import key_frames, result_file, sampler_state
 from spot_ext.labels.types import LabelSet, TargetPath, VideoLabels
 from spot_ext.store import PathEntry, PseudoLabelStore
+from spot_ext.suggest.run import SuggestConfig, TrainedRun, suggest
 
 CROPS = CropConfig(template_size=64, search_size=128)
 FOUND = {"video_02": [((3, 9), [[10.0, 20, 24, 20], [22, 30, 24, 20]], 0.6), ((5,), [[60.0, 20, 10, 10]], 0.4)],
@@ -196,3 +198,29 @@ def test_the_recipe_wants_one_file_of_found_targets(tmp_path, files, message):
         (tmp_path / name).touch()
     with pytest.raises(BadInput, match=message):
         transt_sparse_unlabelled.found_targets(tmp_path)
+
+
+def test_two_labelled_targets_of_a_video_from_the_file_to_every_output(tree, tmp_path, monkeypatch):
+    """Trained on, kept in the store, exported, shown in the report, suggested, converted: each target for itself."""
+    two = VideoLabels("video_02", (TargetPath((2, 11, 20), [[14.0, 21, 24, 20], [32, 48, 24, 20], [50, 35, 24, 20]]),
+                                   TargetPath((4, 18), [[60.0, 60, 20, 20], [62, 60, 20, 20]])))
+    file = result_file.write(LabelSet("got10k", "train", "key_frames", 3, videos={"video_02": two}), tmp_path / "two.json")
+    poison(tree, ["video_02"])
+    trained(tree, tmp_path / "ws", (DatasetConfig("VideoFolder", {"root": str(tree)}, labels=str(file)),))
+    run = TrainedRun.open(tmp_path / "ws/checkpoints/run")
+    assert [run.store.key_of(path) for path in range(len(run.store))] == [("video_02", 0), ("video_02", 1)]
+    assert [run.store.path(path).key_ids.tolist() for path in (0, 1)] == [[2, 11, 20], [4, 18]]
+    run.store.export_json(tmp_path / "state.json")
+    states = {state.path: state for state in sampler_state.read(tmp_path / "state.json")}
+    for number, labels in enumerate(two.paths):
+        assert states[number].key_ids.tolist() == list(labels.frame_ids)
+        boxes = [run.store.path(number).box_xywh(frame_id) for frame_id in labels.frame_ids]
+        np.testing.assert_allclose(boxes, labels.boxes_xywh, atol=0.1)
+    picked = suggest(run, SuggestConfig(6, per_video=6))
+    assert {item.path for item in picked} == {0, 1} and {item.video for item in picked} == {"video_02"}
+    assert all(item.frame_id not in two.paths[item.path].frame_ids for item in picked)
+    main(["report", str(run.folder), "--out", str(tmp_path / "report.html")])
+    assert "video_02 · object 2" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    main(["export", str(file), "--format", "mot", "--out", str(tmp_path / "mot"), "--videos", str(tree)])
+    rows = [line.split(",") for line in (tmp_path / "mot/video_02/gt/gt.txt").read_text().splitlines()]
+    assert sorted((int(row[1]), int(row[0]) - 1) for row in rows) == [(1, 2), (1, 11), (1, 20), (2, 4), (2, 18)]

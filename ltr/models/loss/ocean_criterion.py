@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from ltr.admin.errors import BadValue
 from ltr.models.loss.transt_criterion import masked_mean
 from ltr.models.tracking.ocean import STRIDE, grid
+from ltr.util.distributed import get_world_size, total
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,8 @@ class OceanCriterion(nn.Module):
         fit = torch.where(labels.inside, iou, 0)
         losses = {"loss_ce": self._classification(logits, labels.positive),
                   "loss_bbox": masked_mean(-iou.log(), labels.inside),
-                  "loss_align": F.binary_cross_entropy_with_logits(align, fit),
+                  "loss_align": masked_mean(F.binary_cross_entropy_with_logits(align, fit, reduction="none"),
+                                            torch.ones_like(labels.inside)),
                   "iou": masked_mean(iou, labels.inside).detach()}
         if with_iou:
             if "pred_ious" not in outputs:
@@ -106,12 +108,12 @@ class OceanCriterion(nn.Module):
         errors = F.binary_cross_entropy_with_logits(logits, positive.float(), reduction="none")
         of_positives, of_negatives = masked_mean(errors, positive), masked_mean(errors, ~positive)
         if self.reference:
-            count = positive.sum()
+            count = total(positive.sum())
             return (0.5 * of_positives * (count > 1) + 0.5 * of_negatives) * (count > 0)
         return 0.5 * of_positives + 0.5 * of_negatives
 
     def _iou_prediction(self, predicted: Tensor, iou: Tensor, labels: OceanLabels) -> Tensor:
         if self.reference:
             error = (predicted - torch.where(labels.inside, iou, 0)).abs()
-            return (error * labels.around).sum() / labels.around.sum()
+            return (error * labels.around).sum() / (total(labels.around.sum()) / get_world_size())
         return masked_mean((predicted - iou).abs(), labels.around)

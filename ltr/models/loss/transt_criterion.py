@@ -15,16 +15,18 @@ from torch import Tensor, nn
 from ltr.admin.errors import BadValue, suggestion
 from ltr.models.loss.box_ops import cxcywh_to_xyxy, paired_iou_giou
 from ltr.models.loss.matcher import build_matcher, grid_side, on_lattice, target_cells
+from ltr.util.distributed import get_world_size, mean_count, total
 
 
 def classification_losses(logits_BNC: Tensor, classes_BN: Tensor, class_weights_C: Tensor,
                           matched_BN: Tensor) -> dict[str, Tensor]:
     """`loss_ce`: cross-entropy over all positions, divided by the sum of their class weights; `class_error`: percentage
-    of matched positions with another class."""
+    of matched positions with another class. In a run of several processes both divide as `mean_count` says."""
     logits = logits_BNC.float()
-    loss = F.cross_entropy(logits.flatten(0, 1), classes_BN.flatten(), class_weights_C)
+    errors = F.cross_entropy(logits.flatten(0, 1), classes_BN.flatten(), class_weights_C, reduction="sum")
+    weight = total(class_weights_C[classes_BN].sum()) / get_world_size()
     correct = (logits.argmax(-1) == classes_BN) & matched_BN
-    return {"loss_ce": loss, "class_error": 100 - 100 * correct.sum() / matched_BN.sum().clamp(min=1)}
+    return {"loss_ce": errors / weight, "class_error": 100 - 100 * correct.sum() / mean_count(matched_BN.sum())}
 
 
 def box_losses(boxes_cxcywh_BN4: Tensor, targets_cxcywh: Tensor,
@@ -40,8 +42,11 @@ def box_losses(boxes_cxcywh_BN4: Tensor, targets_cxcywh: Tensor,
 
 
 def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
-    """Mean of `values` where `mask` is true, 0 where it never is. Dense: picking by a mask would wait for the GPU."""
-    return torch.where(mask, values, 0).sum() / mask.sum().clamp(min=1)
+    """Mean of `values` where `mask` is true, 0 where it never is. Dense: picking by a mask would wait for the GPU.
+
+    In a run of several processes the mean of their results is the mean over the rows of all.
+    """
+    return torch.where(mask, values, 0).sum() / mean_count(mask.sum())
 
 
 class TransTCriterion(nn.Module):

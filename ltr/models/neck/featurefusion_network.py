@@ -3,8 +3,8 @@
 The encoder alternates self-attention within each image and cross-attention between the two; the decoder then reads the
 template once more from every search position. Post-norm throughout. Positions enter queries and keys, never values.
 
-Attention runs through `scaled_dot_product_attention`, which needs no (positions x positions) matrix in memory: at 1024
-search positions and 8 heads that matrix alone is 33 MB an image and layer.
+Attention runs through `scaled_dot_product_attention`, or with dropout on a CPU through its like of ours; neither needs a
+(positions x positions) matrix in memory: at 1024 search positions and 8 heads that alone is 33 MB an image and layer.
 """
 
 from __future__ import annotations
@@ -15,6 +15,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ltr.admin.errors import BadValue, suggestion
+from ltr.models.layers.attention import attention
+from ltr.models.layers.dropout import Dropout
+from ltr.util.precision import differentiable_in_fp32_on_cpu
 
 _ACTIVATIONS = {"relu": F.relu, "gelu": F.gelu}
 
@@ -52,7 +55,8 @@ class Attention(nn.Module):
 
         query, key, value = (x.unflatten(-1, (self.nhead, -1)).transpose(1, 2) for x in (query, key, value))
         allowed = None if ignored_BM is None else ~ignored_BM[:, None, None, :]
-        read = F.scaled_dot_product_attention(query, key, value, allowed, self.dropout if self.training else 0.0)
+        read = differentiable_in_fp32_on_cpu(attention, query, key, value, attn_mask=allowed,
+                                             dropout_p=self.dropout if self.training else 0.0)
         return self.out_proj(read.transpose(1, 2).flatten(-2))
 
 
@@ -72,7 +76,7 @@ class FeatureFusionLayer(nn.Module):
         self.linear22 = nn.Linear(dim_feedforward, d_model)
         for name in ("norm11", "norm12", "norm13", "norm21", "norm22", "norm23"):
             setattr(self, name, nn.LayerNorm(d_model))
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.activation = _activation(activation)
 
     def forward(self, template: Tensor, search: Tensor, pos_template: Tensor, pos_search: Tensor,
@@ -109,7 +113,7 @@ class DecoderCFALayer(nn.Module):
         self.linear2 = nn.Linear(dim_feedforward, d_model)
         self.norm1 = nn.LayerNorm(d_model)
         self.norm2 = nn.LayerNorm(d_model)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.activation = _activation(activation)
 
     def forward(self, template: Tensor, search: Tensor, pos_template: Tensor, pos_search: Tensor,

@@ -78,7 +78,7 @@ def box_offsets(ltrb: Tensor) -> Tensor:
     `ltrb` (B, 4, m, m) are distances from the position in px. The outer taps go to the box's sides.
     """
     left, top, right, bottom = ltrb.unbind(1)
-    taps = torch.tensor([-1.0, 0.0, 1.0], dtype=ltrb.dtype, device=ltrb.device).view(1, 3, 1, 1)
+    taps = torch.arange(-1, 2, dtype=ltrb.dtype, device=ltrb.device).view(1, 3, 1, 1)  # made there: CUDA graphs allow no copy
     # pixel boxes include their last row and column, hence the 1 and the half pixel
     y = taps * ((top + bottom + 1) / (2 * STRIDE) - 1)[:, None] + ((bottom - top - 1) / (2 * STRIDE))[:, None]
     x = taps * ((left + right + 1) / (2 * STRIDE) - 1)[:, None] + ((right - left - 1) / (2 * STRIDE))[:, None]

@@ -119,7 +119,10 @@ class TransT(nn.Module):
         fold_norms(self.backbone, (TruncatedResNet50, SmallResNet))
 
     def _encode(self, images) -> Tensor:
-        return self._features(self.backbone[0](_images(images)))
+        images = _images(images)
+        if torch.is_autocast_enabled(images.device.type):  # bf16 convolutions are made for channels-last; outputs follow
+            images = images.contiguous(memory_format=torch.channels_last)
+        return self._features(self.backbone[0](images))
 
     def _features(self, maps: Sequence[Tensor]) -> Tensor:
         """What is fused, of the backbone's maps."""

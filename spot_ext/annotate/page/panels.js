@@ -33,10 +33,10 @@ export class Panels {
     const wanted = model.wanted.find((item) => item.frame === frame);
     const state = wanted ? model.wantedState(frame) : "";
     const kind = wanted?.suggested ? "suggested" : "wanted";
-    const reason = wanted?.reason ? ` (${wanted.reason})` : "";
     element("why").dataset.kind = state;
     element("why").textContent = !wanted ? "not asked for, but boxes are welcome" : state === "done" ? `${kind} frame, done`
-      : state === "part" ? `${kind} frame: some objects are missing` : `${kind} frame${reason}: please label it`;
+      : state === "part" ? `${kind} frame: some objects are missing` : wanted.reason ? `${kind}: ${wanted.reason}` : `${kind} frame: please label it`;
+    element("why").title = element("why").textContent;  // two lines of it at most are shown
   }
 
   #hint() {

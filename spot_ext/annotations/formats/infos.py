@@ -7,10 +7,12 @@ import functools
 import logging
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from ltr.admin.errors import BadValue, suggestion
 from ltr.data.frame_sources import VIDEO_SUFFIXES
@@ -36,8 +38,8 @@ class VideoInfo:
 class Infos(Mapping[str, VideoInfo]):
     """Video name -> VideoInfo. Of a folder, a video is opened when it is first asked for."""
 
-    def __init__(self, names: Mapping[str, Any], look_up: Callable[[str], VideoInfo]):
-        self._names, self._look_up = names, functools.lru_cache(maxsize=None)(look_up)
+    def __init__(self, names: Mapping[str, Any], look_up: Callable[[str], VideoInfo], dataset: Any = None):
+        self._names, self._look_up, self._dataset = names, functools.lru_cache(maxsize=None)(look_up), dataset
 
     def __getitem__(self, name: str) -> VideoInfo:
         if name not in self._names:
@@ -53,6 +55,12 @@ class Infos(Mapping[str, VideoInfo]):
     def of(self, name: str) -> VideoInfo:
         """What is known of a video; of one that is not among them, nothing."""
         return self.get(name, _NOTHING)
+
+    def boxes(self, name: str, frame_ids: Sequence[int]) -> np.ndarray | None:
+        """Boxes xywh (N, 4) of these frames that lie beside the video itself, NaN where none does; None without a folder."""
+        if self._dataset is None or name not in self._names:
+            return None
+        return self._dataset.get_boxes(self._names[name], frame_ids).astype(np.float64).round(3)
 
     def name(self, written: str) -> str:
         """The known video that a file means by `written`, which may be a path or URL; `written` itself where there is none."""
@@ -101,7 +109,7 @@ def infos_of(videos: Any) -> Infos:
     if isinstance(videos, Mapping):
         return Infos(videos, lambda name: _from_value(videos[name]))
     ids = {name: seq_id for seq_id, name in enumerate(videos.sequence_list)}
-    return Infos(ids, lambda name: _from_dataset(videos, ids[name]))
+    return Infos(ids, lambda name: _from_dataset(videos, ids[name]), videos)
 
 
 def complete(video: VideoBoxes, infos: Infos) -> VideoBoxes:

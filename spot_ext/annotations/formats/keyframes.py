@@ -25,15 +25,20 @@ def looks_like(place: Place) -> bool:
 
 
 def read(path: Path, infos: Infos) -> list[VideoBoxes]:
-    """Boxes of a result file; an object's id is its number in the video, from 1. Refuses a file of frame numbers only."""
+    """Boxes of a result file; an object's id is its number in the video, from 1. A file of frame numbers only, as `sample`
+    writes it, stands for the boxes that lie beside the videos (`groundtruth.txt`), and is refused where there are none."""
     table = BoxTable(path, infos)
     for key, labels in result_file.read(path).videos.items():
         video = _video(key, infos)
         for number, target in enumerate(labels.paths, 1):
             where = f"{path}: '{key}', path {number - 1}"
-            if target.boxes_xywh is None:
-                raise BadValue(f"{where}: frame numbers without boxes; add a list 'bboxes', or draw the boxes with `annotate`")
-            for frame_id, box in zip(target.frame_ids, target.boxes_xywh.tolist(), strict=True):
+            boxes = infos.boxes(video, target.frame_ids) if target.boxes_xywh is None else target.boxes_xywh
+            if boxes is None and video not in infos and len(infos):
+                continue  # of another folder; nothing is known of it here
+            if boxes is None or not np.isfinite(boxes).all():
+                raise BadValue(f"{where}: frame numbers without boxes, and no groundtruth.txt of the video has them; draw "
+                               "them: `python -m spot_ext annotate FOLDER --suggest` this file")
+            for frame_id, box in zip(target.frame_ids, boxes.tolist(), strict=True):
                 table.add(where, video, str(number), frame_id, box)
     return table.videos()
 

@@ -14,7 +14,7 @@ from ltr.admin.errors import BadValue
 from ltr.data.seeding import generator
 from ltr.dataset.base_video_dataset import BaseVideoDataset, object_meta
 from spot_ext.data.scenes.bank import open_bank
-from spot_ext.data.scenes.plan import Plan, Truth
+from spot_ext.data.scenes.plan import VERSION, Plan, Truth
 from spot_ext.data.scenes.render import Video
 
 PLANS_KEPT, VIDEOS_KEPT = 64, 8  # in each process; a kept video is about 5 MB
@@ -38,7 +38,8 @@ class RenderedVideos(BaseVideoDataset):
         self.seed, self.first, self.frames = int(seed), int(first), (int(low), int(high))
         self._bank_of = (tuple(sources) if not isinstance(sources, str) else (sources,), bank)
         fingerprint = open_bank(*self._bank_of).fingerprint
-        self.split = f"{fingerprint}-seed{seed}-{first}-{first + count - 1}"  # names the label file: other videos, another file
+        # names the label file: other videos, another file
+        self.split = f"{fingerprint}-plan{VERSION}-seed{seed}-{first}-{first + count - 1}"
         self.sequence_list = [f"scene_{fingerprint}_{self.seed}_{number:06d}" for number in range(first, first + count)]
         self._make_caches()
 

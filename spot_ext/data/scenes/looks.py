@@ -9,7 +9,7 @@ import numpy as np
 from spot_ext.data.scenes.actors import BLOB_POINTS, Body, Look, blob_body, cutout_body
 from spot_ext.data.scenes.bank import Bank
 
-KINDS = {"photo": 0.58, "dressed": 0.14, "drawn": 0.13, "blob": 0.15}  # how often each kind of target comes
+KINDS = {"photo": 0.48, "dressed": 0.18, "drawn": 0.10, "blob": 0.24}  # how often each kind of target comes
 SIDES = 24  # pages of a thing that turns and shows other sides of its surface
 
 

@@ -19,7 +19,9 @@ from spot_ext.data.scenes.lens import Lens, draw_lens
 from spot_ext.data.scenes.motion import Camera, bump, camera, course, fold, tremor, walk
 from spot_ext.data.scenes.scenery import Setting, draw_setting
 
+VERSION = 2  # of what a bank, a seed and a number stand for
 SIZES = ((480, 270), (480, 270), (640, 360), (640, 360), (480, 360), (320, 240), (400, 300), (360, 480))  # width, height
+PARTS, PIECES = 0.28, 0.12  # share of targets that are a part of a larger thing, and that are a piece of the background
 ABSENT_BELOW = 0.12  # share of the target that is seen; less counts as absent
 
 
@@ -132,11 +134,13 @@ class Plan:
                      front, shadow=shadow, light=light)
 
     def _target(self, draw: np.random.Generator, path: np.ndarray) -> Actor:
+        """Whole things are found by their edges alone; parts and pieces teach that the template says where a target ends."""
         look, body = looks.draw_look(draw, self.bank)
-        if draw.random() < 0.05:  # a piece of the background, found again only by its surroundings and the camera
+        kind = draw.random()
+        if kind < PIECES:
             return self._background_piece(draw, look)
         actor = self._actor(draw, look, body, path, self.target_size, False)
-        if look.cutout >= 0 and draw.random() < 0.09:  # a part of a larger thing
+        if kind > 1 - PARTS:
             box = self._part(draw, body)
             body = body if box is None else part_of(body, box)
             part = np.sqrt(np.prod(np.ptp(body.outlines[0], axis=0)))
@@ -153,7 +157,7 @@ class Plan:
         side = body.masks.shape[1]
         for _ in range(12):
             w, h = draw.uniform(0.3, 0.65, 2)
-            left, top = draw.integers(2) * (1 - w), draw.integers(2) * (1 - h)  # ends of things, as heads are
+            left, top = (draw.choice([0.0, 1.0, draw.random()]) * (1 - side) for side in (w, h))  # mostly ends, as heads are
             inside = body.masks[0, int(top * side):int((top + h) * side), int(left * side):int((left + w) * side)]
             if inside.mean() > most:
                 most, best = inside.mean(), np.array([left, top, left + w, top + h])
@@ -163,7 +167,7 @@ class Plan:
         """A target that is not drawn: a rectangle of the canvas."""
         view = self.camera.matrices()
         middle = (np.linalg.inv(view[0]) @ [*(np.array(self.size) * draw.uniform(0.3, 0.7, 2)), 1])[:2]
-        side = np.clip(self.target_size[0] * 0.8, 14, 90)
+        side = np.clip(self.target_size[0] * 0.8, 14, 160)
         aspect = np.exp(draw.normal() * 0.3)
         place = np.array([[side, 0, middle[0]], [0, side, middle[1]], [0, 0, 1.0]])
         extent = np.array([aspect**0.5, aspect**-0.5])
