@@ -22,7 +22,8 @@ from pytracking.utils.arguments import add_device, add_tracker, add_visdom, visd
 
 def run_tracker(tracker_name: str, tracker_param: str, run_id: int | None = None, dataset_name: str = "otb",
                 sequence: int | str | None = None, debug: int = 0, threads: int = 0, visdom_info: dict | None = None,
-                device: str | None = None, batch: int = 1, overwrite: bool = False) -> list[Failure]:
+                device: str | None = None, batch: int = 1, overwrite: bool = False, ray: str | None = None,
+                ray_gpus: float | None = None) -> list[Failure]:
     """Run a tracker on a data set, or on one sequence of it, and store the results.
 
     Args:
@@ -36,6 +37,8 @@ def run_tracker(tracker_name: str, tracker_param: str, run_id: int | None = None
         device: 'cpu', 'cuda:1', … instead of what the parameter file says.
         batch: sequences tracked at once in each process.
         overwrite: run again what has results.
+        ray: address of a Ray cluster that tracks.
+        ray_gpus: share of a GPU that each of its workers takes.
 
     Returns:
         The sequences that failed.
@@ -44,7 +47,8 @@ def run_tracker(tracker_name: str, tracker_param: str, run_id: int | None = None
     if sequence is not None:
         dataset = SequenceList([dataset[_name_or_number(sequence, dataset)]])
     trackers = [Tracker(tracker_name, tracker_param, run_id, device=device)]
-    return run_dataset(dataset, trackers, debug, threads, visdom_info=visdom_info, batch=batch, overwrite=overwrite)
+    return run_dataset(dataset, trackers, debug, threads, visdom_info=visdom_info, batch=batch, overwrite=overwrite, ray=ray,
+                       ray_gpus=ray_gpus)
 
 
 def _name_or_number(sequence: int | str, dataset: SequenceList) -> int | str:
@@ -71,13 +75,17 @@ def main() -> int:
     parser.add_argument("--batch", type=positive, default=1, metavar="N",
                         help="sequences tracked at once in each process (default 1)")
     parser.add_argument("--overwrite", action="store_true", help="run again what has results")
+    parser.add_argument("--ray", metavar="ADDRESS", help="track on a Ray cluster: 'host:6379', 'auto', or 'local' to start one "
+                        "here (needs the extra [ray])")
+    parser.add_argument("--ray_gpus", type=float, metavar="SHARE",
+                        help="of a GPU for each worker, e.g. 0.25 (default: 1 where the cluster has GPUs)")
     args = parser.parse_args()
 
     ensure_local_file()
     env_settings()  # an error in local.py is shown before anything else
     failures = run_tracker(args.tracker_name, args.tracker_param, args.runid, args.dataset_name, args.sequence,
                            args.debug, args.threads, visdom_info=visdom_info(args), device=args.device, batch=args.batch,
-                           overwrite=args.overwrite)
+                           overwrite=args.overwrite, ray=args.ray, ray_gpus=args.ray_gpus)
     return 1 if failures else 0
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import itertools
 import os
 import time
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
+
+import numpy as np
 
 from ltr.admin.errors import BadInput
 from pytracking.evaluation.data import Sequence
@@ -24,17 +26,18 @@ class Run:
         self.error: Exception | None = None
         self.instance: Any = None
 
-    def begin(self) -> Run:
-        """Read the first frames and take the template."""
+    def begin(self, readers: ThreadPoolExecutor) -> Run:
+        """Read the first frames and take the template. Each frame is read while the one before it is tracked."""
         try:
-            self.instance, self._steps = self.tracker.start(self.seq)
+            read = _Ahead(self.tracker._read_image, self.seq.frames, readers)
+            self.instance, self._steps = self.tracker.start(self.seq, read)
         except Exception as error:  # the caller reports it with the sequence's name
             self.error = error
             return self
         return self.go_on(None)
 
     def go_on(self, answer: tuple[Any, float] | None) -> Run:
-        """Take what was tracked and the seconds it took, and read the next frame."""
+        """Take what was tracked and the seconds it took, and get the next frame."""
         self.step = None
         try:
             if answer is not None and isinstance(answer[0], Exception):
@@ -47,17 +50,31 @@ class Run:
         return self
 
 
+class _Ahead:
+    """Reads the frames of a sequence in order, always one ahead of who asks for them."""
+
+    def __init__(self, read: Callable[[str], np.ndarray], frames: list[str], readers: ThreadPoolExecutor):
+        self.read, self.readers, self.left = read, readers, iter(frames)
+        self.coming: Future | None = None
+
+    def __call__(self, path: str) -> np.ndarray:
+        image = self.read(next(self.left)) if self.coming is None else self.coming.result()
+        following = next(self.left, None)
+        self.coming = None if following is None else self.readers.submit(self.read, following)
+        return image
+
+
 def track_many(jobs: Iterable[tuple[Sequence, Tracker]], size: int) -> Iterator[Run]:
     """Track through the sequences of `jobs`, up to `size` at once; each is given back when it has ended.
 
     A sequence that ends makes room for the next. All are sequences of one object, and the trackers' class has `track_many`.
-    Frames are read by several threads while nothing else runs.
+    Frames are read by several threads, while the ones before them are tracked.
     """
     waiting, active = iter(jobs), []
     with ThreadPoolExecutor(min(size, os.cpu_count() or 1)) as readers:
         while True:
             started = [Run(seq, tracker) for seq, tracker in itertools.islice(waiting, size - len(active))]
-            active += [run.begin() for run in started]  # one by one: networks are loaded here
+            active += [run.begin(readers) for run in started]  # one by one: networks are loaded here
             yield from (run for run in active if run.step is None)
             ended = len(active)
             active = [run for run in active if run.step is not None]
@@ -68,18 +85,26 @@ def track_many(jobs: Iterable[tuple[Sequence, Tracker]], size: int) -> Iterator[
             start = time.perf_counter()
             answers = _answers(active)
             share = (time.perf_counter() - start) / len(active)
-            active = list(readers.map(Run.go_on, active, [(answer, share) for answer in answers]))
+            active = [run.go_on((answer, share)) for run, answer in zip(active, answers, strict=True)]
 
 
 def _answers(active: list[Run]) -> list[Any]:
     """What each active tracker finds on its frame; those that share a network in one pass."""
+    import torch  # here, as importing the evaluation does not wait for it
+
     groups: dict[int, list[int]] = {}
     for index, run in enumerate(active):
         groups.setdefault(id(run.tracker), []).append(index)
     answers: list[Any] = [None] * len(active)
     for members in groups.values():
         kind = type(active[members[0]].instance)
-        found = kind.track_many([active[i].instance for i in members], [active[i].step.image for i in members])
+        try:
+            found = kind.track_many([active[i].instance for i in members], [active[i].step.image for i in members])
+        except torch.OutOfMemoryError:
+            error = BadInput(f"there is no GPU memory for {len(members)} sequences at once - use a smaller --batch")
+            found = [error] * len(members)
+        except Exception as error:  # the callers' business, as the exceptions of each run are
+            found = [error] * len(members)
         for index, answer in zip(members, found, strict=True):
             answers[index] = answer
     return answers

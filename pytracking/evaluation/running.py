@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import logging
-import multiprocessing
-import os
-import signal
 import sys
 import time
 import traceback
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from typing import Any
 
 import tqdm
 
-from ltr.admin.errors import BadInput, show_messages
+from ltr.admin.errors import BadInput
+from ltr.admin.stopping import ending_on_sigterm
 from pytracking.evaluation.batch import check_batch, track_many
+from pytracking.evaluation.cluster import Cluster
 from pytracking.evaluation.data import Sequence
 from pytracking.evaluation.results import results_exist, save_results
 from pytracking.evaluation.tracker import Tracker
-from pytracking.utils import plugins
+from pytracking.evaluation.workers import Lost, Part, Processes, Workers, outcomes
 
 _log = logging.getLogger(__name__)
 
@@ -37,27 +35,34 @@ class Failure:
     message: str
 
 
+@ending_on_sigterm("finished sequences are kept; the same command tracks the rest")
 def run_dataset(dataset: list[Sequence], trackers: list[Tracker], debug: int | bool = False, threads: int = 0,
-                visdom_info: dict | None = None, quiet: bool = False, batch: int = 1,
-                overwrite: bool = False) -> list[Failure]:
+                visdom_info: dict | None = None, quiet: bool = False, batch: int = 1, overwrite: bool = False,
+                ray: str | None = None, ray_gpus: float | None = None) -> list[Failure]:
     """Run every tracker on every sequence that has no results yet.
 
     Args:
         quiet: leave out the lines of each sequence; progress is a bar on a terminal and some ten lines otherwise.
         debug: above 0 everything is run, shown in a window and not stored, and the first failure ends the run.
         threads: number of worker processes; 0 runs here. Raising it up to the number of cores (or GPUs, to which the
-            workers are dealt in turn) shortens the run; each worker holds its own copy of the networks.
+            workers are dealt in turn) shortens the run; each worker holds its own copy of the networks. What a worker that
+            dies was tracking is tracked again by another, at most twice.
         batch: sequences that each process tracks at once. Raising it feeds a GPU better; the results are the same to
             rounding. Sequences of several objects are tracked one by one.
         overwrite: run again what has results; the old ones stay until the new ones are written.
+        ray: address of a Ray cluster whose machines track, see `pytracking.evaluation.cluster`, instead of `threads`.
+        ray_gpus: share of a GPU that each of its workers takes; default 1 where the cluster has GPUs and a tracker uses them.
 
     Returns:
-        The failures; the other sequences are complete. Running again does only what is missing.
+        The failures; the other sequences are complete. Running again does only what is missing, also after SIGTERM, which
+        ends the process with status 143.
     """
     if not quiet:
         print(f"Evaluating {len(trackers):4d} trackers on {len(dataset):5d} sequences")
     jobs = list(itertools.product(dataset, trackers))
     batch = 1 if debug else batch
+    if ray is not None and (threads or debug):
+        raise BadInput(f"--ray and --{'debug' if debug else 'threads'} do not go together - leave one of them out")
     check_batch(trackers, batch)
     anew = bool(debug) or overwrite
     pending = [(seq, tracker) for seq, tracker in jobs if anew or not results_exist(seq, tracker.results_dir)]
@@ -67,16 +72,22 @@ def run_dataset(dataset: list[Sequence], trackers: list[Tracker], debug: int | b
 
     failures: list[Failure] = []
     progress = _Progress(len(pending), quiet)
-    if (threads or batch > 1) and pending:
+    if (threads or ray is not None or batch > 1) and pending:
         for _ in range(0 if quiet else len(jobs) - len(pending)):
             print("FPS: -1")
-    if threads and pending:
-        outcomes = _run_in_workers(pending, debug, threads, visdom_info, quiet, batch, overwrite)
+    if ray is not None and pending:
+        if ray_gpus is None and not any(tracker.get_parameters().get("use_gpu", True) for tracker in trackers):
+            ray_gpus = 0
+        found = _stored(_run_in(Cluster(ray, functools.partial(_track_part, batch=batch), ray_gpus), pending, batch), quiet)
+    elif threads and pending:
+        work = functools.partial(_run_part, batch=batch, debug=debug, visdom_info=visdom_info, quiet=quiet,
+                                 overwrite=overwrite)
+        found = _run_in(Processes(threads, work), pending, batch)
     elif batch > 1:
-        outcomes = _run_batches(pending, batch, quiet)
+        found = _stored(_track(pending, batch), quiet)
     else:
-        outcomes = (run_sequence(seq, tracker, debug, visdom_info, quiet, overwrite) for seq, tracker in jobs)
-    for outcome in outcomes:
+        found = (run_sequence(seq, tracker, debug, visdom_info, quiet, overwrite) for seq, tracker in jobs)
+    for outcome in found:
         if isinstance(outcome, Failure):
             failures.append(outcome)
         progress.report(outcome)
@@ -111,87 +122,80 @@ def run_sequence(seq: Sequence, tracker: Tracker, debug: int | bool = False, vis
             output = tracker.run_sequence(seq, debug=debug, visdom_info=visdom_info)
             save_results(seq, tracker.results_dir, tracker.segmentation_dir, output)
         except Exception as error:
-            return _failure(seq, tracker, error)
+            return _said(_failure(seq, tracker, error))
     fps = _frames_per_second(output["time"])
     say(f"FPS: {fps}")
     return fps
 
 
-def _run_batches(jobs: list[tuple[Sequence, Tracker]], batch: int, quiet: bool) -> Iterator[float | Failure]:
-    """The outcomes of running and storing `jobs` here, `batch` sequences at once."""
-    for run in track_many([job for job in jobs if not job[0].multiobj_mode], batch):
-        error = run.error
-        if error is None:
+@dataclass(frozen=True)
+class Tracked:
+    """What came of tracking a sequence: the output to store, or the failure."""
+
+    seq: Sequence
+    tracker: Tracker
+    output: dict[str, Any] | None = None
+    failure: Failure | None = None
+
+
+def _track(jobs: list[tuple[Sequence, Tracker]], batch: int) -> Iterator[Tracked]:
+    """Track here, `batch` sequences at once, and store nothing."""
+    alone = [batch == 1 or seq.multiobj_mode for seq, _ in jobs]
+    for run in track_many(itertools.compress(jobs, [not one for one in alone]), batch):
+        yield (Tracked(run.seq, run.tracker, run.output) if run.error is None else
+               Tracked(run.seq, run.tracker, failure=_failure(run.seq, run.tracker, run.error)))
+    for seq, tracker in itertools.compress(jobs, alone):
+        try:
+            yield Tracked(seq, tracker, tracker.run_sequence(seq, debug=0))
+        except Exception as error:
+            yield Tracked(seq, tracker, failure=_failure(seq, tracker, error))
+
+
+def _stored(runs: Iterator[Tracked | Failure], quiet: bool) -> Iterator[float | Failure]:
+    """The outcome of each run, once what was tracked is stored."""
+    for run in runs:
+        if isinstance(run, Failure):
+            yield run
+            continue
+        failure = run.failure
+        if failure is None:
             try:
                 save_results(run.seq, run.tracker.results_dir, run.tracker.segmentation_dir, run.output)
-            except Exception as reason:
-                error = reason
-        if error is not None:
-            yield _failure(run.seq, run.tracker, error)
+            except Exception as error:
+                failure = _failure(run.seq, run.tracker, error)
+        if failure is not None:
+            yield _said(failure)
             continue
         fps = _frames_per_second(run.output["time"])
         if not quiet:
             print(f"Tracker: {run.tracker.name} {run.tracker.parameter_name} {run.tracker.run_id} ,  "
                   f"Sequence: {run.seq.name}\nFPS: {fps}")
         yield fps
-    for seq, tracker in jobs:
-        if seq.multiobj_mode:
-            yield run_sequence(seq, tracker, quiet=quiet, overwrite=True)
 
 
-def _batches_in_worker(jobs: list[tuple[Sequence, Tracker]], batch: int, quiet: bool) -> list[float | Failure]:
-    return list(_run_batches(jobs, batch, quiet))
+def _run_in(workers: Workers, jobs: list[tuple[Sequence, Tracker]], batch: int) -> Iterator[Any]:
+    """What the workers return for `jobs`, as it comes in; a Failure for those on which they died."""
+    size = 1 if batch == 1 else 2 * batch  # long enough to refill, short to share
+    for found in outcomes(workers, [Part(tuple(jobs[i:i + size])) for i in range(0, len(jobs), size)]):
+        if isinstance(found, Lost):
+            seq, tracker = found.job
+            found = _said(_failure(seq, tracker, BadInput(
+                f"{found.deaths} worker processes ended unexpectedly on it, usually for lack of memory - use fewer at once "
+                "(--threads, --batch); running again does only what is missing")))
+        yield found
 
 
-def _run_in_workers(jobs: list[tuple[Sequence, Tracker]], debug, threads: int, visdom_info, quiet: bool, batch: int,
-                    overwrite: bool) -> Iterator[Any]:
-    """The outcomes of `jobs`, as they come in from `threads` processes."""
-    context = multiprocessing.get_context("spawn")  # CUDA does not survive a fork
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # for the workers: threads that wait must not spin on full cores
-    counter = context.Value("i", 0)
-    torch_threads = max(1, usable_cores() // threads)
-    pool = ProcessPoolExecutor(threads, mp_context=context, initializer=start_worker,
-                               initargs=(counter, torch_threads, plugins.folders(), _log.getEffectiveLevel()))
-    others = set(multiprocessing.active_children())
-    try:
-        if batch > 1:
-            parts = [jobs[i:i + 2 * batch] for i in range(0, len(jobs), 2 * batch)]  # long enough to refill, short to share
-            futures = [pool.submit(_batches_in_worker, part, batch, quiet) for part in parts]
-        else:
-            futures = [pool.submit(run_sequence, seq, tracker, debug, visdom_info, quiet, overwrite) for seq, tracker in jobs]
-        for future in as_completed(futures):
-            yield from future.result() if batch > 1 else [future.result()]
-    except KeyboardInterrupt:
-        for worker in set(multiprocessing.active_children()) - others:
-            worker.terminate()  # result files are written whole, so nothing half-done can be taken for finished
-        raise
-    except BrokenProcessPool:
-        raise BadInput("a worker process ended unexpectedly, usually for lack of memory - use fewer --threads; what is "
-                       "finished is kept, and running again does the rest") from None
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+def _run_part(part: Part, batch: int, debug: int | bool, visdom_info: dict | None, quiet: bool,
+              overwrite: bool) -> list[float | Failure | None]:
+    """Track and store in a worker process."""
+    if batch > 1:
+        return list(_stored(_track(list(part.jobs), batch), quiet))
+    return [run_sequence(seq, tracker, debug, visdom_info, quiet, overwrite) for seq, tracker in part.jobs]
 
 
-def usable_cores() -> int:
-    """Cores this process may use, which in a container or a batch job are fewer than the machine has."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def start_worker(counter, torch_threads: int, plugin_folders: list[str], log_level: int) -> None:
-    """Set up a worker: plug-ins before any tracker is unpickled, its share of the cores, its GPU."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the parent ends the workers
-    show_messages(log_level)
-    plugins.activate(plugin_folders)
-    import cv2
-    import torch
-
-    torch.set_num_threads(torch_threads)
-    cv2.setNumThreads(torch_threads)
-    with counter.get_lock():
-        number = counter.value
-        counter.value += 1
-    if torch.cuda.device_count() > 1:
-        torch.cuda.set_device(number % torch.cuda.device_count())
+def _track_part(part: Part, batch: int) -> list[Tracked]:
+    """Track on another machine; what comes of it is stored here."""
+    return list(_track(list(part.jobs), batch))
 
 
 class _Progress:
@@ -230,10 +234,13 @@ def _frames_per_second(times: list) -> float:
 
 
 def _failure(seq: Sequence, tracker: Tracker, error: Exception) -> Failure:
-    """Report and return what went wrong."""
-    failure = Failure(seq.name, _label(tracker), _describe(error))
-    print(f"Sequence {failure.sequence}, tracker {failure.tracker} failed: {failure.message}")
+    """What went wrong, its traceback logged."""
     _log.debug("traceback of the failure", exc_info=error)
+    return Failure(seq.name, _label(tracker), _describe(error))
+
+
+def _said(failure: Failure) -> Failure:
+    print(f"Sequence {failure.sequence}, tracker {failure.tracker} failed: {failure.message}")
     return failure
 
 

@@ -7,7 +7,7 @@ import importlib
 import numbers
 import time
 from collections import OrderedDict
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -222,25 +222,30 @@ class Tracker(LiveView):
             out = tracker.track(step.image, step.info)
             answer = out, time.perf_counter() - start
 
-    def start(self, seq: Sequence) -> tuple[Any, Steps]:
-        """A tracker instance for `seq`, a sequence of one object, and its `steps`, for who tracks several at once."""
+    def start(self, seq: Sequence, read: Callable[[str], np.ndarray] | None = None) -> tuple[Any, Steps]:
+        """A tracker instance for `seq`, a sequence of one object, and its `steps`, for who tracks several at once.
+
+        `read` gives the frames, in order; default `_read_image`.
+        """
         params = self.get_parameters()
         params.visualization, params.debug = False, 0
         tracker = self.create_tracker(params)
 
         def steps() -> Steps:
-            output = yield from self.steps(tracker, seq, seq.init_info())
+            output = yield from self.steps(tracker, seq, seq.init_info(), read)
             return _with_settings(output, params)
 
         return tracker, steps()
 
-    def steps(self, tracker, seq: Sequence, init_info: dict[str, Any]) -> Steps:
+    def steps(self, tracker, seq: Sequence, init_info: dict[str, Any],
+              read: Callable[[str], np.ndarray] | None = None) -> Steps:
         """Initialise `tracker` and go through `seq`, leaving the tracking to the caller.
 
         Yields what to track; is sent what the tracker's `track` returned for it and the seconds that took; returns what
         `run_sequence` says.
         """
         _check_start(seq, init_info)
+        read = read or self._read_image
         lists: dict[str, list] = {key: [] for key in OUTPUT_KEYS}
 
         def store(out: dict[str, Any], defaults: dict[str, Any]) -> None:
@@ -249,7 +254,7 @@ class Tracker(LiveView):
                 if key in out or value is not None:  # a tracker may go on changing the box it returned
                     values.append(copy.deepcopy(value) if key == "target_bbox" else value)
 
-        image = self._read_image(seq.frames[0])
+        image = read(seq.frames[0])
         start = time.perf_counter()
         out = tracker.initialize(image, init_info) or {}
         elapsed = time.perf_counter() - start
@@ -259,7 +264,7 @@ class Tracker(LiveView):
         self.show_frame(tracker, image, box, init_info.get("init_mask"))
         for number, path in enumerate(seq.frames[1:], start=1):
             self.wait_while_paused()
-            image = self._read_image(path)
+            image = read(path)
             info = seq.frame_info(number)
             info["previous_output"] = OrderedDict(out)
             out, elapsed = yield Step(image, info)

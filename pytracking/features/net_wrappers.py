@@ -5,22 +5,29 @@ Parameters are built anew for every sequence, so loaded networks are kept per pr
 
 from __future__ import annotations
 
+import contextlib
 import copy
+import functools
 import logging
 import os
 from collections import OrderedDict
+from collections.abc import Callable
 from itertools import chain
 
 import torch
 
 from ltr.admin.errors import BadValue
+from pytracking.features import precision as numbers
+from pytracking.features.graphs import Graphs, say_without
 from pytracking.utils import loading
 
+MEMORY_FORMAT = torch.channels_last  # that crops have, too; weights in another are turned around on every frame
 KEPT_NETWORKS = 4  # raising it helps runs that alternate between more networks; each holds its weights in memory
 
 _log = logging.getLogger(__name__)
 _networks: OrderedDict[tuple, torch.nn.Module] = OrderedDict()
 _warned: set[str] = set()
+_recorded: OrderedDict[tuple[int, str], Graphs] = OrderedDict()  # by a network's first parameter and precision
 
 
 class NetWrapper:
@@ -39,6 +46,7 @@ class NetWrapper:
         self.use_gpu = use_gpu
         self.device: torch.device | None = None  # chosen when loading, unless set_device did
         self.net: torch.nn.Module | None = None
+        self._from_file = False  # rather than put into `net`
         self.net_kwargs = kwargs
         if initialize:
             self.initialize()
@@ -81,7 +89,12 @@ class NetWrapper:
         """Load the network and put it on the device, ready to track."""
         if self.device is None:
             self.device = _device(self.use_gpu)
-        self.net = _with_own_state(_kept_network(self.net_path, self.net_kwargs, self.device))
+        self.net = _with_own_state(_kept_network(self.net_path, self.net_kwargs, self.device, self._numbers()))
+        self._from_file = True
+
+    def _numbers(self) -> str:
+        """The precision to load the network in."""
+        return "fp32"
 
 
 class NetWithBackbone(NetWrapper):
@@ -90,6 +103,8 @@ class NetWithBackbone(NetWrapper):
     Args:
         image_format: what the network was trained with: 'rgb', 'bgr' (both 0 to 1) or 'bgr255'.
         mean, std: per channel, in that format.
+
+    `set_speed` makes it track faster where the device can.
     """
 
     def __init__(self, net_path: str, use_gpu: bool = True, initialize: bool = False, image_format: str = "rgb",
@@ -99,17 +114,18 @@ class NetWithBackbone(NetWrapper):
         self.image_format = image_format
         self._mean = torch.as_tensor(mean, dtype=torch.float32).view(1, -1, 1, 1)
         self._std = torch.as_tensor(std, dtype=torch.float32).view(1, -1, 1, 1)
+        self.precision, self.graphs = "fp32", False
         super().__init__(net_path, use_gpu, initialize, **kwargs)
 
     def preprocess_image(self, im: torch.Tensor) -> torch.Tensor:
         """RGB images `(B, 3, H, W)` with grey levels 0 to 255 as the network wants them, on its device; `im` stays."""
         device = self.device or _device(self.use_gpu)
-        im = im.to(device=device, dtype=torch.float32)
-        if self.image_format in ("rgb", "bgr"):
-            im = im / 255
+        im = im.to(device=device, non_blocking=True)
         if self.image_format in ("bgr", "bgr255"):
             im = im[:, [2, 1, 0]]
-        return (im - self._mean.to(device)) / self._std.to(device)
+        scale, offset = _normalisation(tuple(self._mean.flatten().tolist()), tuple(self._std.flatten().tolist()),
+                                       1.0 if self.image_format == "bgr255" else 255.0, device)
+        return torch.addcmul(offset, im.float(), scale)
 
     def extract_backbone(self, im: torch.Tensor):
         """Backbone features of RGB images with grey levels 0 to 255."""
@@ -117,11 +133,63 @@ class NetWithBackbone(NetWrapper):
 
     def template(self, z: torch.Tensor):
         """Store what the network keeps of the preprocessed template `(1, 3, S, S)`."""
-        return self.net.template(z)
+        with self._autocast():
+            return self.net.template(z)
 
     def track(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
-        """The network's outputs for the preprocessed search region `(1, 3, S, S)`."""
-        return self.net.track(x)
+        """The network's outputs for the preprocessed search region `(1, 3, S, S)`; with graphs, valid until the next call."""
+        if self.graphs and hasattr(self.net, "match"):
+            return self.match(self.net.zf, x)
+        with self._autocast():
+            return self.net.track(x)
+
+    def match(self, templates: torch.Tensor, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        """The network's outputs for B preprocessed search regions, one for each of B encoded templates (`zf`)."""
+        function = self._graphs() if self.graphs else self.net.match
+        with self._autocast():
+            return function(templates, x)
+
+    def set_speed(self, precision: str = "fp32", graphs: bool = False) -> None:
+        """Track in `precision` ('fp32', 'bf16', 'fp16'), and replay the network from CUDA graphs.
+
+        What the device cannot do is left out with a log line. A network that was put into `net` rather than loaded keeps its
+        weights as they are.
+        """
+        numbers.check(precision)
+        changed, self.precision, self.graphs = precision != self.precision, precision, graphs
+        if changed and self._from_file:
+            self.load_network()
+
+    def _numbers(self) -> str:
+        if self.precision == "fp32":
+            return "fp32"
+        return numbers.usable(self.precision, self.device or _device(self.use_gpu))
+
+    def _autocast(self) -> contextlib.AbstractContextManager:
+        precision = self._numbers()
+        if precision == "fp32":
+            return contextlib.nullcontext()
+        return numbers.autocast(next(self.net.parameters()).device, precision)
+
+    def _graphs(self) -> Graphs | Callable[..., dict[str, torch.Tensor]]:
+        """`match`, recorded; all copies share the recordings, as they share the weights."""
+        if next(self.net.parameters()).device.type != "cuda":
+            say_without("they need a GPU")
+            return self.net.match
+        key = id(next(self.net.parameters())), self.precision  # the parameter lives as long as what is kept under it
+        if key not in _recorded:
+            _recorded[key] = Graphs(self.net.match)
+            while len(_recorded) > KEPT_NETWORKS:
+                _recorded.popitem(last=False)
+        return _recorded[key]
+
+
+@functools.lru_cache(maxsize=8)
+def _normalisation(mean: tuple, std: tuple, levels: float, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    """Factor and summand (1, C, 1, 1) of `(x / levels - mean) / std`."""
+    with torch.inference_mode(False):  # made during tracking they must stay usable elsewhere
+        mean, std = (torch.tensor(values, dtype=torch.float64).view(1, -1, 1, 1) for values in (mean, std))
+        return tuple(value.to(device, torch.float32) for value in (1 / (levels * std), -mean / std))
 
 
 def _device(use_gpu: bool) -> torch.device:
@@ -145,16 +213,18 @@ def _checked_device(name: torch.device | str) -> torch.device:
     return device
 
 
-def _kept_network(net_path: str, kwargs: dict, device: torch.device) -> torch.nn.Module:
+def _kept_network(net_path: str, kwargs: dict, device: torch.device, precision: str) -> torch.nn.Module:
     """The loaded network, read again only when its file changed."""
     states = [(os.fspath(place), place.stat().st_mtime_ns, place.stat().st_size)
               for place in loading.network_candidates(net_path)]
-    key = (tuple(states), repr(sorted(kwargs.items())), str(device))
+    key = (tuple(states), repr(sorted(kwargs.items())), str(device), precision)
     if key not in _networks:
         net = loading.load_network(net_path, **kwargs).eval()
         if hasattr(net, "fold_norms"):
             net.fold_norms()  # equal to rounding, see docs/fidelity.md
-        _networks[key] = net.to(device)
+        if precision != "fp32":
+            numbers.lower(net, numbers.DTYPES[precision])
+        _networks[key] = net.to(device, memory_format=MEMORY_FORMAT)
         while len(_networks) > KEPT_NETWORKS:
             _networks.popitem(last=False)
     _networks.move_to_end(key)

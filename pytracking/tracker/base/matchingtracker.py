@@ -5,24 +5,29 @@ from __future__ import annotations
 import copy
 import functools
 import math
+import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 import torch
 
-from ltr.admin.errors import BadInput
+from ltr.admin.errors import BadInput, BadValue
 from ltr.data.crops import mean_color
 from pytracking.features.onnx_net import with_backend
 from pytracking.tracker.base.siamesetracker import SiameseTracker
 
+MANY = 8  # crops that are cut by several threads
 SMALLEST_SIDE = 10.0  # px; a box cannot collapse below this
 
 
 class MatchingTracker(SiameseTracker):
     """`params.net` has `template(z)` and `track(x)`; following many targets at once also takes `match(templates, x)`.
-    `params.backend` 'onnx' runs it with ONNX Runtime, see `pytracking.features.onnx_net`.
+    `params.backend` 'onnx' runs it with ONNX Runtime, see `pytracking.features.onnx_net`. `params.precision` 'bf16' or 'fp16'
+    computes it in fewer digits, `params.graphs` True starts it as one CUDA graph: faster where the machine has what they need,
+    see `pytracking.features.precision` and `graphs`, and otherwise as without them.
 
     A tracker defines `template_side`, `search_side`, `read` and `follow`. Its state is `center_pos` (x, y) and `size`
     (w, h) of the target in frame pixels, `channel_average` of the first frame, and the crop sizes in px.
@@ -34,6 +39,9 @@ class MatchingTracker(SiameseTracker):
     def __init__(self, params):
         super().__init__(params)
         net = with_backend(params.net, params.get("backend", "torch"))
+        precision, graphs = params.get("precision", "fp32"), params.get("graphs", False)
+        if precision != "fp32" or graphs:
+            _set_speed(net, precision, graphs)
         self.net = copy.copy(net)  # weights are shared, the stored template is this tracker's own
 
     def template_side(self) -> float:
@@ -75,7 +83,7 @@ class MatchingTracker(SiameseTracker):
     @torch.inference_mode()
     def track(self, image: np.ndarray, info: dict[str, Any] | None = None) -> dict[str, Any]:
         """Search around the last box; returns `target_bbox` [x, y, w, h] and what `follow` adds."""
-        outputs = self.net.track(self.net.preprocess_image(self._search_crop(image)))
+        outputs = self.net.track(self.net.preprocess_image(self._upload([self._search_patch(image)])))
         return self._checked_follow(self.read(outputs)[0].cpu().numpy(), image.shape)
 
     @classmethod
@@ -86,21 +94,43 @@ class MatchingTracker(SiameseTracker):
 
         A tracker that fails leaves its exception in its place and the others alone.
         """
-        net = trackers[0].net
-        crops = torch.cat([tracker._search_crop(image) for tracker, image in zip(trackers, images, strict=True)])
-        templates = torch.cat([tracker.net.zf for tracker in trackers])
-        tables = cls.read(net.match(templates, net.preprocess_image(crops))).cpu().numpy()  # the one wait for the GPU
-        outputs: list[dict[str, Any] | Exception] = []
-        for tracker, table, image in zip(trackers, tables, images, strict=True):
+        found: list[np.ndarray | BadInput] = _map(_cut, trackers, images)
+        good = [index for index, patch in enumerate(found) if not isinstance(patch, BadInput)]
+        if not good:
+            return found
+        first = trackers[good[0]]
+        crops = first.net.preprocess_image(first._upload([found[index] for index in good]))
+        outputs = first.net.match(first._templates([trackers[index].net.zf for index in good]), crops)
+        tables = cls.read(outputs).cpu().numpy()  # the one wait for the GPU
+        for index, table in zip(good, tables, strict=True):
             try:
-                outputs.append(tracker._checked_follow(table, image.shape))
+                found[index] = trackers[index]._checked_follow(table, images[index].shape)
             except BadInput as error:
-                outputs.append(error)
-        return outputs
+                found[index] = error
+        return found
 
-    def _search_crop(self, image: np.ndarray) -> torch.Tensor:
+    def _search_patch(self, image: np.ndarray) -> np.ndarray:
+        """The search crop, uint8 (S, S, 3)."""
         self.side = self.search_side()
-        return self.get_subwindow(image, self.center_pos, self.search_size, self.side, self.channel_average)
+        return self.get_patch(image, self.center_pos, self.search_size, self.side, self.channel_average)
+
+    def _upload(self, patches: list[np.ndarray]) -> torch.Tensor:
+        """Crops as one tensor (B, 3, S, S), from memory that a GPU reads by itself where the network is on one."""
+        device = getattr(self.net, "device", None)
+        if device is not None and device.type == "cuda":
+            whole = _pinned((len(patches), *patches[0].shape))
+            np.stack(patches, out=whole.numpy())  # the last frame's were read before its outputs could be
+        else:
+            whole = torch.from_numpy(patches[0][None] if len(patches) == 1 else np.stack(patches))
+        return whole.permute(0, 3, 1, 2)
+
+    def _templates(self, parts: list[torch.Tensor]) -> torch.Tensor:
+        """`parts` joined; kept until a sequence ends or begins."""
+        last, whole = getattr(self, "_joined", ((), None))
+        if len(last) != len(parts) or any(one is not other for one, other in zip(last, parts, strict=True)):
+            whole = torch.cat(parts)
+            self._joined = parts, whole
+        return whole
 
     def _checked_follow(self, table: np.ndarray, image_shape: tuple[int, ...]) -> dict[str, Any]:
         if not np.isfinite(table).all():
@@ -120,6 +150,34 @@ class MatchingTracker(SiameseTracker):
         self.center_pos = np.clip(center, 0, frame_size)
         self.size = np.minimum(np.maximum(size, SMALLEST_SIDE), frame_size)
         return [*(self.center_pos - self.size / 2).tolist(), *self.size.tolist()]
+
+
+def _cut(tracker: MatchingTracker, image: np.ndarray) -> np.ndarray | BadInput:
+    try:
+        return tracker._search_patch(image)
+    except BadInput as error:
+        return error
+
+
+def _map(function: Callable[..., Any], *arguments: Sequence) -> list:
+    """`map`, by several threads where there are many arguments and cores to have them."""
+    return list((_threads().map if len(arguments[0]) >= MANY else map)(function, *arguments))
+
+
+@functools.lru_cache(maxsize=1)
+def _threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(min(8, os.cpu_count() or 1))
+
+
+@functools.lru_cache(maxsize=8)
+def _pinned(shape: tuple[int, ...]) -> torch.Tensor:
+    return torch.empty(shape, dtype=torch.uint8, pin_memory=True)
+
+
+def _set_speed(net, precision: str, graphs: bool) -> None:
+    if not hasattr(net, "set_speed"):
+        raise BadValue("params.precision and params.graphs are for the backend 'torch'; leave them or params.backend out")
+    net.set_speed(precision, graphs)
 
 
 @functools.lru_cache(maxsize=8)

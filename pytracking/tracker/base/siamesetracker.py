@@ -18,5 +18,8 @@ class SiameseTracker(BaseTracker):
 
         Grey levels 0 to 255; `avg_chans` is the colour outside the frame.
         """
-        patch = cut(im, CropWindow(float(pos[0]), float(pos[1]), int(original_sz), int(model_sz)), avg_chans)
-        return torch.from_numpy(patch).permute(2, 0, 1).unsqueeze(0).float()
+        return torch.from_numpy(self.get_patch(im, pos, model_sz, original_sz, avg_chans)).permute(2, 0, 1).unsqueeze(0).float()
+
+    def get_patch(self, im: np.ndarray, pos, model_sz: int, original_sz: float, avg_chans: np.ndarray) -> np.ndarray:
+        """The same as uint8 `(model_sz, model_sz, 3)`."""
+        return cut(im, CropWindow(float(pos[0]), float(pos[1]), int(original_sz), int(model_sz)), avg_chans)
