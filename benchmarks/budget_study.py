@@ -6,8 +6,8 @@
 
 Each cell (a way of spending, a budget, a seed) trains the recipe `spot budget_study` on one core and tests it; finished cells
 are kept as JSON in DIR/cells, so the command may be stopped and given again. `--grow B+N` compares N labels that `suggest`
-names with N random ones, added to many-sparse of B boxes. Writes DIR/table.md and DIR/auc.png. One cell takes some 4 minutes
-of one core; the embedded videos are rendered once.
+names with N random ones, added to many-sparse of B boxes. Writes DIR/table.md and DIR/auc.png. One cell takes two to three
+minutes of one core; before the first one the embedded videos are rendered and searched for targets, some five minutes.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import argparse
 import dataclasses
 import os
 import platform
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -54,11 +55,13 @@ def main() -> None:
     """Prepare the data, run the cells that are not there yet, write table and plot."""
     options = _options()
     out = options.out.resolve()
-    study = prepare(options, out)
     if options.cell:
+        cell = _cell(options.cell)
+        options.arms = cell.arm  # only one of them needs the found targets
         from spot_ext.budget_study import run_cell
-        run_cell(study, _cell(options.cell))
+        run_cell(prepare(options, out), cell)
         return
+    study = prepare(options, out)
     cells, grown = _cells(options)
     for group in (cells, grown):  # the grown ones need the run of their base
         run_all(group, study, options)
@@ -110,6 +113,8 @@ def prepare(options: argparse.Namespace, out: Path):
     study = Study(train, tests, out, config)
     if WITH_UNLABELLED not in (options.arms or WITH_UNLABELLED).split(","):
         return study
+    if not (out / "discovered.json").is_file():
+        print(f"finding targets in the videos of {train}, once", flush=True)
     return dataclasses.replace(study, discovered=find_targets(train, out / "discovered.json"))
 
 
@@ -122,8 +127,10 @@ def _cells(options: argparse.Namespace) -> tuple[list, list]:
     cells = [Cell(arm, boxes, seed) for seed in seeds for boxes in _numbers("--budgets", options.budgets) for arm in arms]
     if options.grow == "none":
         return cells, []
-    boxes, _, added = options.grow.partition("+")
-    (boxes,), (added,) = _numbers("--grow", boxes), _numbers("--grow", added)
+    try:
+        boxes, added = map(int, options.grow.split("+"))
+    except ValueError:
+        raise BadValue(f"--grow {options.grow}: give two whole numbers, e.g. 40+20, or none") from None
     bases = [Cell(MANY_SPARSE, boxes, seed) for seed in seeds]
     grown = [Cell(arm, boxes, seed, added) for seed in seeds for arm in GROWN]
     return cells + [cell for cell in bases if cell not in cells], grown
@@ -133,14 +140,15 @@ def _numbers(option: str, text: str) -> list[int]:
     try:
         return [int(part) for part in text.split(",")]
     except ValueError:
-        raise BadValue(f"{option} {text}: give whole numbers, e.g. 20,40,80, and for --grow 40+20") from None
+        raise BadValue(f"{option} {text}: give whole numbers, e.g. 20,40,80") from None
 
 
 def _cell(name: str):
     from spot_ext.budget_study import Cell
-    head, _, seed = name.rpartition("_seed_")
-    arm, _, boxes = head.rpartition("_")
-    boxes, _, added = boxes.partition("+")
+    match = re.fullmatch(r"(.+)_(\d+)(?:\+(\d+))?_seed_(\d+)", name)
+    if match is None:
+        raise BadValue(f"--cell {name}: not the name of a cell, which is like many-sparse_40_seed_000")
+    arm, boxes, added, seed = match.groups()
     return Cell(arm, int(boxes), int(seed), int(added or 0))
 
 
@@ -173,14 +181,14 @@ def _run(cell, study, options: argparse.Namespace) -> int:
 
 def write_report(study, results: Sequence[dict[str, Any]], options: argparse.Namespace) -> None:
     """Print and write the tables, and draw the plot."""
-    parts = ["| boxes | " + " | ".join(("spent on", "videos", "AUC, mean ± std", "each seed", "CPU min a run")) + " |",
-             "|" + "---|" * 6]
+    rest = "videos | AUC, mean ± std | each seed | explored | CPU min a run |\n|" + "---|" * 7
+    parts = [f"| boxes | spent on | {rest}"]
     groups = _grouped(result for result in results if not result["added"])
     for (arm, boxes, _), group in sorted(groups.items(), key=lambda item: (item[0][1], item[0][0])):
         parts.append(_row(boxes, arm, group))
     grown = _grouped(result for result in results if result["added"])
     if grown:
-        parts += ["", "| boxes | labels added | videos | AUC, mean ± std | each seed | CPU min a run |", "|" + "---|" * 6]
+        parts += ["", f"| boxes | labels added | {rest}"]
         boxes = next(iter(grown))[1]
         parts.append(_row(boxes, "none", groups["many-sparse", boxes, 0]))
         parts += [_row(f"{boxes} + {added}", arm, group) for (arm, _, added), group in grown.items()]
@@ -203,7 +211,8 @@ def _row(boxes: int | str, arm: str, group: Sequence[dict[str, Any]]) -> str:
     videos = "-".join(map(str, sorted({result["videos"] for result in group})))
     more = max(result["unlabelled_videos"] for result in group)
     return (f"| {boxes} | {arm} | {videos}{f' + {more}' if more else ''} | {np.mean(aucs):.1f} ± {np.std(aucs):.1f} | "
-            f"{', '.join(f'{auc:.1f}' for auc in aucs)} | {np.mean([result['cpu_seconds'] for result in group]) / 60:.1f} |")
+            f"{', '.join(f'{auc:.1f}' for auc in aucs)} | {100 * np.mean([result['explored'] for result in group]):.0f}% | "
+            f"{np.mean([result['cpu_seconds'] for result in group]) / 60:.1f} |")
 
 
 def plot(groups: dict[tuple[str, int, int], list[dict[str, Any]]], file: Path) -> None:

@@ -1,7 +1,7 @@
 """How long a data set of TrackingNet's size takes to open the first and the second time, next to parsing its text.
 
     python benchmarks/index.py            # 30,000 videos, 14 million boxes in a generated tree: a few minutes, 1.5 GB
-    python benchmarks/index.py --small    # a thirtieth of it, a few seconds
+    python benchmarks/index.py --quick    # a thirtieth of it, a few seconds
 
 The generated tree has TrackingNet's layout without images. "Opening" is everything until boxes and visibility of every
 sequence are at hand: listing, comparing the state of every annotation file with the index, mapping the index. The rival, in
@@ -12,16 +12,17 @@ from __future__ import annotations
 
 import argparse
 import os
-import platform
 import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that it runs from a plain clone
+from benchmarks.results import Results, Row, add_options
 from ltr.admin.errors import run_script
 from ltr.dataset import TrackingNet
 from ltr.dataset.annotations import read_boxes
@@ -42,35 +43,46 @@ print(imported - start, opened - imported, time.perf_counter() - opened, total)
 """
 
 
+@dataclass(frozen=True)
+class Opening:
+    """Seconds of a process of its own: importing, opening the data set, drawing SAMPLES sequences from it."""
+
+    importing: float
+    opening: float
+    drawing: float
+
+
 def main() -> None:
     args = arguments()
-    print(f"{args.sequences:,} videos of {args.frames} frames in 12 sets, seed 0; Python {platform.python_version()}, NumPy "
-          f"{np.__version__}, {platform.machine()}, {os.cpu_count()} cores, files in {args.folder}; files are in the system's "
-          "cache, as they were just written")
+    found = Results("index", args, f"{args.sequences:,} videos of {args.frames} frames in 12 sets, files in {args.folder}, "
+                                   "in the system's cache, as they were just written")
     with tempfile.TemporaryDirectory(dir=args.folder) as folder:
         root = generate(Path(folder) / "trackingnet", args.sequences, args.frames)
         (Path(folder) / "local.py").write_text("class EnvironmentSettings:\n    def __init__(self):\n"
                                                f"        self.workspace_dir = {str(Path(folder) / 'workspace')!r}\n")
         os.environ["LTR_LOCAL"] = str(Path(folder) / "local.py")
         parsing = rival(root)
-        show("first open, makes the index", opening(root))
-        second = opening(root)
-        show("second open, in a new process", second)
+        first, second = opening(root), opening(root)
         size = sum(path.stat().st_size for path in (Path(folder) / "workspace").rglob("*.safetensors"))
         change = next(root.glob("TRAIN_0/anno/*.txt"))
         change.write_text(change.read_text().replace("1", "2"))
-        show("open after one file changed", opening(root))
-        print(f"\nindex {size / 1e6:.0f} MB; second open {parsing / second[1]:.0f} times as fast as listing and parsing")
+        after_change = opening(root)
+    found.add(Row("first open, makes the index", first.opening, parsing,
+                  rival_is="listing the tree and parsing all text, as a data set without an index has to"))
+    found.add(Row("second open, in a new process", second.opening, parsing, target=10, note=f"an index of {size / 1e6:.0f} MB"))
+    found.add(Row("open after one file changed", after_change.opening, parsing))
+    found.add(Row("boxes of a sequence drawn at random", second.drawing / SAMPLES * 1e6, unit="us"))
+    found.finish()
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--small", action="store_true", help="1,000 videos")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_options(parser)
     parser.add_argument("--sequences", type=int, default=30_000)
     parser.add_argument("--frames", type=int, default=470, help="of each video")
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()))
     args = parser.parse_args()
-    if args.small:
+    if args.quick:
         args.sequences = 1000
     return args
 
@@ -92,20 +104,15 @@ def rival(root: Path) -> float:
     data = TrackingNet(root)
     boxes = [read_boxes(data.boxes_path(i)) for i in range(len(data))]
     seconds = time.perf_counter() - start
-    print(f"  {'rival: listing and parsing all text':<40} {seconds:8.2f} s  {sum(map(len, boxes)):,} boxes")
+    del boxes
     return seconds
 
 
-def opening(root: Path) -> tuple[float, ...]:
-    """Seconds of importing, opening and drawing SAMPLES sequences, in a process of its own."""
+def opening(root: Path) -> Opening:
+    """Open the data set in a process of its own."""
     done = subprocess.run([sys.executable, "-c", _OPEN, str(root), str(SAMPLES)], capture_output=True, text=True, check=True,
                           cwd=Path(__file__).resolve().parents[1])
-    return tuple(map(float, done.stdout.split()))
-
-
-def show(what: str, seconds: tuple[float, ...]) -> None:
-    each = seconds[2] / SAMPLES * 1e6
-    print(f"  {what:<40} {seconds[1]:8.2f} s  (imports {seconds[0]:.2f} s; then {each:.0f} µs a sequence)")
+    return Opening(*map(float, done.stdout.split()[:3]))
 
 
 if __name__ == "__main__":

@@ -1,19 +1,19 @@
 """Frames per second of the whole `track()` call, crop included, on one core at 1280x720.
 
-    python benchmarks/light.py [--network FILE] [--frames N] [--object PX] [--sizes] [--core K]
+    python benchmarks/light.py [--quick] [--network FILE] [--frames N] [--object PX] [--sizes] [--core K]
 
 Rows: the light TransT with torch and with ONNX Runtime, OpenCV's CSRT and KCF where the installed OpenCV has them
 (opencv-contrib-python in the place of opencv-python), and the full TransT. `--sizes` times untrained networks of other
 widths, depths and crops instead. A textured patch moves over a textured frame. Networks are put back on the target before
 each frame, so that an untrained one cannot change its own work; time does not depend on the weights. Process CPU time is
-what other programs on the machine disturb least; frames per second are 1 / its median.
+what other programs on the machine disturb least; frames per second are 1 / its median. The rival of the light network
+is CSRT, what one would run on a CPU without a network, and where OpenCV does not have it, the full TransT.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import platform
 import statistics
 import sys
 import time
@@ -28,6 +28,7 @@ import cv2  # noqa: E402
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
 
+from benchmarks.results import Results, Row, add_options  # noqa: E402
 from benchmarks.rivals import make_opencv  # noqa: E402
 from ltr.admin.errors import NotConfigured, run_script  # noqa: E402
 from ltr.models.tracking import transt, transt_light  # noqa: E402
@@ -36,6 +37,7 @@ from pytracking.parameter.transt import light  # noqa: E402
 from pytracking.tracker.transt import TransT  # noqa: E402
 from pytracking.utils import TrackerParams  # noqa: E402
 
+TARGET = 40  # frames/s of the light tracker
 SIZES = {
     "1 layer of 96, 225 px": {"hidden_dim": 96, "dim_feedforward": 384, "featurefusion_layers": 1, "search_sz": 225},
     "2 layers of 128, 193 px": {"search_sz": 193},
@@ -49,26 +51,36 @@ SIZES = {
 
 
 def main() -> None:
-    """Print one row per tracker."""
+    """One row per tracker."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_options(parser)
     parser.add_argument("--network", type=Path, help="a light network; default: the shipped one, or random weights")
     parser.add_argument("--frames", type=int, default=60)
     parser.add_argument("--object", type=int, default=150, help="side of the target in px")
     parser.add_argument("--sizes", action="store_true", help="time other sizes of the light network")
     parser.add_argument("--core", type=int, help="the core to run on; default: the last one")
     options = parser.parse_args()
+    if options.quick:
+        options.frames = 8
     use_one_core(options.core)
     frames, boxes = video(options.frames, options.object)
-    print(f"{platform.processor() or platform.machine()}, one core; torch {torch.__version__}, OpenCV {cv2.__version__}; "
-          f"{len(frames)} frames of 1280x720, target of {options.object} px\n")
-    print("| tracker | M parameters | CPU ms a frame | wall ms a frame | frames/s |\n|---|---|---|---|---|")
+    found = Results("light", options, f"one core; {len(frames)} frames of 1280x720, target of {options.object} px")
+    speeds: dict[str, tuple[float, float]] = {}  # frames/s, wall ms
     for name, parameters, make in size_trackers() if options.sizes else trackers(options.network):
+        name += f" ({parameters} M parameters)" if parameters else ""
         try:
             cpu, wall = measure(make(), frames, boxes)
         except NotConfigured as error:
-            print(f"| {name} | | | | {error} |")
+            found.leave_out(name, str(error))
             continue
-        print(f"| {name} | {parameters} | {cpu:.1f} | {wall:.1f} | {1000 / cpu:.0f} |", flush=True)
+        speeds[name] = 1000 / cpu, wall
+    rival = next((name for word in ("CSRT", "TransT (") for name in speeds if word in name), None)
+    for name, (speed, wall) in speeds.items():
+        ours = name.startswith("light")
+        against = rival if ours else None
+        found.add(Row(name, speed, speeds[against][0] if against else None, "frames/s", True, rival_is=against or "",
+                      limit=TARGET if ours else None, note=f"{wall:.1f} ms a frame of wall time"))
+    found.finish()
 
 
 def use_one_core(core: int | None) -> None:

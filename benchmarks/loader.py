@@ -1,24 +1,27 @@
-"""How fast one loader worker makes burn-in samples from 1280x720 JPEGs, next to a loop written the reference's way.
+"""How fast one loader worker makes samples from 1280x720 JPEGs, next to a loop written the reference's way.
 
-    python benchmarks/loader.py    # a minute or two
+    python benchmarks/loader.py [--quick]    # a minute or two
 
-A burn-in sample is a template and a search region from two labelled frames. Both ways make the same samples from the same
-files, each in this one process: ours through `spot_ext.data.loader.SampleSource` without its frame cache. The rival does
-what the reference does: OpenCV decodes the whole frame and swaps its channels, NumPy takes the mean of the whole frame for
-the colour outside it, the whole frame is copied into a padded one where a crop reaches over the border, and cv2.resize
-shrinks the patch. The crops are compared before anything is timed. Frames are toy videos, enlarged, with grain: photographs
-in how much the decoder has to do (bits a pixel are printed).
+A burn-in sample is a template and a search region from two labelled frames; a sparse one has the templates of a key and a
+relay frame and two search regions of an unlabelled frame. Both ways make the same samples from the same files, each in this
+one process: ours through `spot_ext.data.loader.SampleSource` with no room to keep frames. The rival does what the reference
+does: OpenCV decodes the whole frame and swaps its channels, NumPy takes the mean of the whole frame for the colour outside
+it, the whole frame is copied into a padded one where a crop reaches over the border, and cv2.resize shrinks the patch. The
+crops are compared before anything is timed, except those that `crops.decode = "reduced"` makes, which are not the same.
+Frames are toy videos, enlarged, with grain: photographs in how much the decoder has to do (bits a pixel are printed). Times
+are CPU time, which other programs disturb least, the best of some rounds in turns.
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import math
-import platform
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 REPO = Path(__file__).resolve().parents[1]
@@ -27,42 +30,54 @@ if str(REPO) not in sys.path:
 
 import cv2  # noqa: E402
 import numpy as np  # noqa: E402
-import simplejpeg  # noqa: E402
 
+from benchmarks.results import Results, Row, add_options  # noqa: E402
 from ltr.admin.errors import BadInput, run_script  # noqa: E402
 from ltr.data import crops as context  # noqa: E402
 from ltr.data.image_loader import default_image_loader  # noqa: E402
 from ltr.data.seeding import generator  # noqa: E402
 from ltr.dataset import Got10k  # noqa: E402
 from spot_ext.data import toy  # noqa: E402
-from spot_ext.data.crops import CropConfig, jitter  # noqa: E402
+from spot_ext.data.crops import CropConfig  # noqa: E402
 from spot_ext.data.loader import Draw, SampleSource  # noqa: E402
-from spot_ext.data.videos import BURN_IN, LabelledDataset, VideoPool  # noqa: E402
+from spot_ext.data.samples import LabelledPair  # noqa: E402
+from spot_ext.data.videos import BURN_IN, SPARSE, LabelledDataset, VideoPool  # noqa: E402
 from spot_ext.labels import key_frames  # noqa: E402
+from spot_ext.labels.exploration import draw_pair, draw_unlabelled  # noqa: E402
 
-TARGET = 2.5  # times the rival's throughput
+TARGET = 3.0  # times the rival's throughput
 ZOOM = 2  # the toy videos are rendered at half of the size
+RIVAL = "cv2.imread of every frame, NumPy's mean of all its pixels, a padded copy of it, cv2.resize"
 
 
-def main() -> int:
-    """Render, compare, time, print; status 1 when the target is missed."""
+@dataclass(frozen=True)
+class Cut:
+    """A crop of a sample: which frame, which part of it."""
+
+    file: str
+    window: context.CropWindow
+
+
+def main() -> None:
+    """Render, compare, time, print."""
     options = arguments()
     cv2.setNumThreads(0)  # as in a worker
-    print(f"{options.videos} videos x {options.frames} frames of {options.size[0]}x{options.size[1]}, JPEG quality "
-          f"{options.quality}, {options.samples} samples, best of {options.rounds} rounds, seed {options.seed}")
-    print(f"Python {platform.python_version()}, NumPy {np.__version__}, OpenCV {cv2.__version__}, simplejpeg "
-          f"{simplejpeg.__version__}, {platform.machine()}, one process\n")
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
-        root = write_videos(Path(folder), options)
+        root, bits = write_videos(Path(folder), options)
+        found = Results("loader", options, (
+            f"{options.videos} videos x {options.frames} frames of {options.size[0]}x{options.size[1]}, JPEG quality "
+            f"{options.quality}, {bits:.2f} bits a pixel, {options.samples} samples, best of {options.rounds} rounds"))
         dataset = Got10k(root=str(root))
         sources = [LabelledDataset(dataset, key_frames.choose(dataset, 3, options.seed))]
         pool = VideoPool(sources, Path(folder) / "store")
-        pool.open_store(sources)
-        return measure(pool, options)
+        explore(pool.open_store(sources), dataset)
+        measure(pool, options, found)
+    found.finish()
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_options(parser)
     parser.add_argument("--videos", type=int, default=12)
     parser.add_argument("--frames", type=int, default=10, help="of a video")
     parser.add_argument("--size", type=int, nargs=2, default=(1280, 720), metavar=("W", "H"))
@@ -71,11 +86,14 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()), help="for the videos")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.quick:
+        options.videos, options.samples, options.rounds = 3, 6, 2
+    return options
 
 
-def write_videos(folder: Path, options: argparse.Namespace) -> Path:
-    """A GOT-10k tree of enlarged toy videos with grain."""
+def write_videos(folder: Path, options: argparse.Namespace) -> tuple[Path, float]:
+    """A GOT-10k tree of enlarged toy videos with grain, and how many bits a pixel takes."""
     width, height = options.size
     tree = toy.render(folder / "toy", options.seed, {"train": options.videos}, (width // ZOOM, height // ZOOM),
                       (options.frames, options.frames))
@@ -88,58 +106,78 @@ def write_videos(folder: Path, options: argparse.Namespace) -> Path:
         bits.append(8 * path.stat().st_size / (width * height))
     for file in (tree.root / "train").glob("*/groundtruth.txt"):
         np.savetxt(file, ZOOM * np.loadtxt(file, delimiter=","), "%.4f", ",")
-    print(f"frames have {np.mean(bits):.2f} bits a pixel, {np.mean(bits) * width * height / 8e3:.0f} kB")
-    return tree.root / "train"
+    return tree.root / "train", float(np.mean(bits))
 
 
-def measure(pool: VideoPool, options: argparse.Namespace) -> int:
+def explore(store, dataset: Got10k) -> None:
+    """Version 1 of the store: every second frame has a box, as in the middle of training."""
+    writer = store.writer()
+    for path in range(len(store)):
+        seq_id = dataset.sequence_list.index(store.key_of(path)[0])
+        ids = range(0, store.path(path).length, 2)
+        for frame_id, box in zip(ids, dataset.get_boxes(seq_id, ids).tolist(), strict=True):
+            if box[2] > 1 and box[3] > 1:
+                writer.record(path, frame_id, box, 0.9)
+    writer.commit(1)
+
+
+def measure(pool: VideoPool, options: argparse.Namespace, found: Results) -> None:
     config = CropConfig()
-    source = SampleSource(pool, config, options.seed, cache_mb=0)
-    draws = [Draw(BURN_IN, False, 1, index, 0) for index in range(options.samples)]
-    plans = [plan(pool, draw, config, options.seed) for draw in draws]
-    padded = np.mean([reaches_out(*entry[1:], options.size) for sample in plans for entry in sample])
-    print(f"{100 * padded:.0f} % of the crops reach over the border\n")
-    compare(source, draws, plans)
-
-    paths = [path for sample in plans for path, *_ in sample]
-    images = [default_image_loader(path) for path in paths]
-    boxes = [entry[1:] for sample in plans for entry in sample]
-    rows = [("decode", lambda: [opencv_rgb(path) for path in paths], lambda: [default_image_loader(path) for path in paths]),
-            ("crop", lambda: [rival_crop(i, *b) for i, b in zip(images, boxes, strict=True)],
-             lambda: [our_crop(i, *b) for i, b in zip(images, boxes, strict=True)]),
-            ("sample", lambda: [rival_sample(sample) for sample in plans], lambda: [source[draw] for draw in draws])]
-    print(f"{'ms a sample':<14}{'reference':>12}{'ours':>12}{'ratio':>9}")
-    ratio = 0.0
-    for name, rival, ours in rows:
-        slow, fast = best(rival, ours, rounds=options.rounds)
-        ratio = slow / fast
-        print(f"{name:<14}{1e3 * slow / options.samples:>12.2f}{1e3 * fast / options.samples:>12.2f}{ratio:>8.2f}x")
-    print(f"\none worker: {options.samples / fast:.1f} samples/s, the reference's way {options.samples / slow:.1f}; "
-          f"{ratio:.2f} times (target {TARGET})")
-    return int(ratio < TARGET)
+    full, reduced = (SampleSource(pool, dataclasses.replace(config, decode=decode), options.seed, cache_mb=0)
+                     for decode in ("full", "reduced"))
+    for stage, name in ((BURN_IN, "burn-in"), (SPARSE, "sparse")):
+        draws = [Draw(stage, stage == SPARSE, 1, index, 1) for index in range(options.samples)]
+        plans = [plan(pool, full, draw) for draw in draws]
+        compare(full, draws, plans)
+        cuts = [cut for sample in plans for cut in sample]
+        if stage == BURN_IN:
+            measure_parts(cuts, options, found)
+        actions = (lambda plans=plans: [rival_sample(sample) for sample in plans],
+                   lambda draws=draws: [full[draw] for draw in draws], lambda draws=draws: [reduced[draw] for draw in draws])
+        slow, fast, faster = (options.samples / seconds for seconds in best(*actions, rounds=options.rounds))
+        outside = np.mean([reaches_out(cut.window, options.size) for cut in cuts])
+        found.add(Row(f"{name} samples of one worker", fast, slow, "samples/s", True, target=TARGET, rival_is=RIVAL,
+                      note=f"the same pixels; {100 * outside:.0f} % of the crops reach over the border"))
+        found.add(Row(f"{name} samples, crops.decode = reduced", faster, slow, "samples/s", True,
+                      note="not the same pixels: JPEGs at 1/2 to 1/8 where crops are smaller still"))
 
 
-def plan(pool: VideoPool, draw: Draw, config: CropConfig, seed: int) -> list[tuple[str, np.ndarray, float, int]]:
-    """What `SampleSource` does for a draw, as (file, box to crop around, factor, size) of template and search region."""
-    rng = generator(seed, "pair", draw.epoch, draw.index, 0)
-    path = pool.draw_path(draw.stage, rng)
-    view = pool.store(draw.version).path(path)
-    ids = rng.choice(view.key_ids, 2)
+def measure_parts(cuts: Sequence[Cut], options: argparse.Namespace, found: Results) -> None:
+    """Decoding a frame and cutting a crop, for themselves."""
+    images = [default_image_loader(cut.file) for cut in cuts]
+    pairs = list(zip(images, cuts, strict=True))
+    slow, fast = best(lambda: [opencv_rgb(cut.file) for cut in cuts], lambda: [default_image_loader(cut.file) for cut in cuts],
+                      rounds=options.rounds)
+    found.add(Row("decode a frame", 1e3 * fast / len(cuts), 1e3 * slow / len(cuts), "ms"))
+    slow, fast = best(lambda: [rival_crop(image, cut.window) for image, cut in pairs],
+                      lambda: [context.cut(image, cut.window, context.mean_color(image)) for image, cut in pairs],
+                      rounds=options.rounds)
+    found.add(Row("cut a crop", 1e3 * fast / len(cuts), 1e3 * slow / len(cuts), "ms", note="mean colour of the frame included"))
+
+
+def plan(pool: VideoPool, source: SampleSource, draw: Draw) -> list[Cut]:
+    """What `source` cuts for a draw: a pair's template and search region; a triplet's key, unlabelled, augmented, relay."""
+    rng = generator(source.seed, "triplet" if draw.unlabelled else "pair", draw.epoch, draw.index, 0)
+    path = pool.draw_path(draw.stage, rng, labelled=not draw.unlabelled)
+    view, sample = pool.store(draw.version).path(path), source[draw]
+    if draw.unlabelled:
+        drawn = draw_unlabelled(view, rng)
+        parts = [(drawn.key_id, sample.key), (drawn.frame_id, sample.unlabelled), (drawn.frame_id, sample.augmented),
+                 (drawn.relay_id, sample.relay)]
+    else:
+        parts = list(zip(draw_pair(view.key_ids, rng), (sample.template, sample.search), strict=True))
     dataset, seq_id = pool.locate(path)
-    files = [str(dataset.frame_path(seq_id, int(frame_id))) for frame_id in ids]
-    search = jitter(view.box_xywh(ids[1]), config.center_jitter, config.scale_jitter, rng)
-    return [(files[0], view.box_xywh(ids[0]), config.template_factor, config.template_size),
-            (files[1], search, config.search_factor, config.search_size)]
+    return [Cut(str(dataset.frame_path(seq_id, int(frame_id))), crop.window) for frame_id, crop in parts]
 
 
 def best(*actions: Callable, rounds: int) -> list[float]:
-    """Seconds of the fastest of `rounds` runs of each, taken in turns so that a busy machine slows all alike."""
+    """Seconds of CPU time of the fastest of `rounds` runs of each, taken in turns so that a busy machine slows all alike."""
     seconds = [math.inf] * len(actions)
     for _ in range(rounds):
         for i, action in enumerate(actions):
-            start = time.perf_counter()
+            start = time.process_time()
             action()
-            seconds[i] = min(seconds[i], time.perf_counter() - start)
+            seconds[i] = min(seconds[i], time.process_time() - start)
     return seconds
 
 
@@ -149,14 +187,19 @@ def opencv_rgb(path: str) -> np.ndarray:
     return cv2.cvtColor(cv2.imread(path), cv2.COLOR_BGR2RGB)
 
 
-def rival_sample(sample: Sequence[tuple]) -> list[np.ndarray]:
-    return [rival_crop(opencv_rgb(path), box, factor, size) for path, box, factor, size in sample]
+def rival_sample(sample: Sequence[Cut]) -> list[np.ndarray]:
+    """Both search regions of a triplet, which follow each other, are cut from one frame; every other crop reads its own."""
+    crops, file, image = [], None, None
+    for cut in sample:
+        if cut.file != file:
+            file, image = cut.file, opencv_rgb(cut.file)
+        crops.append(rival_crop(image, cut.window))
+    return crops
 
 
-def rival_crop(image: np.ndarray, box, factor: float, size: int) -> np.ndarray:
+def rival_crop(image: np.ndarray, window: context.CropWindow) -> np.ndarray:
     """Mean of the frame, the frame copied into a larger one filled with it, a patch of that, resized."""
     mean = np.mean(image, axis=(0, 1))
-    window = context.context_window(box, factor, size)
     (x, y), side = window.corner, window.side
     height, width = image.shape[:2]
     left, top, right, bottom = max(0, -x), max(0, -y), max(0, x + side - width), max(0, y + side - height)
@@ -167,26 +210,23 @@ def rival_crop(image: np.ndarray, box, factor: float, size: int) -> np.ndarray:
         canvas[:, :left] = canvas[:, left + width:] = mean
         image = canvas
     patch = image[y + top:y + top + side, x + left:x + left + side]
-    return patch if side == size else cv2.resize(patch, (size, size))
+    return patch if side == window.out_size else cv2.resize(patch, (window.out_size, window.out_size))
 
 
-# Ours, in parts
+# Are they the same?
 
-def our_crop(image: np.ndarray, box, factor: float, size: int) -> np.ndarray:
-    return context.cut(image, context.context_window(box, factor, size), context.mean_color(image))
-
-
-def reaches_out(box, factor: float, size: int, frame_size: Sequence[int]) -> bool:
-    window = context.context_window(box, factor, size)
+def reaches_out(window: context.CropWindow, frame_size: Sequence[int]) -> bool:
     return min(window.corner) < 0 or any(c + window.side > limit for c, limit in zip(window.corner, frame_size, strict=True))
 
 
-def compare(source: SampleSource, draws: Sequence[Draw], plans: Sequence[Sequence[tuple]]) -> None:
+def compare(source: SampleSource, draws: Sequence[Draw], plans: Sequence[Sequence[Cut]]) -> None:
     """Both ways must give the same pixels, but for the last grey level of padding and of a decoder."""
-    for draw, sample in zip(draws, plans, strict=True):
-        pair = source[draw]
-        for ours, theirs in zip((pair.template.image, pair.search.image), rival_sample(sample), strict=True):
-            if np.abs(ours.astype(int) - theirs).max() > 1:
+    for draw, cuts in zip(draws, plans, strict=True):
+        sample = source[draw]
+        ours = (sample.template, sample.search) if isinstance(sample, LabelledPair) else \
+            (sample.key, sample.unlabelled, sample.augmented, sample.relay)
+        for crop, theirs in zip(ours, rival_sample(cuts), strict=True):
+            if np.abs(crop.image.astype(int) - theirs).max() > 1:
                 raise BadInput(f"sample {draw.index}: the two ways give other pixels; the benchmark compares nothing")
 
 

@@ -9,14 +9,17 @@ every other box is hidden. Rows: linear interpolation, OpenCV's CSRT and the sam
 a table, also by sequence, as markdown and JSON to --out, and says how many more bad frames the most doubtful tenth of
 `review.csv` holds than a random tenth. Resumes when started again.
 
-`--fit` prints the coefficients of the confidence (`FusionConfig.confidence`) fitted to `DATA/got10k/train`, three draws of key
-frames each; nothing of the test sequences goes into them.
+`--fit` prints the coefficients of the confidence (`FusionConfig.confidence`) fitted to training sequences, those of
+`DATA/got10k/train` and of `DATA/lasot/training_set.txt`: three draws of key frames, each tracked by the network as it is and,
+in the first draw, adapted (not with `--epochs 0`). Nothing of the test sequences goes into them. What it says of doubtful
+frames is of sequences that were left out one at a time.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import dataclasses
 import hashlib
 import json
 import os
@@ -38,7 +41,7 @@ import torch  # noqa: E402
 from ltr.admin.errors import BadInput, MissingFile, run_script  # noqa: E402
 from ltr.admin.files import replacing, write_text  # noqa: E402
 
-TEST_SETS, TRAIN_SET, K = {"got10k_val": "got10k/val", "lasot": "lasot", "otb": "otb"}, "got10k/train", 3
+TEST_SETS, TRAIN_SETS, K = {"got10k_val": "got10k/val", "lasot": "lasot", "otb": "otb"}, ("got10k/train", "lasot"), 3
 FIT_DRAWS, REGULARISATION = 3, 1.0
 LINE, CSRT, FORWARD = "linear interpolation", "CSRT from each key frame", "same network, forwards only"
 OURS, ADAPTED = "label --no-adapt", "label"
@@ -80,7 +83,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     options.data, options.out = options.data.resolve(), options.out.resolve()
-    for part in (TRAIN_SET,) if options.fit else TEST_SETS.values():
+    for part in TRAIN_SETS if options.fit else TEST_SETS.values():
         if not (options.data / part).is_dir():
             raise MissingFile(f"no folder '{options.data / part}': give a folder that holds got10k, lasot and otb")
     fit(options) if options.fit else compare(options)
@@ -105,14 +108,16 @@ def evaluation_cases(options: argparse.Namespace) -> list[Case]:
 
 
 def train_cases(options: argparse.Namespace, seed: int) -> list[Case]:
-    """The training sequences of GOT-10k with three boxes each."""
-    from ltr.dataset import Got10k
+    """The training sequences of GOT-10k and LaSOT with three boxes each."""
+    from ltr.dataset import Got10k, Lasot
 
-    dataset, cases = Got10k(root=str(options.data / TRAIN_SET)), []
-    for seq_id, name in enumerate(dataset.sequence_list):
-        info = dataset.get_sequence_info(seq_id)
-        frames = [str(dataset.frame_path(seq_id, i)) for i in range(len(info["bbox"]))]
-        cases.append(make_case(name, "got10k_train", frames, info["bbox"].double().numpy(), dataset.get_visible(seq_id), seed))
+    got10k, lasot = (str(options.data / part) for part in TRAIN_SETS)
+    cases = []
+    for dataset in (Got10k(root=got10k), Lasot(root=lasot, split="train")):
+        for seq_id, name in enumerate(dataset.sequence_list):
+            info = dataset.get_sequence_info(seq_id)
+            frames = [str(dataset.frame_path(seq_id, i)) for i in range(len(info["bbox"]))]
+            cases.append(make_case(name, "train", frames, info["bbox"].double().numpy(), dataset.get_visible(seq_id), seed))
     return chosen([case for case in cases if case is not None], options.only)
 
 
@@ -208,18 +213,9 @@ def labelled(cases: list[Case], options: argparse.Namespace, adapt: bool) -> tup
                                                                                    dict]:
     """Boxes by sequence, the frames of review.csv in its order, and the summary of `label`."""
     from spot_ext.annotations import formats
-    from spot_ext.annotations.types import ObjectBoxes, VideoBoxes
     from spot_ext.own_videos.labelling import LabelJob, label
 
-    videos, given = options.out / f"videos_{len(cases)}", []
-    videos.mkdir(parents=True, exist_ok=True)
-    for case in cases:
-        (videos / case.name).mkdir(exist_ok=True)
-        for frame in case.frames:  # a sequence may be a part of its folder
-            if not (link := videos / case.name / Path(frame).name).exists():
-                link.symlink_to(frame)
-        keys = list(case.keys)
-        given.append(VideoBoxes(case.name, (ObjectBoxes.drawn("1", keys, case.boxes_xywh[keys]),)))
+    videos, given = own_folder(cases, options.out / f"videos_{len(cases)}")
     few = options.out / f"few_{len(cases)}_{options.seed}.csv"
     formats.write(given, few, "csv")
     epochs = {} if options.epochs is None else {"epochs": options.epochs}
@@ -230,6 +226,21 @@ def labelled(cases: list[Case], options: argparse.Namespace, adapt: bool) -> tup
     with open(out / "review.csv", encoding="utf-8", newline="") as file:
         review = [(row["video"], int(row["frame"])) for row in csv.DictReader(file)]
     return boxes, review, summary
+
+
+def own_folder(cases: list[Case], folder: Path):
+    """The cases as a folder of videos, and their given boxes."""
+    from spot_ext.annotations.types import ObjectBoxes, VideoBoxes
+
+    given = []
+    for case in cases:
+        (folder / case.name).mkdir(parents=True, exist_ok=True)
+        for frame in case.frames:  # a sequence may be a part of its folder
+            if not (link := folder / case.name / Path(frame).name).exists():
+                link.symlink_to(frame)
+        keys = list(case.keys)
+        given.append(VideoBoxes(case.name, (ObjectBoxes.drawn("1", keys, case.boxes_xywh[keys]),)))
+    return folder, given
 
 
 # Scores
@@ -322,31 +333,54 @@ def report(options: argparse.Namespace, cases: list[Case], results: dict[str, di
 
 def fit(options: argparse.Namespace) -> None:
     """Fit the logistic confidence to training sequences and print it."""
-    from ltr.data.frame_sources import ImageFiles
-    from spot_ext.annotations.types import ObjectBoxes, VideoBoxes
-    from spot_ext.own_videos.boxes import overlaps
     from spot_ext.own_videos.fusion import FEATURES
     from spot_ext.own_videos.network import open_network
+
+    network, found = open_network(options.net), []
+    for seed in range(FIT_DRAWS):
+        cases = train_cases(options, seed)
+        folder, given = own_folder(cases, options.out / f"train_videos_{len(cases)}")
+        found += propagated(cases, given, network.make_tracker(options.device), f"draw {seed}")
+        if seed == 0 and options.epochs != 0:
+            adapted = adapted_network(network, folder, given, options)
+            found += propagated(cases, given, adapted.make_tracker(options.device), f"draw {seed}, adapted")
+    names = np.concatenate([np.full(len(good), name) for name, _, good in found])
+    features, good = (np.concatenate([entry[i] for entry in found]) for i in (1, 2))
+    chances = np.empty(len(good))
+    for name in np.unique(names):  # of what other sequences taught
+        chances[names == name] = 1 / (1 + np.exp(-features[names == name] @ logistic_regression(
+            features[names != name], good[names != name])))
+    doubtful = good[np.argsort(chances, kind="stable")[:len(good) // 10]]
+    print(f"{len(good)} frames, {100 * (1 - good.mean()):.1f}% bad; of the most doubtful tenth "
+          f"{100 * (1 - doubtful.mean()):.1f}%, each sequence judged by coefficients fitted without it")
+    coefficients = logistic_regression(features, good)
+    for name, value in zip(FEATURES, coefficients, strict=True):
+        print(f"{value:8.3f}  {name}")
+    print(f"confidence: tuple[float, ...] = ({', '.join(f'{value:.2f}' for value in coefficients)})")
+
+
+def propagated(cases: list[Case], given: list, make_tracker: Callable, text: str) -> list[tuple[str, np.ndarray, np.ndarray]]:
+    """Name of each case, features (n, F) of its judged frames, and whether their boxes are good (n,)."""
+    from ltr.data.frame_sources import ImageFiles
+    from spot_ext.own_videos.boxes import overlaps
     from spot_ext.own_videos.propagation import propagate
 
-    make_tracker = open_network(options.net).make_tracker(options.device)
-    features, good = [], []
-    for seed in range(FIT_DRAWS):
-        for case in train_cases(options, seed):
-            keys = list(case.keys)
-            given = VideoBoxes(case.name, (ObjectBoxes.drawn("1", keys, case.boxes_xywh[keys]),))
-            found = propagate(ImageFiles(case.frames), given, make_tracker)[0]
-            features.append(found.features[case.judged])
-            good.append(np.nan_to_num(overlaps(found.boxes_xywh, case.boxes_xywh))[case.judged] >= 0.5)
-            print(f"{case.name}, draw {seed}: {100 * good[-1].mean():.0f}% of {len(good[-1])} frames are good", flush=True)
-    features, good = np.concatenate(features), np.concatenate(good)
-    found = logistic_regression(features, good)
-    chances = 1 / (1 + np.exp(-features @ found))
-    doubtful = good[np.argsort(chances, kind="stable")[:len(good) // 10]]
-    print(f"{len(good)} frames, {100 * good.mean():.1f}% good; of the most doubtful tenth {100 * doubtful.mean():.1f}%")
-    for name, value in zip(FEATURES, found, strict=True):
-        print(f"{value:8.3f}  {name}")
-    print(f"confidence: tuple[float, ...] = ({', '.join(f'{value:.2f}' for value in found)})")
+    found = []
+    for case, boxes in zip(cases, given, strict=True):
+        fused = propagate(ImageFiles(case.frames), boxes, make_tracker)[0]
+        good = np.nan_to_num(overlaps(fused.boxes_xywh, case.boxes_xywh))[case.judged] >= 0.5
+        found.append((case.name, fused.features[case.judged], good))
+        print(f"{case.name}, {text}: {100 * good.mean():.0f}% of {len(good)} frames are good", flush=True)
+    return found
+
+
+def adapted_network(network, folder: Path, given: list, options: argparse.Namespace):
+    """The network after the training that `label` does."""
+    from spot_ext.own_videos import adapting
+
+    epochs = adapting.EPOCHS if options.epochs is None else options.epochs
+    tracker = adapting.adapt(network, folder, given, options.out / f"train_{len(given)}", options.device, options.seed, epochs)
+    return dataclasses.replace(network, path=tracker)
 
 
 def logistic_regression(features: np.ndarray, good: np.ndarray) -> np.ndarray:

@@ -1,11 +1,12 @@
 """How fast and how small the pseudo-label store is at full scale, next to one JSON that is read and written whole.
 
-    python benchmarks/store.py            # 41,000 videos, 9 million frames; some minutes, 1 GB of disk under --folder
-    python benchmarks/store.py --small    # a fiftieth of it, a few seconds
+    python benchmarks/store.py            # 41,000 videos, 9 million frames, half of them explored: minutes, 8 GB of memory
+    python benchmarks/store.py --quick    # a hundredth of it, seconds; small states flatter the rival
 
 The rival keeps the state as the reference does: one indented, sorted JSON, loaded, merged and dumped every epoch, and
-sent to every loader worker as Python objects. Because of its time it runs on a share of the videos (--rival-sequences);
-the ratios compare both on that share, in this run. Memory is read from /proc, so on Linux only.
+loaded into every loader worker as Python objects. Both work on the same state and the same epoch of records, in this run.
+Where the machine has not the memory for the rival's state, the comparison is made on fewer videos and says so. Memory is
+read from /proc, so on Linux only.
 """
 
 from __future__ import annotations
@@ -13,190 +14,249 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
+import os
 import pickle
-import platform
 import sys
 import tempfile
 import time
 from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that it runs from a plain clone
+from benchmarks.results import Results, Row, add_options
 from ltr.admin.errors import run_script
 from spot_ext.labels.exploration import coarse_box, draw_unlabelled
 from spot_ext.store import PathEntry, PseudoLabelStore
+from spot_ext.store.merge import RECORD
 
-BATCH, LOOKUPS = 24, 20_000
+BATCH, LABELS = 24, 3  # pseudo-labels of an iteration, labels of a video
+RIVAL_BYTES = 1500  # memory the rival takes at its peak for an explored frame
+RIVAL = "one indented, sorted JSON of everything, loaded, merged and dumped every epoch and loaded by each worker"
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How large a state is."""
+
+    sequences: int
+    frames: int  # of all videos together
+    explored: int  # frames of a video
+    iterations: int  # of an epoch
+    workers: int
+    lookups: int  # of each worker
+
+    def of(self, sequences: int) -> Scale:
+        """The same with fewer videos, equally long."""
+        return replace(self, sequences=sequences, frames=self.frames * sequences // self.sequences)
+
+    def text(self) -> str:
+        return (f"{self.sequences:,} videos, {self.frames:,} frames, {self.sequences * self.explored:,} of them explored; "
+                f"an epoch is {self.iterations} iterations x {BATCH} records")
+
+
+FULL = Scale(41_000, 9_000_000, 110, 1000, 12, 20_000)
+QUICK = Scale(400, 88_000, 110, 50, 2, 500)
+
+
+@dataclass(frozen=True)
+class WorkerReport:
+    """What a loader worker used, MB and seconds of CPU time."""
+
+    opening_s: float
+    lookup_s: float  # of one
+    private_mb: float  # that it alone holds, after opening and all lookups
+    shared_mb: float  # mapped pages, the same for all workers
 
 
 def main() -> None:
-    args = arguments()
-    print(f"{args.sequences:,} videos, {args.frames:,} frames, {args.labels} labels and {args.explored} explored frames"
-          f" each; an epoch = {args.iterations} x {BATCH} records; seed {args.seed}")
-    print(f"Python {platform.python_version()}, NumPy {np.__version__}, {platform.machine()}, files in {args.folder}\n")
-    with tempfile.TemporaryDirectory(dir=args.folder) as folder:
-        full = measure_store(Path(folder) / "full", make_paths(args, args.sequences), args)
-        measure_worker(full)
-        print(f"\nboth ways on {args.rival_sequences:,} of the videos:")
-        share = make_paths(args, args.rival_sequences)
-        ours = measure_store(Path(folder) / "share", share, args)
-        ours.export_json(Path(folder) / "state.json")
-        measure_json(Path(folder) / "state.json", ours, args)
+    options = arguments()
+    scale = QUICK if options.quick else FULL
+    found = Results("store", options, f"{scale.text()}; {scale.workers} workers; files in {options.folder}")
+    with tempfile.TemporaryDirectory(dir=options.folder) as folder:
+        paths = make_paths(scale)
+        store = explored_store(Path(folder) / "full", paths, scale)
+        measure_alone(store, scale, found)
+        share = rival_scale(scale)
+        if share is not scale:
+            found.leave_out("the rival at full scale",
+                            f"it needs {rival_memory(scale) / 2**30:.0f} GB; compared at {share.text()}")
+            store = explored_store(Path(folder) / "share", make_paths(share), share)
+        if found.seconds_left < 20 + 60e-6 * share.sequences * share.explored:
+            found.leave_out("the comparison", "no time left")
+        else:
+            compare(store, share, found)
+    found.finish()
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--small", action="store_true", help="a fiftieth of the size")
-    parser.add_argument("--sequences", type=int, default=41_000)
-    parser.add_argument("--frames", type=int, default=9_000_000, help="of all videos together")
-    parser.add_argument("--labels", type=int, default=3, help="labelled frames of a video")
-    parser.add_argument("--explored", type=int, default=50, help="explored frames of a video, labels included")
-    parser.add_argument("--iterations", type=int, default=1000, help="of an epoch")
-    parser.add_argument("--rival-sequences", type=int, default=4_000, help="videos in the comparison")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()))
-    args = parser.parse_args()
-    if args.small:
-        args.sequences, args.frames, args.rival_sequences = args.sequences // 50, args.frames // 50, 400
-        args.iterations //= 10
-    args.rival_sequences = min(args.rival_sequences, args.sequences)
-    return args
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_options(parser)
+    parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()), help="for some GB of files")
+    return parser.parse_args()
 
 
-def timed(what: str, action: Callable, note: str = ""):
-    """Run `action`, print how long it took, and return its result and the seconds."""
-    start = time.perf_counter()
-    result = action()
-    seconds = time.perf_counter() - start
-    print(f"  {what:<58} {seconds:9.3f} s  {note}")
-    return result, seconds
+# The state
+
+def make_paths(scale: Scale) -> list[PathEntry]:
+    rng = np.random.default_rng(0)
+    spare = scale.frames / scale.sequences - scale.explored
+    lengths = rng.gamma(2, spare / 2, scale.sequences).astype(int) + scale.explored + 1
+    return [PathEntry(f"TrackingNet_{i % 4:02d}_video-{i:05d}", 0, length, np.sort(rng.choice(length, LABELS, replace=False)),
+                      rng.uniform(10, 200, (LABELS, 4))) for i, length in enumerate(lengths.tolist())]
 
 
-def make_paths(args: argparse.Namespace, count: int) -> list[PathEntry]:
-    rng = np.random.default_rng(args.seed)
-    lengths = rng.gamma(2, args.frames / args.sequences / 2, count).astype(int) + args.explored + 1
-    paths = []
-    for i, length in enumerate(lengths.tolist()):
-        ids = np.sort(rng.choice(length, args.labels, replace=False))
-        boxes = rng.uniform(10, 200, (args.labels, 4))
-        paths.append(PathEntry(f"TrackingNet_{i % 4:02d}_video-{i:05d}", 0, length, ids, boxes))
-    return paths
-
-
-def random_records(paths: list[PathEntry], count: int, rng: np.random.Generator, low: float) -> list[tuple]:
-    chosen = rng.integers(len(paths), size=count).tolist()
-    return [(path, int(rng.integers(paths[path].length)), box, confidence) for path, box, confidence in
-            zip(chosen, rng.uniform(10, 200, (count, 4)).tolist(), rng.uniform(low, 1, count).tolist(), strict=True)]
-
-
-def explore(store: PseudoLabelStore, paths: list[PathEntry], args: argparse.Namespace,
-            rng: np.random.Generator) -> None:
-    """Give every path its explored frames, so that an epoch in the middle of training is measured."""
+def explored_store(folder: Path, paths: Sequence[PathEntry], scale: Scale) -> PseudoLabelStore:
+    """A store in the middle of training: about `scale.explored` frames of each path have a box."""
+    store = PseudoLabelStore.create(folder, paths)
+    rng = np.random.default_rng(1)
+    steps = np.arange(scale.explored) / scale.explored
+    frames = np.concatenate([(steps * entry.length).astype(np.int32) for entry in paths])  # spread, each one once
+    records = np.empty(len(frames), RECORD)
+    records["path"], records["frame"] = np.repeat(np.arange(len(paths)), scale.explored), frames
+    records["box_xywh"] = np.round(rng.uniform(10, 200, (len(frames), 4)), 1)
+    records["units"] = rng.integers(8500, 10_000, len(frames))
     writer = store.writer()
-    for path, entry in enumerate(paths):
-        free = np.setdiff1d(np.arange(entry.length), entry.key_ids)
-        for frame in rng.choice(free, args.explored - args.labels, replace=False).tolist():
-            writer.record(path, frame, (12.3, 45.6, 78.9, 100.1), 0.9)
-        if path % 2000 == 1999:  # the tuples of two million records would not measure the store
-            writer.commit(1)
+    writer.add_records(records)
     writer.commit(1)
     store.reopen(1)
-
-
-def measure_store(folder: Path, paths: list[PathEntry], args: argparse.Namespace) -> PseudoLabelStore:
-    rng = np.random.default_rng(args.seed)
-    store, _ = timed("store: create", lambda: PseudoLabelStore.create(folder, paths))
-    explore(store, paths, args, rng)
-    size = (folder / "epoch_0001.safetensors").stat().st_size
-    timed("store: open with checksums (trainer)", lambda: PseudoLabelStore.open(folder), f"{size / 1e6:.1f} MB on disk")
-    timed("store: open (loader worker)", lambda: PseudoLabelStore.open(folder, verify=False))
-    timed(f"store: {LOOKUPS:,} x look a path up, draw a triplet, coarse box", lambda: look_up(store, LOOKUPS))
-    records = random_records(paths, BATCH * args.iterations, rng, low=0.85)
-    writer = store.writer()
-    _, recording = timed(f"store: record {len(records):,} pseudo-labels", lambda: [writer.record(*r) for r in records])
-    before = memory(reset_peak=True)["VmRSS"]
-    stats, merging = timed("store: merge and write the next version", lambda: writer.commit(2))
-    peak = memory()["VmHWM"] - before
-    print(f"  = {recording + merging:.3f} s an epoch; trainer's memory at its peak +{peak:.0f} MB;"
-          f" {stats.new:,} new, {stats.replaced:,} replaced, {stats.refused:,} refused")
     return store
 
 
-def look_up(store: PseudoLabelStore, count: int) -> None:
-    rng = np.random.default_rng(1)
+def random_records(store: PseudoLabelStore, scale: Scale) -> list[tuple]:
+    """An epoch of what a trainer would record: (path, frame, box, confidence)."""
+    rng, count = np.random.default_rng(2), BATCH * scale.iterations
+    return [(path, int(rng.integers(store.path(path).length)), box, confidence) for path, box, confidence in
+            zip(rng.integers(len(store), size=count).tolist(), rng.uniform(10, 200, (count, 4)).tolist(),
+                rng.uniform(0.85, 1, count).tolist(), strict=True)]
+
+
+# Ours
+
+def measure_alone(store: PseudoLabelStore, scale: Scale, found: Results) -> None:
+    """What the store takes by itself, with all workers at work while the trainer writes."""
+    size = sum(file.stat().st_size for file in store.folder.iterdir() if "epoch_0000" not in file.name)
+    seconds = timed(lambda: PseudoLabelStore.open(store.folder))
+    found.add(Row("open, checksums compared (trainer)", seconds, unit="s", limit=0.5, note=f"{size / 1e6:.0f} MB on disk"))
+
+    pool, queue = start_workers(store, scale)
+    writer, records = store.writer(), random_records(store, scale)
+    began = time.process_time()
+    for record in records:
+        writer.record(*record)
+    each = (time.process_time() - began) / scale.iterations
+    reports = [queue.get() for _ in pool]
+    for worker in pool:
+        worker.join()
+    found.add(Row(f"the {BATCH} writes of an iteration, while {scale.workers} workers look up", 1e3 * each, unit="ms",
+                  limit=5.0, note="CPU time of the trainer; nothing is locked and nobody waits"))
+    found.add(Row("open in a worker", 1e3 * max(report.opening_s for report in reports), unit="ms"))
+    found.add(Row("look a path up, draw a triplet, coarse box", 1e6 * float(np.median([r.lookup_s for r in reports])),
+                  unit="us", note=f"CPU time, median of {scale.workers} workers with {scale.lookups:,} lookups each"))
+    found.add(Row("memory of a worker that it alone holds", max(report.private_mb for report in reports), unit="MB", limit=50,
+                  note=f"and {max(report.shared_mb for report in reports):.0f} MB of mapped pages, the same for all workers"))
+    began = time.perf_counter()
+    writer.commit(2)
+    found.add(Row("merge an epoch and write its version", time.perf_counter() - began, unit="s", limit=1.0,
+                  note="flushed to disk; the trainer waits for it"))
+
+
+def look_up(store: PseudoLabelStore, count: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
     for path in rng.integers(len(store), size=count).tolist():
         view = store.path(path)
         coarse_box(view.explored_ids, view.boxes_xywh, draw_unlabelled(view, rng).frame_id)
 
 
-def memory(reset_peak: bool = False) -> dict[str, float]:
-    """Memory of this process in MB: resident, its private part, pages shared through files, and the peak so far."""
-    names, status = ("VmRSS", "RssAnon", "RssFile", "VmHWM"), Path("/proc/self/status")
-    if not status.exists():
-        return dict.fromkeys(names, float("nan"))
-    if reset_peak:
-        Path("/proc/self/clear_refs").write_text("5")
-    found = (line.split() for line in status.read_text().splitlines() if line.startswith(names))
-    return {parts[0].rstrip(":"): int(parts[1]) / 1024 for parts in found}
-
-
-def measure_worker(store: PseudoLabelStore) -> None:
-    """Memory of a loader worker that is sent the store and looks paths up."""
+def start_workers(store: PseudoLabelStore, scale: Scale) -> tuple[list[multiprocessing.Process], multiprocessing.SimpleQueue]:
+    """Processes that are sent the store and begin to look paths up."""
     context = multiprocessing.get_context("spawn")
-    queue = context.SimpleQueue()
-    message = pickle.dumps(store)
-    worker = context.Process(target=worker_memory, args=(message, queue))
-    worker.start()
-    start, opened, used = queue.get()
-    worker.join()
-    for what, now in (("opening", opened), (f"{LOOKUPS:,} lookups", used)):
-        print(f"  worker after {what}: +{now['RssAnon'] - start['RssAnon']:.1f} MB of its own,"
-              f" +{now['RssFile'] - start['RssFile']:.1f} MB of pages shared with all workers")
-    print(f"  sent to each worker: {len(message)} bytes")
+    queue, message = context.SimpleQueue(), pickle.dumps(store)
+    pool = [context.Process(target=_worker, args=(message, scale.lookups, seed, queue)) for seed in range(scale.workers)]
+    for worker in pool:
+        worker.start()
+    return pool, queue
 
 
-def worker_memory(message: bytes, queue: multiprocessing.SimpleQueue) -> None:
-    start = memory()
+def _worker(message: bytes, lookups: int, seed: int, queue: multiprocessing.SimpleQueue) -> None:
+    before, began = memory(), time.process_time()
     store = pickle.loads(message)
-    opened = memory()
-    look_up(store, LOOKUPS)
-    queue.put((start, opened, memory()))
+    opened = time.process_time()
+    look_up(store, lookups, seed)
+    done, after = time.process_time(), memory()
+    queue.put(WorkerReport(opened - began, (done - opened) / lookups, after["RssAnon"] - before["RssAnon"],
+                           after["RssFile"] - before["RssFile"]))
 
 
-def measure_json(file: Path, ours: PseudoLabelStore, args: argparse.Namespace) -> None:
-    """The rival on the same state and an epoch of equally many records."""
-    file.write_text(json.dumps(json.loads(file.read_text()), indent=4, sort_keys=True))  # as the reference writes it
-    keys = [ours.key_of(i)[0] for i in range(len(ours))]
-    paths = [PathEntry(key, 0, ours.path(i).length, (), np.empty((0, 4))) for i, key in enumerate(keys)]
-    records = random_records(paths, BATCH * args.iterations, np.random.default_rng(2), low=0.85)
-    size = file.stat().st_size / 1e6
-    state, loading = timed("JSON: load", lambda: json.loads(file.read_text()), f"{size:.1f} MB on disk")
-    _, merging = timed(f"JSON: merge {len(records):,} pseudo-labels", lambda: merge_json(state, keys, records))
-    _, dumping = timed("JSON: dump", lambda: file.write_text(json.dumps(state, indent=4, sort_keys=True)))
-    message, packing = timed("JSON: pickle for a worker", lambda: pickle.dumps(state), "of each worker, every epoch")
-    before = memory()["RssAnon"]
-    copy, unpacking = timed("JSON: unpickle in a worker", lambda: pickle.loads(message))
-    print(f"  worker: +{memory()['RssAnon'] - before:.1f} MB of its own; sent to each worker: {len(message):,} bytes")
-    del copy
+# Both
 
-    writer, start = ours.writer(), time.perf_counter()
-    for record in records:
-        writer.record(*record)
-    writer.commit(3)
-    epoch = time.perf_counter() - start
-    start = time.perf_counter()
-    pickle.loads(pickle.dumps(ours))
-    opening = time.perf_counter() - start
-    rival = loading + merging + dumping
-    print(f"\nupdate after an epoch: JSON {rival:.2f} s, store {epoch:.3f} s: {rival / epoch:.0f} times faster")
-    print(f"hand to one worker:    JSON {packing + unpacking:.2f} s, store {opening:.4f} s:"
-          f" {(packing + unpacking) / opening:.0f} times faster")
+def compare(store: PseudoLabelStore, scale: Scale, found: Results) -> None:
+    """An epoch both ways, on the same state and the same records."""
+    records = random_records(store, scale)
+    update_s, hand_s, private_mb = ours(store, records)
+    json_file = store.folder.parent / "state.json"
+    store.reopen(1)
+    rival_update_s, rival_hand_s, rival_mb = rival(store, json_file, records)
+    where = "" if scale in (FULL, QUICK) else f"at {scale.sequences:,} videos; "
+    found.add(Row("update after an epoch", update_s, rival_update_s, rival_is=RIVAL,
+                  note=f"{where}record, merge, write; the rival loads, merges, dumps {json_file.stat().st_size / 1e6:,.0f} MB"))
+    found.add(Row("hand to one worker", hand_s, rival_hand_s, note="open or load the new state, in the worker"))
+    found.add(Row(f"an epoch: update and hand to {scale.workers} workers", update_s + scale.workers * hand_s,
+                  rival_update_s + scale.workers * rival_hand_s, target=100, note="work of all processes together"))
+    found.add(Row("memory of the state in one worker", private_mb, rival_mb, unit="MB", target=20, note="that it alone holds"))
 
 
-def merge_json(state: dict, keys: list[str], records: list[tuple]) -> None:
+def ours(store: PseudoLabelStore, records: Sequence[tuple]) -> tuple[float, float, float]:
+    """Seconds of the update and of handing the state to a worker, and MB of that worker."""
+    store.reopen(1)
+
+    def update() -> None:
+        writer = store.writer()
+        for record in records:
+            writer.record(*record)
+        writer.commit(3)
+
+    return timed(update), *in_a_process(_open_store, store.folder, 3)
+
+
+def rival(store: PseudoLabelStore, file: Path, records: Sequence[tuple]) -> tuple[float, float, float]:
+    """The same of the JSON."""
+    store.export_json(file)
+    with open(file) as opened:
+        state = json.load(opened)
+    write_json(state, file)  # indented and sorted, as the reference has it
+    del state
+    keys = [store.key_of(i)[0] for i in range(len(store))]
+
+    def update() -> None:
+        state = read_json(file)
+        merge_json(state, keys, records)
+        write_json(state, file)
+
+    return timed(update), *in_a_process(read_json, file)
+
+
+def _open_store(folder: Path, epoch: int) -> PseudoLabelStore:
+    store = PseudoLabelStore.open(folder, epoch, verify=False)
+    for path in np.linspace(0, len(store) - 1, 1000).astype(int).tolist():
+        store.path(path).boxes_xywh.sum()  # so that what is read on demand counts
+    return store
+
+
+def read_json(file: Path) -> dict:
+    with open(file) as opened:
+        return json.load(opened)
+
+
+def write_json(state: dict, file: Path) -> None:
+    with open(file, "w") as opened:
+        json.dump(state, opened, indent=4, sort_keys=True)
+
+
+def merge_json(state: dict, keys: Sequence[str], records: Sequence[tuple]) -> None:
     for index, frame, box, confidence in records:
         path = state[keys[index]][0]
         ids, box, confidence = path["relay_frame_ids"], [round(v, 1) for v in box], round(confidence, 4)
@@ -207,6 +267,55 @@ def merge_json(state: dict, keys: list[str], records: list[tuple]) -> None:
             path["confidence"].insert(place, confidence)
         elif frame not in path["key_frame_ids"] and confidence > path["confidence"][place]:
             path["bboxes"][place], path["confidence"][place] = box, confidence
+
+
+# Measuring
+
+def timed(action: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    action()
+    return time.perf_counter() - began
+
+
+def in_a_process(action: Callable[..., object], *arguments: object) -> tuple[float, float]:
+    """Seconds that `action` takes in a fresh process and MB that the process alone holds after it, with the result alive."""
+    context = multiprocessing.get_context("spawn")
+    queue = context.SimpleQueue()
+    process = context.Process(target=_measured, args=(queue, action, *arguments))
+    process.start()
+    found = queue.get()
+    process.join()
+    return found
+
+
+def _measured(queue: multiprocessing.SimpleQueue, action: Callable[..., object], *arguments: object) -> None:
+    before, began = memory(), time.perf_counter()
+    result = action(*arguments)
+    seconds = time.perf_counter() - began
+    queue.put((seconds, max(memory()["RssAnon"] - before["RssAnon"], 0.1)))
+    del result
+
+
+def memory() -> dict[str, float]:
+    """Memory of this process in MB: its private part, and pages it shares through files; NaN where there is no /proc."""
+    names, status = ("RssAnon", "RssFile"), Path("/proc/self/status")
+    if not status.exists():
+        return dict.fromkeys(names, float("nan"))
+    found = (line.split() for line in status.read_text().splitlines() if line.startswith(names))
+    return {parts[0].rstrip(":"): int(parts[1]) / 1024 for parts in found}
+
+
+def rival_memory(scale: Scale) -> int:
+    return RIVAL_BYTES * scale.sequences * scale.explored
+
+
+def rival_scale(scale: Scale) -> Scale:
+    """The scale at which the rival's state fits into the memory that is free."""
+    free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4 << 30
+    meminfo = Path("/proc/meminfo")
+    if meminfo.exists():
+        free = next(int(line.split()[1]) * 1024 for line in meminfo.read_text().splitlines() if line.startswith("MemAvailable"))
+    return scale if rival_memory(scale) < free else scale.of(int(scale.sequences * free / rival_memory(scale) * 0.8))
 
 
 if __name__ == "__main__":
