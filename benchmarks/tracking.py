@@ -31,10 +31,10 @@ from benchmarks.light import video
 from benchmarks.results import Results, Row, add_options
 from ltr.admin.errors import BadInput, run_script
 from ltr.data.crops import IMAGENET_MEAN, IMAGENET_STD
+from ltr.data.workers import usable_cores
 from ltr.models.neck.featurefusion_network import Attention
 from ltr.models.neck.position_encoding import PositionEmbeddingSine
 from ltr.models.tracking import ocean, transt
-from pytracking.evaluation.workers import usable_cores
 from pytracking.features import precision
 from pytracking.features.net_wrappers import MEMORY_FORMAT, NetWithBackbone
 from pytracking.parameter.transt import light

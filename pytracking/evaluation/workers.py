@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ltr.admin.errors import BadInput, show_messages
+from ltr.data.workers import usable_cores
 from pytracking.utils import plugins
 
 RETRIES = 2  # of a job whose worker died: more cost time where memory is short, fewer give up on a machine that went away
@@ -131,11 +132,6 @@ class Processes:
         for pool in self._pools:
             if pool is not None:
                 pool.shutdown(wait=True, cancel_futures=True)
-
-
-def usable_cores() -> int:
-    """Cores this process may use, which in a container or a batch job are fewer than the machine has."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def start_worker(counter, torch_threads: int, plugin_folders: list[str], log_level: int) -> None:

@@ -11,6 +11,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 
 from ltr.admin.errors import BadInput
+from ltr.data.workers import usable_cores
 from pytracking.evaluation import workers
 from pytracking.evaluation.data import Sequence as Video
 from pytracking.evaluation.tracker import Tracker
@@ -42,7 +43,7 @@ class Workers:
         if count > 1:
             context = multiprocessing.get_context("spawn")  # CUDA does not survive a fork
             os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-            shared = (context.Value("i", 0), max(1, workers.usable_cores() // count), plugins.folders(),
+            shared = (context.Value("i", 0), max(1, usable_cores() // count), plugins.folders(),
                       logging.getLogger().getEffectiveLevel())
             self.pools = [ProcessPoolExecutor(1, context, workers.start_worker, shared) for _ in range(count)]
 
