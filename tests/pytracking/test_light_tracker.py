@@ -103,14 +103,22 @@ def test_onnx_runtime_gives_the_same_boxes(source, network_file, exported, frame
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("sequence", ["Crossing", "Deer"])
-def test_onnx_runtime_gives_the_shipped_networks_boxes(sequence, shared_dir):
+@pytest.mark.parametrize(("sequence", "alone"), [("Crossing", True), ("Crossing", False), ("Deer", False)],
+                         ids=["over a sequence", "frame by frame", "frame by frame, lost in the middle"])
+def test_onnx_runtime_gives_the_shipped_networks_boxes(sequence, alone, shared_dir):
+    """On Deer the target is lost; there 0.0004 px once round a crop's side to another pixel, and the two go other ways."""
     pytest.importorskip("onnxruntime", reason="the extra [onnx] is not installed")
     if not light.SHIPPED.is_file():
         pytest.skip(f"no network at {light.SHIPPED}")
     images, first = otb(shared_dir, sequence)
-    expected, outputs = (boxes(follow(light.parameters(backend=backend), images, first)) for backend in ("torch", "onnx"))
-    assert np.abs(outputs - expected).max() < 0.5
+    expected, tracker = (TransT(light.parameters(backend=backend)) for backend in ("torch", "onnx"))
+    for each in (expected, tracker):
+        each.initialize(images[0], {"init_bbox": first})
+    for image in images[1:]:
+        if not alone:
+            tracker.center_pos, tracker.size = expected.center_pos.copy(), expected.size.copy()
+        box, wanted = tracker.track(image)["target_bbox"], expected.track(image)["target_bbox"]
+        assert np.abs(np.subtract(box, wanted)).max() < 0.5
 
 
 @pytest.mark.slow
