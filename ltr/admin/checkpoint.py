@@ -17,10 +17,11 @@ import re
 import warnings
 import zipfile
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, BinaryIO
 
 import numpy as np
 import torch
@@ -64,13 +65,34 @@ def write_checkpoint(path: str | os.PathLike, state: Mapping[str, Any]) -> None:
     if Path(path).suffix == weights.SUFFIX:
         return weights.write_weights(path, to_plain(state))
     try:
-        with replacing(path) as temporary, open(temporary, "wb") as file:  # a path would hide why torch cannot write to it
-            torch.save(to_plain(state), file)
+        with replacing(path) as temporary, open(temporary, "wb") as file:
+            _save(to_plain(state), file)
     except DiskFull:
         raise
     except (OSError, RuntimeError) as error:
         raise BadInput(f"checkpoint {path} could not be written ({_in_short(error)}); free space on its disk or "
                        "change workspace_dir in ltr/admin/local.py") from error
+
+
+def _save(content: Any, file: BinaryIO) -> None:
+    """`torch.save`, which does not always tell why it could not write to `file`: then the file's own error is raised."""
+    reasons: list[OSError] = []
+
+    def noting(act: Callable[..., Any]) -> Callable[..., Any]:
+        def noted(*arguments: Any) -> Any:
+            try:
+                return act(*arguments)
+            except OSError as error:
+                reasons.append(error)
+                raise
+        return noted
+
+    try:
+        torch.save(content, SimpleNamespace(write=noting(file.write), flush=noting(file.flush)))
+    except (OSError, RuntimeError) as error:
+        if not reasons:
+            raise
+        raise reasons[0] from error
 
 
 def read_checkpoint(path: str | os.PathLike, trust_pickle: bool = False, verify: bool = False) -> dict[str, Any]:
