@@ -9,6 +9,7 @@ from ltr.admin.errors import MissingFile
 from ltr.admin.files import write_text
 
 TEST_SETS = {"got10k_val": "got10k/val", "lasot": "lasot", "otb": "otb"}  # evaluation data set -> its folder
+TRAIN_SETS = ("got10k_ltrval", "lasot_train")  # evaluation data sets of training sequences, which choices may be made on
 
 LTR_LOCAL = """class EnvironmentSettings:
     def __init__(self):
@@ -25,6 +26,7 @@ def local_env_settings():
     settings.network_path = {out!r} + "/networks"
     settings.results_path = {out!r} + "/tracking_results"
     settings.result_plot_path = {out!r} + "/result_plots"
+    settings.dataspec_path = {out!r} + "/specs"
     settings.got10k_path, settings.lasot_path, settings.otb_path = {got10k!r}, {lasot!r}, {otb!r}
     return settings
 """
@@ -45,4 +47,6 @@ def configure(data: Path, out: Path) -> tuple[Path, Path]:
                 out=str(out), got10k=str(data / "got10k"), lasot=str(data / "lasot"), otb=str(data / "otb")))):
         write_text(out / name, text)
         os.environ[variable] = str(out / name)
+    videos = len((data / "got10k/train/list.txt").read_text(encoding="utf-8").split())
+    write_text(out / "specs/got10k_val_split.txt", "".join(f"{video}\n" for video in range(videos)))  # all of TRAIN_SETS
     return data, out

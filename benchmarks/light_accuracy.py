@@ -1,11 +1,12 @@
 """The light TransT on real sequences beside OpenCV's trackers: AUC, OP50 and frames per second of each sequence.
 
-    python benchmarks/light_accuracy.py DATA [--network FILE …] [--no-finetuning] [--out DIR]
+    python benchmarks/light_accuracy.py DATA [--network FILE …] [--no-finetuning] [--train] [--out DIR]
 
 DATA: see `benchmarks.data_tree`. One pass, the box of the first frame is given, one core. Rows: the shipped network with
 torch and ONNX Runtime, the same after SPOT fine-tuning on `got10k/train` with three boxes a video (trained first), CSRT, KCF
 and MIL where OpenCV has them (the first two take opencv-contrib-python in place of opencv-python), and the networks given.
-Prints Markdown tables, writes them as JSON; finished sequences are kept when it is started again.
+`--train` tracks the training sequences of GOT-10k and LaSOT instead, for choices between networks. Prints Markdown tables,
+writes them as JSON; finished sequences are kept when it is started again.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ if str(REPO) not in sys.path:
 
 import numpy as np  # noqa: E402
 
-from benchmarks.data_tree import TEST_SETS, configure  # noqa: E402
+from benchmarks.data_tree import TEST_SETS, TRAIN_SETS, configure  # noqa: E402
 from ltr.admin.errors import NotConfigured, run_script  # noqa: E402
 from ltr.admin.files import write_text  # noqa: E402
 
@@ -36,6 +37,7 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--network", type=Path, action="append", default=[], help="another light network to compare")
     parser.add_argument("--no-finetuning", action="store_true")
+    parser.add_argument("--train", action="store_true", help="the training sequences instead, which choices may be made on")
     parser.add_argument("--out", type=Path, default=REPO / "workspace" / "light_accuracy", help="workspace of this benchmark")
     parser.add_argument("--seed", type=int, default=0, help="of the fine-tuning")
     options = parser.parse_args()
@@ -48,7 +50,7 @@ def main() -> None:
     harnesses = networks(options, out) + rivals(out)
     from benchmarks.light import use_one_core
     use_one_core(None)
-    dataset = get_dataset(*TEST_SETS)
+    dataset = get_dataset(*(TRAIN_SETS if options.train else TEST_SETS))
     for harness in harnesses:
         run_dataset(dataset, [harness], threads=0, quiet=True)
     evaluation = load_results(harnesses, dataset, "light_accuracy", "success", force_evaluation=True)
@@ -72,7 +74,7 @@ def networks(options: argparse.Namespace, out: Path) -> list:
         return tracker
 
     rows = [row("light", SHIPPED), row("light, ONNX", SHIPPED, "light_onnx")] if SHIPPED.is_file() else []
-    if rows and not options.no_finetuning:
+    if rows and not options.no_finetuning and not options.train:
         rows.append(row("light, fine-tuned", finetuned(options.seed, out)))
     return rows + [row(file.stem, file.resolve()) for file in options.network]
 

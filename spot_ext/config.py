@@ -140,7 +140,8 @@ class SparseConfig:
             part, _, key = name.rpartition(".")
             owner = getattr(config, part, None) if part else config
             if isinstance(owner, Mapping):  # the network's options; its factory knows which there are
-                config = config.replace(**{part: {**owner, key: _parse(name, text, owner.get(key))}})
+                now = owner.get(key)  # of names, a factory may also take one
+                config = config.replace(**{part: {**owner, key: _parse(name, text, None if isinstance(now, tuple) else now)}})
                 continue
             known = [f"{part}.{f.name}" if part else f.name
                      for f in dataclasses.fields(owner if dataclasses.is_dataclass(owner) else config)]

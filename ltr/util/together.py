@@ -13,7 +13,8 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Iterator
 
 import torch
 import torch.distributed as dist
@@ -23,6 +24,7 @@ from ltr.util import distributed
 
 PATIENCE = datetime.timedelta(hours=2)  # for processes that are alive: process 0 may read a large data set before all others
 _LOOK, _GRACE = 2.0, 20.0  # seconds between looks at the board, and for what was in flight when another failed
+_FAREWELL = 5.0  # seconds that the board stays for others that fail too
 _FAILED = "failed"
 
 
@@ -35,12 +37,12 @@ def together() -> Iterator[None]:
     if int(os.environ.get("WORLD_SIZE", 1)) == 1 or "RANK" not in os.environ:
         yield
         return
-    board = _join()
+    watched, board = _join()
     if not distributed.is_main_process():
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - for the rest of the process
         logging.disable(logging.INFO)
     try:
-        with _watching(board()):
+        with _watching(watched):
             yield
             distributed.barrier()
     except BaseException as error:
@@ -64,8 +66,8 @@ def local_device() -> torch.device | None:
     return torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
 
 
-def _join() -> Callable[[], dist.Store]:
-    """Wait for all processes; returns what opens the board."""
+def _join() -> tuple[dist.Store, dist.Store]:
+    """Wait for all processes; returns the board twice, to watch and to write on: a connection does one thing at a time."""
     if torch.cuda.is_available():
         number, count = int(os.environ.get("LOCAL_RANK", 0)), torch.cuda.device_count()
         if number >= count:
@@ -73,19 +75,28 @@ def _join() -> Callable[[], dist.Store]:
                            f"--nproc-per-node {count}, or hide all of them with CUDA_VISIBLE_DEVICES= to use the CPU")
         torch.cuda.set_device(number)
     dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo", timeout=PATIENCE)
+    place, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
+    name = f"together_{os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)}"
+    boards = [dist.PrefixStore(name, dist.TCPStore(place, port, is_master=False)) for _ in range(2)]
+    distributed.barrier()  # the board may end with process 0: nobody goes on before all can read it
+    return boards[0], boards[1]
 
-    def board() -> dist.Store:
-        place = dist.TCPStore(os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]), is_master=False)
-        return dist.PrefixStore(f"together_{os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)}", place)
 
-    return board
-
-
-def _first_to_fail(board: Callable[[], dist.Store]) -> bool:
+def _first_to_fail(board: dist.Store) -> bool:
     try:
-        return board().add(_FAILED, 1) == 1
+        first = board.add(_FAILED, 1) == 1
+        if distributed.is_main_process() and os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True":
+            _keep_for_others(board)
     except (dist.DistError, RuntimeError):  # it has ended with the process that kept it
         return True
+    return first
+
+
+def _keep_for_others(board: dist.Store) -> None:
+    """Process 0 keeps the board, which torchrun does otherwise: what all refuse is said by one of them."""
+    end = time.monotonic() + _FAREWELL
+    while board.add(_FAILED, 0) < distributed.get_world_size() and time.monotonic() < end:
+        time.sleep(0.05)
 
 
 @contextlib.contextmanager

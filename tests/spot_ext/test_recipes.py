@@ -77,6 +77,12 @@ def test_full_supervision_differs_in_its_labels_only(module, name, sparse, param
     assert parameters.net.net_path == f"{full.publish}.pth.tar"
 
 
+@pytest.mark.parametrize(("text", "value"), [("all", "all"), ("('stem', 'stage1')", ("stem", "stage1"))])
+def test_options_of_the_network_are_set_from_the_command_line(text, value):
+    config = find_recipe("spot", "transt_light").config().override({"network.frozen_backbone_layers": text})
+    assert config.network["frozen_backbone_layers"] == value and config.network["search_sz"] == 225
+
+
 @pytest.mark.parametrize(("variant", "k", "datasets", "epochs", "joins"), [
     ("", 3, 3, 350, 70), ("_k2", 2, 3, 350, 70), ("_k5", 5, 3, 350, 70), ("_got10k", 3, 1, 300, 60)])
 def test_ocean_recipes_share_all_but_their_few_lines(variant, k, datasets, epochs, joins):

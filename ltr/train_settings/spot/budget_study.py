@@ -11,7 +11,7 @@ def config() -> SparseConfig:
     A teacher of so short a burn-in is less sure still, hence a threshold below the quickstart's.
     """
     return quickstart.config().replace(
-        burn_in_epochs=18, epochs=30, iterations=20, batch=16, labelled=6, unlabelled=10, teacher={"iou_threshold": 0.7},
+        burn_in_epochs=18, epochs=30, iterations=20, batch=16, labelled=6, unlabelled=10, teacher={"iou_threshold": 0.6},
         optim={"decay_epoch": 20}, keep_checkpoints=1, publish=None)
 
 
