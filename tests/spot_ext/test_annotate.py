@@ -97,6 +97,13 @@ def test_of_doubtful_frames_close_together_one_is_wanted(folder, tmp_path):
     assert [(item.frame_id, item.reason) for item in wanted if item.suggested] == [(2, "lost"), (15, "lost"), (28, "lost")]
 
 
+@pytest.mark.parametrize(("path", "reason"), [("0", "far"), ("1", "object 2: far"), ("", "far")])
+def test_a_reason_names_the_later_targets_of_a_video(folder, tmp_path, path, reason):
+    (tmp_path / "suggestions.csv").write_text(f"video,frame,path,score,reason\na b,7,{path},0.9,far\n")
+    wanted = Session(folder, suggested=[tmp_path / "suggestions.csv"]).video("a b").wanted
+    assert [item.reason for item in wanted if item.suggested] == [reason]
+
+
 def test_a_file_of_sample_replaces_the_choice(folder, tmp_path):
     from spot_ext.labels import result_file
     from spot_ext.labels.types import LabelSet, TargetPath, VideoLabels
