@@ -42,9 +42,9 @@ def by_rule(dataset: VideoFolder, seq_id: int, k: int, seed: int = 0) -> list[Wa
 def from_file(path: Path, frame_counts: dict[str, int]) -> tuple[dict[str, list[WantedFrame]], bool]:
     """Frames by video, most wanted first where the file says so, and whether they replace the rule's (a file of `sample`).
 
-    A CSV file has the columns video, frame and perhaps path, score and reason, a JSON file a list of objects with these keys, alone
-    or in an object. `review.csv` of `label`, which has a column confidence instead, lists every doubtful frame: of those
-    close together only the first is wanted. BadInput names the line or entry of an unknown video or frame.
+    A CSV file has the columns video, frame and perhaps path, score and reason, a JSON file a list of objects with these keys,
+    alone or in an object. `review.csv` of `label`, which has a column confidence instead, lists every doubtful frame: of
+    those close together only the first is wanted. BadInput names the line or entry of an unknown video or frame.
     """
     path = Path(path)
     if not path.is_file():
@@ -102,7 +102,7 @@ def _wanted_frame(where: str, entry: dict, frame_counts: dict[str, int]) -> tupl
 
 
 def _reason(entry: dict) -> str:
-    """The file's reason; a video's second target and those after it are named, by their number in the order of their objects."""
+    """The file's reason, with the number of the target where it is not the video's first."""
     reason, path = str(entry.get("reason") or ""), str(entry.get("path") or "")
     return f"object {int(path) + 1}: {reason}" if path.isdecimal() and int(path) > 0 else reason
 
