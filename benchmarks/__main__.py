@@ -56,7 +56,8 @@ BENCHMARKS = (
     Benchmark("light", "frames/s of the light tracker on one core against CSRT and KCF", 600),
 )
 STUDIES = {  # accuracy: hours, or data that has to be given; started by hand
-    "light_accuracy": "the light tracker on real sequences", "own_videos": "filling in boxes between labels",
+    "light_accuracy": "the light tracker on real sequences", "light_sizes": "sizes of the light tracker",
+    "own_videos": "filling in boxes between labels",
     "discover": "targets found without labels", "budget_study": "accuracy against the number of labels",
     "real_data": "the method on real sequences"}
 

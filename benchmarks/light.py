@@ -1,13 +1,13 @@
 """Frames per second of the whole `track()` call, crop included, on one core at 1280x720.
 
-    python benchmarks/light.py [--quick] [--network FILE] [--frames N] [--object PX] [--sizes] [--core K]
+    python benchmarks/light.py [--quick] [--network FILE] [--frames N] [--object PX] [--core K]
 
 Rows: the light TransT with torch and with ONNX Runtime, OpenCV's CSRT and KCF where the installed OpenCV has them
-(opencv-contrib-python in the place of opencv-python), and the full TransT. `--sizes` times untrained networks of other
-widths, depths and crops instead. A textured patch moves over a textured frame. Networks are put back on the target before
-each frame, so that an untrained one cannot change its own work; time does not depend on the weights. Process CPU time is
-what other programs on the machine disturb least; frames per second are 1 / its median. The rival of the light network
-is CSRT, what one would run on a CPU without a network, and where OpenCV does not have it, the full TransT.
+(opencv-contrib-python in the place of opencv-python), and the full TransT. A textured patch moves over a textured frame.
+Networks are put back on the target before each frame, so that an untrained one cannot change its own work; time does not
+depend on the weights. Process CPU time is what other programs on the machine disturb least; frames per second are 1 / its
+median. The rival of the light network is CSRT, what one would run on a CPU without a network, and where OpenCV does not have
+it, the full TransT.
 """
 
 from __future__ import annotations
@@ -38,16 +38,6 @@ from pytracking.tracker.transt import TransT  # noqa: E402
 from pytracking.utils import TrackerParams  # noqa: E402
 
 TARGET = 40  # frames/s of the light tracker
-SIZES = {
-    "1 layer of 96, 225 px": {"hidden_dim": 96, "dim_feedforward": 384, "featurefusion_layers": 1, "search_sz": 225},
-    "2 layers of 128, 193 px": {"search_sz": 193},
-    "1 layer of 128, 225 px": {"featurefusion_layers": 1, "search_sz": 225},
-    "2 layers of 128, 225 px": {"search_sz": 225},
-    "2 layers of 128, 257 px": {"search_sz": 257},
-    "2 layers of 192, 225 px": {"hidden_dim": 192, "dim_feedforward": 768, "nheads": 6, "search_sz": 225},
-    "1 layer of 96, 193 px, stride 8": {"hidden_dim": 96, "dim_feedforward": 384, "featurefusion_layers": 1,
-                                        "search_sz": 193, "stride": 8},
-}
 
 
 def main() -> None:
@@ -57,7 +47,6 @@ def main() -> None:
     parser.add_argument("--network", type=Path, help="a light network; default: the shipped one, or random weights")
     parser.add_argument("--frames", type=int, default=60)
     parser.add_argument("--object", type=int, default=150, help="side of the target in px")
-    parser.add_argument("--sizes", action="store_true", help="time other sizes of the light network")
     parser.add_argument("--core", type=int, help="the core to run on; default: the last one")
     options = parser.parse_args()
     if options.quick:
@@ -66,7 +55,7 @@ def main() -> None:
     frames, boxes = video(options.frames, options.object)
     found = Results("light", options, f"one core; {len(frames)} frames of 1280x720, target of {options.object} px")
     speeds: dict[str, tuple[float, float]] = {}  # frames/s, wall ms
-    for name, parameters, make in size_trackers() if options.sizes else trackers(options.network):
+    for name, parameters, make in trackers(options.network):
         name += f" ({parameters} M parameters)" if parameters else ""
         try:
             cpu, wall = measure(make(), frames, boxes)
@@ -117,22 +106,12 @@ def trackers(network: Path | None) -> Iterator[tuple[str, str, Callable]]:
     wrapper = NetWithBackbone(str(path.resolve()), use_gpu=False) if path.exists() else _wrapped(transt_light.transt_light())
     wrapper.initialize()
     name = f"light ({path.name})" if path.exists() else "light (untrained)"
-    yield f"{name}, torch", _millions(wrapper.net), lambda: Matching(wrapper)
-    yield f"{name}, ONNX Runtime", _millions(wrapper.net), lambda: Matching(wrapper, "onnx")
+    yield f"{name}, torch", millions(wrapper.net), lambda: Matching(wrapper)
+    yield f"{name}, ONNX Runtime", millions(wrapper.net), lambda: Matching(wrapper, "onnx")
     for rival in ("CSRT", "KCF"):
         yield f"OpenCV {rival}", "", lambda rival=rival: OpenCV(rival)
     full = transt.transt_resnet50(iou_head=True)
-    yield "TransT (untrained)", _millions(full), lambda: Matching(_wrapped(full))
-
-
-def size_trackers() -> Iterator[tuple[str, str, Callable]]:
-    """The same of light networks of several sizes."""
-    for name, options in SIZES.items():
-        net = transt_light.transt_light(template_sz=(options["search_sz"] // 32) * 16 + 1, **options)
-        millions = _millions(net)
-        wrapper = _wrapped(net)
-        yield f"{name}, torch", millions, lambda wrapper=wrapper: Matching(wrapper)
-        yield f"{name}, ONNX Runtime", millions, lambda wrapper=wrapper: Matching(wrapper, "onnx")
+    yield "TransT (untrained)", millions(full), lambda: Matching(_wrapped(full))
 
 
 class Matching:
@@ -192,7 +171,8 @@ def _wrapped(net: torch.nn.Module) -> NetWithBackbone:
     return wrapper
 
 
-def _millions(net: torch.nn.Module) -> str:
+def millions(net: torch.nn.Module) -> str:
+    """The number of parameters."""
     return f"{sum(parameter.numel() for parameter in net.parameters()) / 1e6:.1f}"
 
 
