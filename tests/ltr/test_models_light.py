@@ -117,13 +117,9 @@ def test_a_file_of_another_network_is_refused(tmp_path):
         transt_light(**SMALL, backbone_weights=str(tmp_path / "other.pth"))
 
 
-@pytest.mark.parametrize("options, cells", [
-    pytest.param({}, 7, id="stride 16"), pytest.param({"stride": 8}, 13, id="stride 8"),
-    pytest.param({"detail": False}, 7, id="stride 16 alone"),
-])
-def test_predictions_and_positions(options, cells):
-    """With a silent box head every box is centred on its position: pixels 0, stride, … of the crop."""
-    net = make(**options)
+def test_predictions_and_positions():
+    """With a silent box head every box is centred on its position: pixels 0, 16, … of the crop."""
+    net, cells = make(), 7
     torch.nn.init.zeros_(net.bbox_embed.layers[-1].weight)
     torch.nn.init.zeros_(net.bbox_embed.layers[-1].bias)
     template, search = crops(net, 2)
@@ -145,7 +141,7 @@ def test_features_move_by_one_position_with_sixteen_pixels():
     torch.testing.assert_close(here[..., 8:15, 9:15], shifted[..., 8:15, 8:14], atol=1e-4, rtol=1e-4)
 
 
-@pytest.mark.parametrize("options", [{"stride": 4}, {"stride": 8, "detail": False}, {"search_sz": 224}, {"template_sz": 112}])
+@pytest.mark.parametrize("options", [{"search_sz": 224}, {"template_sz": 112}])
 def test_sizes_that_do_not_fit_are_refused(options):
     with pytest.raises(BadValue, match="use "):
         make(**options)
@@ -160,9 +156,8 @@ def test_template_is_computed_once_and_tracking_equals_training_forward():
             torch.testing.assert_close(net.track(search)[name], value)
 
 
-@pytest.mark.parametrize("options", [{}, {"stride": 8}], ids=["stride 16", "stride 8"])
-def test_folded_norms_give_the_same_predictions(options):
-    net = make(**options)
+def test_folded_norms_give_the_same_predictions():
+    net = make()
     for module in net.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             for part in (module.running_mean, module.weight.data, module.bias.data):
@@ -193,7 +188,7 @@ def test_a_frozen_backbone_stays_as_it_is_in_training():
         "stage2", "stage3", "stage4", "stage5"}
 
 
-OPTIONS = [{}, {"stride": 8, "iou_head": False}, {"detail": False, "hidden_dim": 48, "featurefusion_layers": 2}]
+OPTIONS = [{}, {"iou_head": False}, {"hidden_dim": 48, "featurefusion_layers": 2}]
 
 
 @pytest.mark.parametrize("options", OPTIONS)
@@ -203,18 +198,18 @@ def test_rebuilt_from_the_shapes_of_its_weights(options):
     template, search = crops(net)
     with torch.no_grad():
         torch.testing.assert_close(again(search, template), net(search, template))
-    assert (again.template_sz, again.search_sz, again.stride) == (net.template_sz, net.search_sz, net.stride)
+    assert (again.template_sz, again.search_sz) == (net.template_sz, net.search_sz)
 
 
 @pytest.mark.parametrize("name", ["light_ep0001.pth.tar", "light.safetensors"])
 @pytest.mark.parametrize("keep", ["constructor", "net_info"])
 def test_rebuilt_from_files(name, keep, tmp_path):
-    net = make(stride=8)
+    net = make(search_sz=129)
     content = {"net": net.state_dict(), keep: net.constructor if keep == "constructor" else net.info}
     checkpoint.write_checkpoint(tmp_path / name, content)
     again, _ = loading.load_network(tmp_path / name)
     assert all(torch.equal(value, net.state_dict()[key]) for key, value in again.state_dict().items())
-    assert (again.search_sz, again.stride) == (97, 8)
+    assert again.search_sz == 129
 
 
 def test_checkpoint_becomes_a_weight_file_without_the_training_state(tmp_path):
@@ -238,7 +233,7 @@ def test_damaged_weight_file_is_one_sentence(text, tmp_path):
 @given(center=st.tuples(*[st.floats(0.2, 0.8)] * 2), size=st.tuples(*[st.floats(0.1, 0.4)] * 2))
 def test_positive_positions_are_those_inside_the_box(center, size):
     cells = 15
-    first, pitch = lattice(cells, 16)
+    first, pitch = lattice(cells)
     line = first + pitch * np.arange(cells)
     box = torch.tensor([[*center, *size]], dtype=torch.float64)
     inside, _ = target_cells(on_lattice(box, cells, first, pitch), cells)

@@ -259,8 +259,7 @@ def _recognise(state: Mapping[str, Tensor]):
     if "backbone.0.body.stem.conv.weight" in state:
         from ltr.models.tracking import transt_light  # it builds on this module
 
-        return transt_light.transt_light, {**sizes(state), **transt_light.options_of(state),
-                                           "iou_head": "iou_embed.layers.0.weight" in state}
+        return transt_light.transt_light, {**sizes(state), "iou_head": "iou_embed.layers.0.weight" in state}
     needed = ("input_proj.weight", _LAYERS + "0.linear11.weight", "backbone.0.body.conv1.weight")
     for name in needed:
         if name not in state:
