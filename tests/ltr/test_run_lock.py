@@ -50,15 +50,51 @@ def test_another_process_is_refused_with_the_name_of_the_first_until_that_is_kil
     assert not (tmp_path / "run" / run_lock.FILE).exists()
 
 
-def test_children_of_the_holder_do_not_keep_the_lock(tmp_path):
+def test_children_of_a_killed_holder_do_not_keep_the_lock(tmp_path):
     """A forked loader worker may live on when its parent was killed."""
-    with run_lock.held(tmp_path):
-        child = forked(contextlib.nullcontext)
+    read, write = os.pipe()
+
+    @contextlib.contextmanager
+    def holding():
+        with run_lock.held(tmp_path):
+            os.write(write, str(forked(contextlib.nullcontext)).encode())
+            yield
+
+    holder = forked(holding)
+    worker = int(os.read(read, 20))
+    end(holder)
     try:
         with run_lock.held(tmp_path):
             pass
     finally:
-        end(child)
+        os.kill(worker, signal.SIGKILL)
+
+
+def test_children_do_not_share_the_lock(tmp_path):
+    with run_lock.held(tmp_path):
+        child = os.fork()
+        if not child:
+            try:
+                run_lock.held(tmp_path).__enter__()
+            except BadInput:
+                os._exit(0)
+            finally:
+                os._exit(1)
+        assert os.waitpid(child, 0)[1] == 0
+
+
+def test_a_lock_file_that_its_holder_was_just_removing_is_made_again(tmp_path, monkeypatch):
+    real, taken = run_lock._lock, []
+
+    def overtaken(path, *others):
+        taken.append(real(path, *others))
+        if len(taken) == 1:
+            path.unlink()
+        return taken[-1]
+
+    monkeypatch.setattr(run_lock, "_lock", overtaken)
+    with run_lock.held(tmp_path):
+        assert len(taken) == 2 and (tmp_path / run_lock.FILE).exists()
 
 
 def test_a_block_within_a_block_is_free_and_another_thread_is_not(tmp_path):

@@ -16,7 +16,7 @@ import torch
 from ltr import run_training
 from ltr.admin.checkpoint import read_checkpoint
 from ltr.admin.errors import run_script
-from ltr.util import distributed
+from ltr.util import distributed, together
 from spot_ext.data.loader import EpochDraws
 from spot_ext.store import PseudoLabelStore
 
@@ -26,6 +26,7 @@ RECIPE = """
 import itertools
 import os
 import signal
+import time
 from ltr.admin.errors import BadInput
 from spot_ext import recipe
 from spot_ext.config import CropConfig, DatasetConfig, OptimConfig, SparseConfig, TeacherConfig
@@ -48,11 +49,13 @@ def run(settings):
     trainer = recipe.make_trainer(settings, config().override(settings.overrides))
     if os.environ.get("FAILS") == os.environ.get("RANK", "0"):
         trainer.loader.epoch = failing(trainer.loader.epoch)
+    elif "STUCK" in os.environ:
+        trainer.loader.epoch = lambda *arguments: time.sleep(300)
     trainer.train(int(os.environ.get("STOP_AFTER", trainer.config.epochs)), load_latest=True, fail_safe=False)
 
 def failing(epoch):
     def batches(*arguments):
-        yield from itertools.islice(epoch(*arguments), 1)
+        yield from itertools.islice(epoch(*arguments), "STUCK" not in os.environ)
         if os.environ["HOW"] == "killed":
             os.kill(os.getpid(), signal.SIGKILL)
         raise BadInput("this file cannot be used") if os.environ["HOW"] == "input" else KeyError("a defect")
@@ -103,6 +106,7 @@ def _train(values: dict[str, str], out: Path, err: Path, arguments: list[str]) -
         distributed.barrier = _late(distributed.barrier)
         distributed.require_even_shares = _late(distributed.require_even_shares)
         torch.distributed.TCPStore = _late(torch.distributed.TCPStore)
+    together._GRACE = float(values.get("STUCK", together._GRACE))
     run_script(lambda: run_training.main(arguments))
 
 
@@ -230,6 +234,12 @@ def test_a_failure_of_one_ends_all_and_is_said_once(launch, how):
     said = "".join(process.err for process in ended)
     assert said.count(FAILURES[how]) == 1 and said.count("error: ") == (how != "defect")
     assert said.count("Traceback") == (how == "defect")
+
+
+@pytest.mark.slow
+def test_who_waits_for_something_else_ends_soon_after_a_failure(launch):
+    ended, _ = launch("two", 2, FAILS="0", HOW="input", STUCK="0.5")
+    assert statuses(ended) == [1, 1] and "".join(process.err for process in ended).count("error: ") == 1
 
 
 @pytest.mark.slow
