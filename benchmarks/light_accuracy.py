@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from pathlib import Path
 
@@ -42,7 +41,6 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the fine-tuning")
     options = parser.parse_args()
     _, out = configure(options.data, options.out)
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from pytracking.analysis.load_results import load_results
     from pytracking.evaluation import get_dataset
     from pytracking.evaluation.running import run_dataset

@@ -22,6 +22,7 @@ from ltr.admin.arguments import true_or_false
 from ltr.admin.environment import ensure_local_file
 from ltr.admin.errors import BadValue, run_script, suggestion
 from ltr.admin.plugins import modules_in
+from ltr.admin.threads import let_waiting_threads_sleep
 
 RECIPES = "ltr.train_settings"
 
@@ -35,7 +36,7 @@ def run_training(train_module: str, train_name: str, cudnn_benchmark: bool = Tru
     own (a function `config`), as `settings.overrides`. Raises BadValue for an unknown recipe, or overrides it cannot
     take.
     """
-    _let_waiting_threads_sleep()
+    let_waiting_threads_sleep()
     import cv2
     import torch
 
@@ -120,17 +121,10 @@ def main(arguments: list[str] | None = None) -> None:
     if os.environ.get("RANK", "0") != "0":  # of several processes the first says what is wrong
         parser.error = lambda _message: sys.exit(2)
     args = parser.parse_args(arguments)
-    _let_waiting_threads_sleep()
     from ltr.util.together import together
 
     with together():
         run_training(args.train_module, args.train_name, args.cudnn_benchmark, args.seed, parse_assignments(args.overrides))
-
-
-def _let_waiting_threads_sleep() -> None:
-    """Where loader workers use the same cores, spinning threads slow training many times. To be called before torch is
-    loaded, which reads it."""
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import os
 import sys
 from pathlib import Path
 
@@ -18,7 +17,6 @@ COMMANDS: tuple[str, ...] = (  # modules that declare more verbs, see `spot_ext.
 
 def main(arguments: list[str] | None = None) -> int | None:
     """Parse the verb and run it; returns the exit status, None for 0."""
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch; threads that spin cost a busy machine most
     parser = argparse.ArgumentParser(prog="python -m spot_ext", description="Train trackers from a few boxes per video.")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     _add_quickstart(verbs)

@@ -11,6 +11,8 @@ import logging
 import sys
 from collections.abc import Callable, Iterable
 
+from ltr.admin.threads import let_waiting_threads_sleep
+
 
 class BadInput(Exception):
     """Something the user gave or configured cannot be used. Base of all errors that scripts show as one sentence."""
@@ -45,11 +47,12 @@ def show_messages(level: int = logging.INFO) -> None:
 
 
 def run_script(main: Callable[[], int | None]) -> None:
-    """Run a script's `main`, showing log messages, and leave the process with its status.
+    """Run a script's `main`, showing log messages, and leave the process with its status. Waiting threads sleep.
 
     `BadInput` becomes one line on stderr and status 1; Ctrl-C becomes status 130; everything else keeps its traceback.
     """
     show_messages()
+    let_waiting_threads_sleep()
     try:
         status = main()
     except BadInput as error:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ltr.admin.errors import BadInput, show_messages
+from ltr.admin.threads import let_waiting_threads_sleep
 from ltr.data.workers import usable_cores
 from pytracking.utils import plugins
 
@@ -101,7 +102,7 @@ class Processes:
         self._pools: list[ProcessPoolExecutor | None] = [None] * count
         self._ready: list[Future | None] = [None] * count  # done when the process has started
         self._last: list[Future | None] = [None] * count
-        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # for the workers: threads that wait must not spin on full cores
+        let_waiting_threads_sleep()
 
     def start(self, part: Part) -> Future:
         """See `Workers`. BadInput when processes do not even start."""

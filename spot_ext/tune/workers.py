@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
-import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 
 from ltr.admin.errors import BadInput
+from ltr.admin.threads import let_waiting_threads_sleep
 from ltr.data.workers import usable_cores
 from pytracking.evaluation import workers
 from pytracking.evaluation.data import Sequence as Video
@@ -42,7 +42,7 @@ class Workers:
         memory.clear()  # it may be another network's
         if count > 1:
             context = multiprocessing.get_context("spawn")  # CUDA does not survive a fork
-            os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+            let_waiting_threads_sleep()
             shared = (context.Value("i", 0), max(1, usable_cores() // count), plugins.folders(),
                       logging.getLogger().getEffectiveLevel())
             self.pools = [ProcessPoolExecutor(1, context, workers.start_worker, shared) for _ in range(count)]

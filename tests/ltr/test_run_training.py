@@ -185,3 +185,13 @@ def test_imports_need_no_optional_package_and_no_local_file(tmp_path):
     done = subprocess.run([sys.executable, "-c", IMPORTS, *modules], env=env, cwd=REPO, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert not (tmp_path / "local.py").exists()
+
+
+@pytest.mark.parametrize(("set_before", "then"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
+def test_scripts_let_waiting_threads_sleep_before_torch_is_loaded(set_before, then):
+    script = ("import os, sys\nfrom ltr.admin.errors import run_script\n"
+              "run_script(lambda: print(os.environ['OMP_WAIT_POLICY'], 'torch' in sys.modules))")
+    environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False,
+                          env=environment | ({"OMP_WAIT_POLICY": set_before} if set_before else {}))
+    assert done.stdout == f"{then} False\n"
