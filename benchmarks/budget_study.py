@@ -170,7 +170,7 @@ def _run(cell, study, options: argparse.Namespace) -> int:
     command = [sys.executable, str(Path(__file__).resolve()), "--out", str(study.folder), "--cell", cell.name,
                *(("--data", str(options.data.resolve())) if options.data else ()), *(["--smoke"] if options.smoke else []),
                *(part for text in options.set for part in ("--set", text))]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     with log.open("a", encoding="utf-8") as file:
         code = subprocess.run(command, stdout=file, stderr=subprocess.STDOUT, env=environment, check=False).returncode
     if not code:

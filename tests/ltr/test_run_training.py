@@ -187,11 +187,12 @@ def test_imports_need_no_optional_package_and_no_local_file(tmp_path):
     assert not (tmp_path / "local.py").exists()
 
 
-@pytest.mark.parametrize(("set_before", "then"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
-def test_scripts_let_waiting_threads_sleep_before_torch_is_loaded(set_before, then):
+@pytest.mark.parametrize(("name", "value", "then"), [
+    ("", "", "10000"), ("GOMP_SPINCOUNT", "7", "7"), ("OMP_WAIT_POLICY", "ACTIVE", "None")])
+def test_scripts_let_waiting_threads_sleep_before_torch_is_loaded(name, value, then):
     script = ("import os, sys\nfrom ltr.admin.errors import run_script\n"
-              "run_script(lambda: print(os.environ['OMP_WAIT_POLICY'], 'torch' in sys.modules))")
-    environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+              "run_script(lambda: print(os.environ.get('GOMP_SPINCOUNT'), 'torch' in sys.modules))")
+    environment = {key: text for key, text in os.environ.items() if key not in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")}
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False,
-                          env=environment | ({"OMP_WAIT_POLICY": set_before} if set_before else {}))
+                          env=environment | ({name: value} if name else {}))
     assert done.stdout == f"{then} False\n"
