@@ -7,8 +7,6 @@ block begins, and the backward pass computes them again from the rows' log-sums 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -37,11 +35,12 @@ class DroppedAttention(torch.autograd.Function):
         read = value.new_empty(*query.shape[:2], value.shape[-1])
         log_sums = query.new_empty(*query.shape[:2], 1)
         masks = Masks(dropout, seed, query.dtype)
-        for heads, rows in _blocks(query, key):
+        blocks = _blocks(query, key)
+        for (heads, rows), mask in zip(blocks, masks.each(_sizes(blocks, key)), strict=True):
             weights = torch.bmm(query[heads, rows], key[heads].mT)
             top = weights.amax(-1, keepdim=True)
             sums = weights.sub_(top).exp_().sum(-1, keepdim=True)
-            weights *= _mask(masks, weights)
+            weights *= mask.view(weights.shape)
             read[heads, rows] = torch.bmm(weights, value[heads]).mul_(masks.scale / sums)
             log_sums[heads, rows] = sums.log_().add_(top)
         ctx.save_for_backward(query, key, value, read, log_sums)
@@ -57,9 +56,10 @@ class DroppedAttention(torch.autograd.Function):
         from_sums = (grad * read).sum(-1, keepdim=True)
         grad = grad * masks.scale
         of_query, of_key, of_value = torch.empty_like(query), torch.zeros_like(key), torch.zeros_like(value)
-        for heads, rows in _blocks(query, key):
+        blocks = _blocks(query, key)
+        for (heads, rows), mask in zip(blocks, masks.each(_sizes(blocks, key)), strict=True):
             weights = torch.bmm(query[heads, rows], key[heads].mT).sub_(log_sums[heads, rows]).exp_()
-            mask = _mask(masks, weights)
+            mask = mask.view(weights.shape)
             of_weights = torch.bmm(grad[heads, rows], value[heads].mT).mul_(mask).sub_(from_sums[heads, rows]).mul_(weights)
             of_value[heads].baddbmm_(weights.mul_(mask).mT, grad[heads, rows])
             of_query[heads, rows] = torch.bmm(of_weights, key[heads])
@@ -68,17 +68,16 @@ class DroppedAttention(torch.autograd.Function):
         return (*(x.view(shape) for x, shape in zip((of_query, of_key, of_value), ctx.shapes, strict=True)), None, None)
 
 
-def _blocks(query: Tensor, key: Tensor) -> Iterator[tuple[slice, slice]]:
+def _blocks(query: Tensor, key: Tensor) -> list[tuple[slice, slice]]:
     """Slices of heads and rows, in the order of memory: blocks of several whole heads, or of some rows of one."""
     (heads, rows), columns = query.shape[:2], key.shape[1]
     size = BLOCK * torch.get_num_threads()
     row_step = max(1, min(rows, size // columns))
     head_step = max(1, size // (rows * columns)) if row_step == rows else 1
-    for head in range(0, heads, head_step):
-        for row in range(0, rows, row_step):
-            yield slice(head, head + head_step), slice(row, row + row_step)
+    return [(slice(head, min(head + head_step, heads)), slice(row, min(row + row_step, rows)))
+            for head in range(0, heads, head_step) for row in range(0, rows, row_step)]
 
 
-def _mask(masks: Masks, weights: Tensor) -> Tensor:
-    heads, rows, columns = weights.shape
-    return masks.take(heads * rows, columns).view(weights.shape)
+def _sizes(blocks: list[tuple[slice, slice]], key: Tensor) -> list[tuple[int, int]]:
+    """Rows and columns of the attention weights in each block."""
+    return [((heads.stop - heads.start) * (rows.stop - rows.start), key.shape[1]) for heads, rows in blocks]
