@@ -1,6 +1,6 @@
 """All speed benchmarks that fit this machine, one after the other, with their rivals and targets in one table.
 
-    python -m benchmarks                                # a quarter of an hour on two cores; the machine should have nothing else to do
+    python -m benchmarks                                # a quarter of an hour on two cores that do nothing else
     python -m benchmarks --quick                        # small sizes: shows that all of them run
     python -m benchmarks --only store loader --json results.json --markdown results.md
     python -m benchmarks --gpu                          # the GPU part only, below 8 minutes; needs no data and no network
