@@ -35,18 +35,21 @@ def local_env_settings():
 def configure(data: Path, out: Path) -> tuple[Path, Path]:
     """Make this process, and those it starts, work on `data` with the workspace `out`; both as absolute paths.
 
-    Raises MissingFile when a folder of `data` is not there.
+    Raises MissingFile when a folder of `data` or the list of its training videos is not there.
     """
     data, out = data.resolve(), out.resolve()
     for part in ("got10k/train", *TEST_SETS.values()):
         if not (data / part).is_dir():
             raise MissingFile(f"no folder '{data / part}': give a folder that holds got10k/train, got10k/val, lasot and otb")
+    listed = data / "got10k/train/list.txt"
+    if not listed.is_file():
+        raise MissingFile(f"no file '{listed}': write it, the names of the folders beside it, a line each")
     for variable, name, text in (
             ("LTR_LOCAL", "ltr_local.py", LTR_LOCAL.format(out=str(out), train=str(data / "got10k/train"))),
             ("PYTRACKING_LOCAL", "pytracking_local.py", PYTRACKING_LOCAL.format(
                 out=str(out), got10k=str(data / "got10k"), lasot=str(data / "lasot"), otb=str(data / "otb")))):
         write_text(out / name, text)
         os.environ[variable] = str(out / name)
-    videos = len((data / "got10k/train/list.txt").read_text(encoding="utf-8").split())
+    videos = len(listed.read_text(encoding="utf-8").split())
     write_text(out / "specs/got10k_val_split.txt", "".join(f"{video}\n" for video in range(videos)))  # all of TRAIN_SETS
     return data, out

@@ -172,7 +172,7 @@ def _wrapped(net: torch.nn.Module) -> NetWithBackbone:
 
 
 def millions(net: torch.nn.Module) -> str:
-    """The number of parameters."""
+    """The number of parameters in millions, as text."""
     return f"{sum(parameter.numel() for parameter in net.parameters()) / 1e6:.1f}"
 
 
