@@ -1,1 +1,3 @@
-"""Speed and memory, each next to its rival in the same run; `python -m benchmarks` runs all that fits the machine."""
+"""Speed and memory, each next to its rival in the same run; `python -m benchmarks` runs all that
+fits the machine.
+"""

@@ -1,12 +1,16 @@
-"""How well `discover --mode motion` finds moving objects: on the embedded videos, and on real sequences.
+"""How well `discover --mode motion` finds moving objects: on the embedded videos, and on real
+sequences.
 
-    python benchmarks/discover.py [--toy FOLDER] [--splits train,val] [--data FOLDER] [--sheets FOLDER] [--every N]
+    python benchmarks/discover.py [--toy FOLDER] [--splits train,val] [--data FOLDER] [--sheets
+    FOLDER] [--every N]
 
-Toy videos (rendered into a temporary folder without --toy): every target moves, and the renderer knows the boxes of all other
-moving things; obstacles that pass in front (poles, fences, leaves) count as wrong. A target is found when a path overlaps it
-by at least 0.5 on some frame. A path is right when it overlaps one and the same object by at least 0.5 on at least half of its
-frames; "right once" asks for one frame only. Real sequences (`--data`, folders in the layouts of GOT-10k, LaSOT and OTB, and
-`clips`) have boxes of one object only, so that other paths may be right or wrong: they are counted, not judged.
+Toy videos (rendered into a temporary folder without --toy): every target moves, and the renderer
+knows the boxes of all other moving things; obstacles that pass in front (poles, fences, leaves)
+count as wrong. A target is found when a path overlaps it by at least 0.5 on some frame. A path is
+right when it overlaps one and the same object by at least 0.5 on at least half of its frames;
+"right once" asks for one frame only. Real sequences (`--data`, folders in the layouts of GOT-10k,
+LaSOT and OTB, and `clips`) have boxes of one object only, so that other paths may be right or
+wrong: they are counted, not judged.
 """
 
 from __future__ import annotations
@@ -58,12 +62,20 @@ class Score:
 
 def main() -> None:
     """Print a table for the toy videos and one for the real ones."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--toy", type=Path, help="folder of the toy videos; rendered there when it is empty")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--toy", type=Path, help="folder of the toy videos; rendered there when it is empty"
+    )
     parser.add_argument("--splits", default="train,val", help="of the toy videos; empty: none")
-    parser.add_argument("--every", type=int, default=1, metavar="N", help="only every N-th toy video")
+    parser.add_argument(
+        "--every", type=int, default=1, metavar="N", help="only every N-th toy video"
+    )
     parser.add_argument("--data", type=Path, help="folder with got10k, lasot, otb and clips")
-    parser.add_argument("--folders", default="got10k/train,got10k/val,lasot,otb,clips", help="of --data")
+    parser.add_argument(
+        "--folders", default="got10k/train,got10k/val,lasot,otb,clips", help="of --data"
+    )
     parser.add_argument("--sheets", type=Path, help="write the contact sheets there")
     options = parser.parse_args()
     cv2.setNumThreads(1)
@@ -77,26 +89,46 @@ def main() -> None:
 
 def toy_table(tree: toy.ToyTree, options: argparse.Namespace) -> None:
     """One row a split."""
-    print("| toy videos | videos | targets found | paths | right | right once | mean IoU of right paths | ms a frame |\n"
-          "|---|---|---|---|---|---|---|---|")
+    print(
+        "| toy videos | videos | targets found | paths | right | right once | mean IoU of right "
+        "paths | ms a frame |\n"
+        "|---|---|---|---|---|---|---|---|"
+    )
     for split in options.splits.split(","):
         dataset = VideoFolder(str(tree.root / split))
         scores = []
         for index in range(0, dataset.get_num_sequences(), options.every):
             scores.append(scored(dataset, index, toy_truth(tree, split, index)))
             score = scores[-1]
-            say(f"{score.name}: {'found' if score.found else 'missed'}, {score.right} of {len(score.targets)} paths right")
-        paths, overlaps = sum(len(score.targets) for score in scores), [value for score in scores for value in score.overlaps]
-        right, once = sum(score.right for score in scores), sum(score.right_once for score in scores)
+            say(
+                f"{score.name}: {'found' if score.found else 'missed'}, {score.right} of "
+                f"{len(score.targets)} paths right"
+            )
+        paths, overlaps = (
+            sum(len(score.targets) for score in scores),
+            [value for score in scores for value in score.overlaps],
+        )
+        right, once = (
+            sum(score.right for score in scores),
+            sum(score.right_once for score in scores),
+        )
         found = share(sum(bool(score.found) for score in scores), len(scores))
-        print(f"| {split} | {len(scores)} | {found} | {paths} | {share(right, paths)} | {share(once, paths)} | "
-              f"{np.mean(overlaps or [0]):.2f} | {speed(scores):.0f} |", flush=True)
+        print(
+            f"| {split} | {len(scores)} | {found} | {paths} | {share(right, paths)} | "
+            f"{share(once, paths)} | "
+            f"{np.mean(overlaps or [0]):.2f} | {speed(scores):.0f} |",
+            flush=True,
+        )
         sheet(dataset, scores, options.sheets, f"toy_{split}")
 
 
 def real_table(options: argparse.Namespace) -> None:
     """One row a video."""
-    print("\n| sequence | frames | target found | paths | on the target | ms a frame |\n|---|---|---|---|---|---|", flush=True)
+    print(
+        "\n| sequence | frames | target found | paths | on the target | ms a frame "
+        "|\n|---|---|---|---|---|---|",
+        flush=True,
+    )
     for folder, dataset in real_folders(options.data, options.folders.split(",")):
         scores = []
         for index in range(dataset.get_num_sequences()):
@@ -104,13 +136,19 @@ def real_table(options: argparse.Namespace) -> None:
             scores.append(scored(dataset, index, [] if boxes is None else [boxes]))
             score = scores[-1]
             word = "" if score.found is None else "yes" if score.found else "no"
-            print(f"| {folder}/{score.name} | {score.frames} | {word} | {len(score.targets)} | "
-                  f"{'' if score.found is None else score.on_target} | {speed([score]):.0f} |", flush=True)
+            print(
+                f"| {folder}/{score.name} | {score.frames} | {word} | {len(score.targets)} | "
+                f"{'' if score.found is None else score.on_target} | {speed([score]):.0f} |",
+                flush=True,
+            )
         sheet(dataset, scores, options.sheets, folder.replace("/", "_"))
 
 
 def scored(dataset: VideoFolder, index: int, truth: Sequence[np.ndarray]) -> Score:
-    """Search one video; `truth` has the boxes (T, 4) of each known object, the target's first, NaN where it is not."""
+    """Search one video; `truth` has the boxes (T, 4) of each known object, the target's first, NaN
+    where it is not.
+    """
+
     def finder(name: str, frames: Iterable[np.ndarray]) -> Iterator[Track]:
         return motion_tracks(frames, LIMITS.least_frames)
 
@@ -118,7 +156,17 @@ def scored(dataset: VideoFolder, index: int, truth: Sequence[np.ndarray]) -> Sco
     findings = search(dataset, [index], finder, LIMITS, lambda note: None)
     seconds = time.process_time() - started
     targets = findings.kept.get(index, [])
-    score = Score(dataset.sequence_list[index], findings.frames, seconds, False if truth else None, 0, 0, 0, targets, [])
+    score = Score(
+        dataset.sequence_list[index],
+        findings.frames,
+        seconds,
+        False if truth else None,
+        0,
+        0,
+        0,
+        targets,
+        [],
+    )
     for target in targets:
         overlaps = [overlap_with(target, boxes) for boxes in truth]
         if not overlaps:
@@ -147,11 +195,17 @@ def overlap_with(target: Target, boxes: np.ndarray) -> np.ndarray:
 def toy_truth(tree: toy.ToyTree, split: str, index: int) -> list[np.ndarray]:
     """Boxes (T, 4) of the target and of each neighbour, hidden parts included."""
     scene = tree.settings.scene(split, index)
-    return [np.array([_hull(actor.thing, pose, scene) for pose in actor.poses]) for actor in (scene.target, *scene.others)]
+    return [
+        np.array([_hull(actor.thing, pose, scene) for pose in actor.poses])
+        for actor in (scene.target, *scene.others)
+    ]
 
 
 def _hull(thing, pose, scene) -> np.ndarray:
-    outside = not (-pose.size < pose.x < scene.width + pose.size and -pose.size < pose.y < scene.height + pose.size)
+    outside = not (
+        -pose.size < pose.x < scene.width + pose.size
+        and -pose.size < pose.y < scene.height + pose.size
+    )
     box = None if outside else paint(thing, pose, scene.sun).hull(scene.width, scene.height)
     return np.full(4, np.nan) if box is None else box
 
@@ -161,7 +215,11 @@ def real_folders(root: Path, wanted: Sequence[str]) -> Iterator[tuple[str, Video
     for name in wanted:
         if not (root / name).is_dir():
             raise BadInput(f"there is no folder {root / name}; correct --data or --folders")
-        for folder in sorted(path for path in (root / name).iterdir() if path.is_dir()) if name == "lasot" else [root / name]:
+        for folder in (
+            sorted(path for path in (root / name).iterdir() if path.is_dir())
+            if name == "lasot"
+            else [root / name]
+        ):
             yield str(folder.relative_to(root)), VideoFolder(str(folder))
 
 
@@ -170,7 +228,11 @@ def annotation(dataset: VideoFolder, index: int) -> np.ndarray | None:
     folder = dataset.root / dataset.sequence_list[index]
     for name, first in (("groundtruth.txt", 0), ("groundtruth_rect.txt", 1)):
         if (folder / name).is_file():
-            rows = [line.replace(",", " ").split() for line in (folder / name).read_text().splitlines() if line.strip()]
+            rows = [
+                line.replace(",", " ").split()
+                for line in (folder / name).read_text().splitlines()
+                if line.strip()
+            ]
             return np.array(rows, float) - np.array([first, first, 0, 0])
     return None
 
@@ -178,7 +240,11 @@ def annotation(dataset: VideoFolder, index: int) -> np.ndarray | None:
 def sheet(dataset: VideoFolder, scores: Sequence[Score], folder: Path | None, name: str) -> None:
     """Write the contact sheet of a table's row or rows."""
     if folder is not None:
-        items = [(score.name, dataset.sequence_list.index(score.name), target) for score in scores for target in score.targets]
+        items = [
+            (score.name, dataset.sequence_list.index(score.name), target)
+            for score in scores
+            for target in score.targets
+        ]
         items.sort(key=lambda item: -item[2].quality)
         write_sheet(contact_sheet(items, dataset.get_frame), folder / f"{name}.png")
 
@@ -190,7 +256,11 @@ def share(part: int, whole: int) -> str:
 
 def speed(scores: Sequence[Score]) -> float:
     """Milliseconds of process time a frame."""
-    return 1000 * sum(score.seconds for score in scores) / max(sum(score.frames for score in scores), 1)
+    return (
+        1000
+        * sum(score.seconds for score in scores)
+        / max(sum(score.frames for score in scores), 1)
+    )
 
 
 def say(text: str) -> None:

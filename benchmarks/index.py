@@ -1,11 +1,13 @@
-"""How long a data set of TrackingNet's size takes to open the first and the second time, next to parsing its text.
+"""How long a data set of TrackingNet's size takes to open the first and the second time, next to
+parsing its text.
 
-    python benchmarks/index.py            # 30,000 videos, 14 million boxes in a generated tree: a few minutes, 1.5 GB
-    python benchmarks/index.py --quick    # a thirtieth of it, a few seconds
+    python benchmarks/index.py            # 30,000 videos, 14 million boxes in a generated tree: a
+    few minutes, 1.5 GB python benchmarks/index.py --quick    # a thirtieth of it, a few seconds
 
-The generated tree has TrackingNet's layout without images. "Opening" is everything until boxes and visibility of every
-sequence are at hand: listing, comparing the state of every annotation file with the index, mapping the index. The rival, in
-the same run, lists the tree and parses every annotation file into memory, as a data set without an index has to.
+The generated tree has TrackingNet's layout without images. "Opening" is everything until boxes and
+visibility of every sequence are at hand: listing, comparing the state of every annotation file with
+the index, mapping the index. The rival, in the same run, lists the tree and parses every annotation
+file into memory, as a data set without an index has to.
 """
 
 from __future__ import annotations
@@ -40,12 +42,14 @@ opened = time.perf_counter()
 random.seed(0)
 total = sum(float(data.get_sequence_info(random.randrange(len(data)))["bbox"].sum()) for _ in range(int(sys.argv[2])))
 print(imported - start, opened - imported, time.perf_counter() - opened, total)
-"""
+"""  # noqa: E501
 
 
 @dataclass(frozen=True)
 class Opening:
-    """Seconds of a process of its own: importing, opening the data set, drawing SAMPLES sequences from it."""
+    """Seconds of a process of its own: importing, opening the data set, drawing SAMPLES sequences
+    from it.
+    """
 
     importing: float
     opening: float
@@ -54,29 +58,53 @@ class Opening:
 
 def main() -> None:
     args = arguments()
-    found = Results("index", args, f"{args.sequences:,} videos of {args.frames} frames in 12 sets, files in {args.folder}, "
-                                   "in the system's cache, as they were just written")
+    found = Results(
+        "index",
+        args,
+        f"{args.sequences:,} videos of {args.frames} frames in 12 sets, files in {args.folder}, "
+        "in the system's cache, as they were just written",
+    )
     with tempfile.TemporaryDirectory(dir=args.folder) as folder:
         root = generate(Path(folder) / "trackingnet", args.sequences, args.frames)
-        (Path(folder) / "local.py").write_text("class EnvironmentSettings:\n    def __init__(self):\n"
-                                               f"        self.workspace_dir = {str(Path(folder) / 'workspace')!r}\n")
+        (Path(folder) / "local.py").write_text(
+            "class EnvironmentSettings:\n    def __init__(self):\n"
+            f"        self.workspace_dir = {str(Path(folder) / 'workspace')!r}\n"
+        )
         os.environ["LTR_LOCAL"] = str(Path(folder) / "local.py")
         parsing = rival(root)
         first, second = opening(root), opening(root)
-        size = sum(path.stat().st_size for path in (Path(folder) / "workspace").rglob("*.safetensors"))
+        size = sum(
+            path.stat().st_size for path in (Path(folder) / "workspace").rglob("*.safetensors")
+        )
         change = next(root.glob("TRAIN_0/anno/*.txt"))
         change.write_text(change.read_text().replace("1", "2"))
         after_change = opening(root)
-    found.add(Row("first open, makes the index", first.opening, parsing,
-                  rival_is="listing the tree and parsing all text, as a data set without an index has to"))
-    found.add(Row("second open, in a new process", second.opening, parsing, target=10, note=f"an index of {size / 1e6:.0f} MB"))
+    found.add(
+        Row(
+            "first open, makes the index",
+            first.opening,
+            parsing,
+            rival_is="listing the tree and parsing all text, as a data set without an index has to",
+        )
+    )
+    found.add(
+        Row(
+            "second open, in a new process",
+            second.opening,
+            parsing,
+            target=10,
+            note=f"an index of {size / 1e6:.0f} MB",
+        )
+    )
     found.add(Row("open after one file changed", after_change.opening, parsing))
     found.add(Row("boxes of a sequence drawn at random", second.drawing / SAMPLES * 1e6, unit="us"))
     found.finish()
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     add_options(parser)
     parser.add_argument("--sequences", type=int, default=30_000)
     parser.add_argument("--frames", type=int, default=470, help="of each video")
@@ -90,8 +118,12 @@ def arguments() -> argparse.Namespace:
 def generate(root: Path, sequences: int, frames: int) -> Path:
     """An annotation tree of random boxes with two decimals; sequences take one of 50 texts."""
     rng = np.random.default_rng(0)
-    texts = ["".join(f"{x:.2f},{y:.2f},{w:.2f},{h:.2f}\n" for x, y, w, h in rng.uniform(1, 600, (frames, 4)))
-             for _ in range(50)]
+    texts = [
+        "".join(
+            f"{x:.2f},{y:.2f},{w:.2f},{h:.2f}\n" for x, y, w, h in rng.uniform(1, 600, (frames, 4))
+        )
+        for _ in range(50)
+    ]
     for number in range(12):
         (root / f"TRAIN_{number}" / "anno").mkdir(parents=True)
     for i in range(sequences):
@@ -110,8 +142,13 @@ def rival(root: Path) -> float:
 
 def opening(root: Path) -> Opening:
     """Open the data set in a process of its own."""
-    done = subprocess.run([sys.executable, "-c", _OPEN, str(root), str(SAMPLES)], capture_output=True, text=True, check=True,
-                          cwd=Path(__file__).resolve().parents[1])
+    done = subprocess.run(
+        [sys.executable, "-c", _OPEN, str(root), str(SAMPLES)],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=Path(__file__).resolve().parents[1],
+    )
     return Opening(*map(float, done.stdout.split()[:3]))
 
 

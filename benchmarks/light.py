@@ -2,12 +2,13 @@
 
     python benchmarks/light.py [--quick] [--network FILE] [--frames N] [--object PX] [--core K]
 
-Rows: the light TransT with torch and with ONNX Runtime, OpenCV's CSRT and KCF where the installed OpenCV has them
-(opencv-contrib-python in the place of opencv-python), and the full TransT. A textured patch moves over a textured frame.
-Networks are put back on the target before each frame, so that an untrained one cannot change its own work; time does not
-depend on the weights. Process CPU time is what other programs on the machine disturb least; frames per second are 1 / its
-median. The rival of the light network is CSRT, what one would run on a CPU without a network, and where OpenCV does not have
-it, the full TransT.
+Rows: the light TransT with torch and with ONNX Runtime, OpenCV's CSRT and KCF where the installed
+OpenCV has them (opencv-contrib-python in the place of opencv-python), and the full TransT. A
+textured patch moves over a textured frame. Networks are put back on the target before each frame,
+so that an untrained one cannot change its own work; time does not depend on the weights. Process
+CPU time is what other programs on the machine disturb least; frames per second are 1 / its median.
+The rival of the light network is CSRT, what one would run on a CPU without a network, and where
+OpenCV does not have it, the full TransT.
 """
 
 from __future__ import annotations
@@ -42,9 +43,13 @@ TARGET = 40  # frames/s of the light tracker
 
 def main() -> None:
     """One row per tracker."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     add_options(parser)
-    parser.add_argument("--network", type=Path, help="a light network; default: the shipped one, or random weights")
+    parser.add_argument(
+        "--network", type=Path, help="a light network; default: the shipped one, or random weights"
+    )
     parser.add_argument("--frames", type=int, default=60)
     parser.add_argument("--object", type=int, default=150, help="side of the target in px")
     parser.add_argument("--core", type=int, help="the core to run on; default: the last one")
@@ -53,7 +58,11 @@ def main() -> None:
         options.frames = 8
     use_one_core(options.core)
     frames, boxes = video(options.frames, options.object)
-    found = Results("light", options, f"one core; {len(frames)} frames of 1280x720, target of {options.object} px")
+    found = Results(
+        "light",
+        options,
+        f"one core; {len(frames)} frames of 1280x720, target of {options.object} px",
+    )
     speeds: dict[str, tuple[float, float]] = {}  # frames/s, wall ms
     for name, parameters, make in trackers(options.network):
         name += f" ({parameters} M parameters)" if parameters else ""
@@ -67,8 +76,18 @@ def main() -> None:
     for name, (speed, wall) in speeds.items():
         ours = name.startswith("light")
         against = rival if ours else None
-        found.add(Row(name, speed, speeds[against][0] if against else None, "frames/s", True, rival_is=against or "",
-                      limit=TARGET if ours else None, note=f"{wall:.1f} ms a frame of wall time"))
+        found.add(
+            Row(
+                name,
+                speed,
+                speeds[against][0] if against else None,
+                "frames/s",
+                True,
+                rival_is=against or "",
+                limit=TARGET if ours else None,
+                note=f"{wall:.1f} ms a frame of wall time",
+            )
+        )
     found.finish()
 
 
@@ -91,10 +110,13 @@ def video(count: int, side: int) -> tuple[list[np.ndarray], list[list[float]]]:
     background, patch = texture(1280, 720, 8), texture(side, side, max(side // 8, 1))
     frames, boxes = [], []
     for index in range(count):
-        x, y = int(640 - side / 2 + 100 * np.sin(index / 15)), int(360 - side / 2 + 60 * np.sin(index / 10))
+        x, y = (
+            int(640 - side / 2 + 100 * np.sin(index / 15)),
+            int(360 - side / 2 + 60 * np.sin(index / 10)),
+        )
         frame = background.copy()
         top, left = max(y, 0), max(x, 0)
-        frame[top:y + side, left:x + side] = patch[top - y:720 - y, left - x:1280 - x]
+        frame[top : y + side, left : x + side] = patch[top - y : 720 - y, left - x : 1280 - x]
         frames.append(frame)
         boxes.append([float(x), float(y), float(side), float(side)])
     return frames, boxes
@@ -103,7 +125,11 @@ def video(count: int, side: int) -> tuple[list[np.ndarray], list[list[float]]]:
 def trackers(network: Path | None) -> Iterator[tuple[str, str, Callable]]:
     """Name, parameters in millions and how to make it, of each tracker in the comparison."""
     path = network or light.SHIPPED
-    wrapper = NetWithBackbone(str(path.resolve()), use_gpu=False) if path.exists() else _wrapped(transt_light.transt_light())
+    wrapper = (
+        NetWithBackbone(str(path.resolve()), use_gpu=False)
+        if path.exists()
+        else _wrapped(transt_light.transt_light())
+    )
     wrapper.initialize()
     name = f"light ({path.name})" if path.exists() else "light (untrained)"
     yield f"{name}, torch", millions(wrapper.net), lambda: Matching(wrapper)
@@ -149,8 +175,12 @@ class OpenCV:
         self.tracker.update(frame)
 
 
-def measure(runner: Matching | OpenCV, frames: list[np.ndarray], boxes: list[list[float]]) -> tuple[float, float]:
-    """Median CPU and wall milliseconds a frame, the first five left out; slow trackers get fewer frames."""
+def measure(
+    runner: Matching | OpenCV, frames: list[np.ndarray], boxes: list[list[float]]
+) -> tuple[float, float]:
+    """Median CPU and wall milliseconds a frame, the first five left out; slow trackers get fewer
+    frames.
+    """
     runner.start(frames[0], boxes[0])
     cpu, wall, began = [], [], time.perf_counter()
     for index in range(1, len(frames)):

@@ -1,18 +1,21 @@
-"""Boxes in every frame from three of them per video, on real sequences, against what else one would do.
+"""Boxes in every frame from three of them per video, on real sequences, against what else one would
+do.
 
-    python benchmarks/own_videos.py DATA [--net FILE] [--out DIR] [--only NAME …] [--epochs 8] [--seed 0]
-    python benchmarks/own_videos.py DATA --fit
+    python benchmarks/own_videos.py DATA [--net FILE] [--out DIR] [--only NAME …] [--epochs 8]
+    [--seed 0] python benchmarks/own_videos.py DATA --fit
 
-DATA holds `got10k/val`, `lasot` and `otb` in the layouts of these data sets. Key frames are drawn by the paper's rule, k = 3;
-every other box is hidden. Rows: linear interpolation, OpenCV's CSRT and the same network forwards from each key frame,
-`label` without and with adaptation. A method that has nothing before the first key frame keeps that frame's box there. Writes
-a table, also by sequence, as markdown and JSON to --out, and says how many more bad frames the most doubtful tenth of
-`review.csv` holds than a random tenth. Resumes when started again.
+DATA holds `got10k/val`, `lasot` and `otb` in the layouts of these data sets. Key frames are drawn
+by the paper's rule, k = 3; every other box is hidden. Rows: linear interpolation, OpenCV's CSRT and
+the same network forwards from each key frame, `label` without and with adaptation. A method that
+has nothing before the first key frame keeps that frame's box there. Writes a table, also by
+sequence, as markdown and JSON to --out, and says how many more bad frames the most doubtful tenth
+of `review.csv` holds than a random tenth. Resumes when started again.
 
-`--fit` prints the coefficients of the confidence (`FusionConfig.confidence`) fitted to training sequences, those of
-`DATA/got10k/train` and of `DATA/lasot/training_set.txt`: three draws of key frames, each tracked by the network as it is and,
-in the first draw, adapted (not with `--epochs 0`). Nothing of the test sequences goes into them. What it says of doubtful
-frames is of sequences that were left out one at a time.
+`--fit` prints the coefficients of the confidence (`FusionConfig.confidence`) fitted to training
+sequences, those of `DATA/got10k/train` and of `DATA/lasot/training_set.txt`: three draws of key
+frames, each tracked by the network as it is and, in the first draw, adapted (not with `--epochs
+0`). Nothing of the test sequences goes into them. What it says of doubtful frames is of sequences
+that were left out one at a time.
 """
 
 from __future__ import annotations
@@ -41,9 +44,17 @@ import torch  # noqa: E402
 from ltr.admin.errors import BadInput, MissingFile, run_script  # noqa: E402
 from ltr.admin.files import replacing, write_text  # noqa: E402
 
-TEST_SETS, TRAIN_SETS, K = {"got10k_val": "got10k/val", "lasot": "lasot", "otb": "otb"}, ("got10k/train", "lasot"), 3
+TEST_SETS, TRAIN_SETS, K = (
+    {"got10k_val": "got10k/val", "lasot": "lasot", "otb": "otb"},
+    ("got10k/train", "lasot"),
+    3,
+)
 FIT_DRAWS, REGULARISATION = 3, 1.0
-LINE, CSRT, FORWARD = "linear interpolation", "CSRT from each key frame", "same network, forwards only"
+LINE, CSRT, FORWARD = (
+    "linear interpolation",
+    "CSRT from each key frame",
+    "same network, forwards only",
+)
 OURS, ADAPTED = "label --no-adapt", "label"
 
 PYTRACKING_LOCAL = """from pytracking.evaluation.environment import EnvSettings
@@ -70,12 +81,18 @@ class Case:
 
 def main() -> None:
     """Label, compare, print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("data", type=Path)
-    parser.add_argument("--net", default="shipped", help="checkpoint; default: the light network of the package")
+    parser.add_argument(
+        "--net", default="shipped", help="checkpoint; default: the light network of the package"
+    )
     parser.add_argument("--out", type=Path, default=REPO / "workspace" / "own_videos")
     parser.add_argument("--only", nargs="*", metavar="NAME", help="sequences; default: all")
-    parser.add_argument("--epochs", type=int, default=None, help="of the adaptation; 0 leaves that row out")
+    parser.add_argument(
+        "--epochs", type=int, default=None, help="of the adaptation; 0 leaves that row out"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
@@ -85,7 +102,9 @@ def main() -> None:
     options.data, options.out = options.data.resolve(), options.out.resolve()
     for part in TRAIN_SETS if options.fit else TEST_SETS.values():
         if not (options.data / part).is_dir():
-            raise MissingFile(f"no folder '{options.data / part}': give a folder that holds got10k, lasot and otb")
+            raise MissingFile(
+                f"no folder '{options.data / part}': give a folder that holds got10k, lasot and otb"
+            )
     fit(options) if options.fit else compare(options)
 
 
@@ -95,7 +114,12 @@ def main() -> None:
 def evaluation_cases(options: argparse.Namespace) -> list[Case]:
     """The evaluation sequences with three boxes each."""
     data, local = options.data, options.out / "pytracking_local.py"
-    write_text(local, PYTRACKING_LOCAL.format(got10k=str(data / "got10k"), lasot=str(data / "lasot"), otb=str(data / "otb")))
+    write_text(
+        local,
+        PYTRACKING_LOCAL.format(
+            got10k=str(data / "got10k"), lasot=str(data / "lasot"), otb=str(data / "otb")
+        ),
+    )
     os.environ["PYTRACKING_LOCAL"] = str(local)
     from pytracking.evaluation import get_dataset
 
@@ -103,7 +127,9 @@ def evaluation_cases(options: argparse.Namespace) -> list[Case]:
     for test_set in TEST_SETS:
         for seq in get_dataset(test_set):
             boxes, visible = np.asarray(seq.ground_truth_rect, dtype=np.float64), seq.target_visible
-            cases.append(make_case(seq.name, test_set, list(seq.frames), boxes, visible, options.seed))
+            cases.append(
+                make_case(seq.name, test_set, list(seq.frames), boxes, visible, options.seed)
+            )
     return chosen([case for case in cases if case is not None], options.only)
 
 
@@ -117,11 +143,22 @@ def train_cases(options: argparse.Namespace, seed: int) -> list[Case]:
         for seq_id, name in enumerate(dataset.sequence_list):
             info = dataset.get_sequence_info(seq_id)
             frames = [str(dataset.frame_path(seq_id, i)) for i in range(len(info["bbox"]))]
-            cases.append(make_case(name, "train", frames, info["bbox"].double().numpy(), dataset.get_visible(seq_id), seed))
+            cases.append(
+                make_case(
+                    name,
+                    "train",
+                    frames,
+                    info["bbox"].double().numpy(),
+                    dataset.get_visible(seq_id),
+                    seed,
+                )
+            )
     return chosen([case for case in cases if case is not None], options.only)
 
 
-def make_case(name: str, test_set: str, frames: list[str], boxes: np.ndarray, visible, seed: int) -> Case | None:
+def make_case(
+    name: str, test_set: str, frames: list[str], boxes: np.ndarray, visible, seed: int
+) -> Case | None:
     """None where the rule finds no three key frames."""
     from ltr.data.seeding import generator
     from spot_ext.labels.key_frames import draw_key_frames
@@ -143,7 +180,10 @@ def chosen(cases: list[Case], names: Iterable[str] | None) -> list[Case]:
     """The cases of these names, all for None."""
     found = [case for case in cases if names is None or case.name in names]
     if not found:
-        raise BadInput(f"no sequence is called {', '.join(names or ())}; there are {', '.join(case.name for case in cases)}")
+        raise BadInput(
+            f"no sequence is called {', '.join(names or ())}; there are "
+            f"{', '.join(case.name for case in cases)}"
+        )
     return found
 
 
@@ -153,15 +193,21 @@ def chosen(cases: list[Case], names: Iterable[str] | None) -> list[Case]:
 def linear(case: Case) -> np.ndarray:
     """Straight lines between the given boxes, the nearest one beyond."""
     places = np.arange(len(case.boxes_xywh))
-    return np.stack([np.interp(places, case.keys, case.boxes_xywh[list(case.keys), i]) for i in range(4)], 1)
+    return np.stack(
+        [np.interp(places, case.keys, case.boxes_xywh[list(case.keys), i]) for i in range(4)], 1
+    )
 
 
-def forwards(case: Case, begin: Callable[[np.ndarray, np.ndarray], Callable[[np.ndarray], Iterable[float]]]) -> np.ndarray:
-    """A tracker started anew on each key frame; `begin(image, box)` starts it and returns its `track`."""
+def forwards(
+    case: Case, begin: Callable[[np.ndarray, np.ndarray], Callable[[np.ndarray], Iterable[float]]]
+) -> np.ndarray:
+    """A tracker started anew on each key frame; `begin(image, box)` starts it and returns its
+    `track`.
+    """
     from ltr.data.image_loader import default_image_loader
 
     boxes = np.full_like(case.boxes_xywh, np.nan)
-    boxes[:case.keys[0]] = case.boxes_xywh[case.keys[0]]
+    boxes[: case.keys[0]] = case.boxes_xywh[case.keys[0]]
     step = None
     for frame_id in range(case.keys[0], len(boxes)):
         image = default_image_loader(case.frames[frame_id])
@@ -175,16 +221,20 @@ def forwards(case: Case, begin: Callable[[np.ndarray, np.ndarray], Callable[[np.
 
 def network_forwards(make_tracker: Callable) -> Callable[[Case], np.ndarray]:
     """The online tracker as it is."""
+
     def begin(image, box):
         tracker = make_tracker()
         tracker.initialize(image, {"init_bbox": box.tolist()})
         return lambda image: tracker.track(image)["target_bbox"]
+
     return lambda case: forwards(case, begin)
 
 
 def csrt() -> Callable[[Case], np.ndarray] | None:
     """OpenCV's CSRT; None where this OpenCV comes without its contributed modules."""
-    create = getattr(cv2, "TrackerCSRT_create", None) or getattr(getattr(cv2, "legacy", None), "TrackerCSRT_create", None)
+    create = getattr(cv2, "TrackerCSRT_create", None) or getattr(
+        getattr(cv2, "legacy", None), "TrackerCSRT_create", None
+    )
     if create is None:
         return None
 
@@ -196,7 +246,9 @@ def csrt() -> Callable[[Case], np.ndarray] | None:
             found, box = tracker.update(cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
             last[0] = np.array(box, dtype=float) if found else last[0]
             return last[0]
+
         return step
+
     return lambda case: forwards(case, begin)
 
 
@@ -209,8 +261,9 @@ def kept(path: Path, compute: Callable[[], np.ndarray]) -> np.ndarray:
     return np.load(path)
 
 
-def labelled(cases: list[Case], options: argparse.Namespace, adapt: bool) -> tuple[dict[str, np.ndarray], list[tuple[str, int]],
-                                                                                   dict]:
+def labelled(
+    cases: list[Case], options: argparse.Namespace, adapt: bool
+) -> tuple[dict[str, np.ndarray], list[tuple[str, int]], dict]:
     """Boxes by sequence, the frames of review.csv in its order, and the summary of `label`."""
     from spot_ext.annotations import formats
     from spot_ext.own_videos.labelling import LabelJob, label
@@ -220,9 +273,22 @@ def labelled(cases: list[Case], options: argparse.Namespace, adapt: bool) -> tup
     formats.write(given, few, "csv")
     epochs = {} if options.epochs is None else {"epochs": options.epochs}
     out = options.out / f"{'adapted' if adapt else 'as_it_is'}_{len(cases)}_{options.seed}"
-    summary = label(LabelJob(videos, few, out, "csv", options.net, adapt, device=options.device, seed=options.seed,
-                             **(epochs if adapt else {})))
-    boxes = {video.video: video.objects[0].boxes_xywh for video in formats.read(out / "boxes.csv", "csv")}
+    summary = label(
+        LabelJob(
+            videos,
+            few,
+            out,
+            "csv",
+            options.net,
+            adapt,
+            device=options.device,
+            seed=options.seed,
+            **(epochs if adapt else {}),
+        )
+    )
+    boxes = {
+        video.video: video.objects[0].boxes_xywh for video in formats.read(out / "boxes.csv", "csv")
+    }
     with open(out / "review.csv", encoding="utf-8", newline="") as file:
         review = [(row["video"], int(row["frame"])) for row in csv.DictReader(file)]
     return boxes, review, summary
@@ -249,19 +315,28 @@ def own_folder(cases: list[Case], folder: Path):
 def ious(case: Case, boxes: np.ndarray) -> np.ndarray:
     """IoU of the judged frames; 0 where there is no box."""
     from spot_ext.own_videos.boxes import overlaps
+
     return np.nan_to_num(overlaps(boxes, case.boxes_xywh))[case.judged]
 
 
-def lift(cases: list[Case], boxes: dict[str, np.ndarray], review: list[tuple[str, int]]) -> dict[str, float]:
+def lift(
+    cases: list[Case], boxes: dict[str, np.ndarray], review: list[tuple[str, int]]
+) -> dict[str, float]:
     """How many of the most doubtful tenth of the judged frames are bad, against all of them."""
     bad = {}
     for case in cases:
-        for frame_id, iou in zip(np.flatnonzero(case.judged).tolist(), ious(case, boxes[case.name]), strict=True):
+        for frame_id, iou in zip(
+            np.flatnonzero(case.judged).tolist(), ious(case, boxes[case.name]), strict=True
+        ):
             bad[case.name, frame_id] = iou < 0.5
-    first = [bad[place] for place in review if place in bad][:max(1, round(0.1 * len(bad)))]
+    first = [bad[place] for place in review if place in bad][: max(1, round(0.1 * len(bad)))]
     share, doubtful = float(np.mean(list(bad.values()))), float(np.mean(first))
-    return {"bad": share, "bad_in_first_tenth": doubtful, "lift": doubtful / max(share, 1e-9),
-            "highest_possible": min(10.0, 1 / max(share, 1e-9))}
+    return {
+        "bad": share,
+        "bad_in_first_tenth": doubtful,
+        "lift": doubtful / max(share, 1e-9),
+        "highest_possible": min(10.0, 1 / max(share, 1e-9)),
+    }
 
 
 def compare(options: argparse.Namespace) -> None:
@@ -270,17 +345,35 @@ def compare(options: argparse.Namespace) -> None:
 
     cases = evaluation_cases(options)
     network = open_network(options.net)
-    rivals = {LINE: linear, CSRT: csrt(), FORWARD: network_forwards(network.make_tracker(options.device))}
+    rivals = {
+        LINE: linear,
+        CSRT: csrt(),
+        FORWARD: network_forwards(network.make_tracker(options.device)),
+    }
     results: dict[str, dict[str, np.ndarray]] = {}
     seconds = {}
     for name, method in rivals.items():
         if method is None:
-            print("this OpenCV has no CSRT: pip install opencv-contrib-python brings it; the row is left out")
+            print(
+                "this OpenCV has no CSRT: pip install opencv-contrib-python brings it; the row is "
+                "left out"
+            )
             continue
-        made_of = f"_{hashlib.sha256(network.path.read_bytes()).hexdigest()[:8]}" if name == FORWARD else ""
-        start, folder = time.time(), options.out / "rivals" / f"{name.split()[0]}{made_of}_{options.seed}"
-        results[name] = {case.name: kept(folder / f"{case.name}.npy", lambda case=case, method=method: method(case))
-                         for case in cases}
+        made_of = (
+            f"_{hashlib.sha256(network.path.read_bytes()).hexdigest()[:8]}"
+            if name == FORWARD
+            else ""
+        )
+        start, folder = (
+            time.time(),
+            options.out / "rivals" / f"{name.split()[0]}{made_of}_{options.seed}",
+        )
+        results[name] = {
+            case.name: kept(
+                folder / f"{case.name}.npy", lambda case=case, method=method: method(case)
+            )
+            for case in cases
+        }
         seconds[name] = time.time() - start
     summaries, lifts = {}, {}
     for name, adapt in ((OURS, False), (ADAPTED, True)):
@@ -293,38 +386,86 @@ def compare(options: argparse.Namespace) -> None:
     report(options, cases, results, lifts, seconds, summaries)
 
 
-def report(options: argparse.Namespace, cases: list[Case], results: dict[str, dict[str, np.ndarray]],
-           lifts: dict[str, dict[str, float]], seconds: dict[str, float], summaries: dict) -> None:
-    """Print and write the tables: means over sequences, by test set and in all, and every sequence."""
+def report(
+    options: argparse.Namespace,
+    cases: list[Case],
+    results: dict[str, dict[str, np.ndarray]],
+    lifts: dict[str, dict[str, float]],
+    seconds: dict[str, float],
+    summaries: dict,
+) -> None:
+    """Print and write the tables: means over sequences, by test set and in all, and every
+    sequence.
+    """
     sets = [name for name in TEST_SETS if any(case.test_set == name for case in cases)]
-    scores = {method: {case.name: ious(case, boxes[case.name]) for case in cases} for method, boxes in results.items()}
+    scores = {
+        method: {case.name: ious(case, boxes[case.name]) for case in cases}
+        for method, boxes in results.items()
+    }
 
     def cell(method: str, members: list[Case]) -> str:
         parts = [scores[method][case.name] for case in members]
-        return f"{100 * np.mean([p.mean() for p in parts]):.1f} / {100 * np.mean([(p >= 0.5).mean() for p in parts]):.1f}"
+        return (
+            f"{100 * np.mean([p.mean() for p in parts]):.1f} / "
+            f"{100 * np.mean([(p >= 0.5).mean() for p in parts]):.1f}"
+        )
 
     frames = sum(int(case.judged.sum()) for case in cases)
-    lines = [f"{len(cases)} sequences, {frames} hidden frames, {K} boxes each, seed {options.seed}: mean IoU / share of frames "
-             "with IoU of 0.5 or more, in percent, averaged over sequences", "",
-             "| | " + " | ".join([*sets, "all"]) + " |", "|---" * (len(sets) + 2) + "|"]
+    lines = [
+        f"{len(cases)} sequences, {frames} hidden frames, {K} boxes each, seed {options.seed}: "
+        "mean IoU / share of frames "
+        "with IoU of 0.5 or more, in percent, averaged over sequences",
+        "",
+        "| | " + " | ".join([*sets, "all"]) + " |",
+        "|---" * (len(sets) + 2) + "|",
+    ]
     for method in results:
         groups = [[case for case in cases if case.test_set == name] for name in sets]
-        lines.append(f"| {method} | " + " | ".join(cell(method, group) for group in [*groups, cases]) + " |")
+        lines.append(
+            f"| {method} | " + " | ".join(cell(method, group) for group in [*groups, cases]) + " |"
+        )
     for method, values in lifts.items():
-        lines += ["", f"review.csv of `{method}`: {100 * values['bad_in_first_tenth']:.1f}% of the most doubtful tenth are "
-                  f"bad, {100 * values['bad']:.1f}% of all frames: {values['lift']:.1f} times as many (at most "
-                  f"{values['highest_possible']:.1f} are possible)"]
-    lines += ["", "| sequence (mean IoU) | " + " | ".join(results) + " |", "|---" * (len(results) + 1) + "|"]
-    lines += [f"| {case.name} | " + " | ".join(f"{100 * scores[method][case.name].mean():.1f}" for method in results) + " |"
-              for case in cases]
+        lines += [
+            "",
+            f"review.csv of `{method}`: {100 * values['bad_in_first_tenth']:.1f}% of the most "
+            "doubtful tenth are "
+            f"bad, {100 * values['bad']:.1f}% of all frames: {values['lift']:.1f} times as many "
+            "(at most "
+            f"{values['highest_possible']:.1f} are possible)",
+        ]
+    lines += [
+        "",
+        "| sequence (mean IoU) | " + " | ".join(results) + " |",
+        "|---" * (len(results) + 1) + "|",
+    ]
+    lines += [
+        f"| {case.name} | "
+        + " | ".join(f"{100 * scores[method][case.name].mean():.1f}" for method in results)
+        + " |"
+        for case in cases
+    ]
     text = "\n".join(lines) + "\n"
     print(text)
     write_text(options.out / "table.md", text)
-    write_text(options.out / "table.json", json.dumps({
-        "machine": f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores", "torch": torch.__version__,
-        "seconds": seconds, "lift": lifts, "label": summaries, "keys": {case.name: case.keys for case in cases},
-        "iou": {method: {name: float(values.mean()) for name, values in by_name.items()}
-                for method, by_name in scores.items()}}, indent=2) + "\n")
+    write_text(
+        options.out / "table.json",
+        json.dumps(
+            {
+                "machine": f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores",
+                "torch": torch.__version__,
+                "seconds": seconds,
+                "lift": lifts,
+                "label": summaries,
+                "keys": {case.name: case.keys for case in cases},
+                "iou": {
+                    method: {name: float(values.mean()) for name, values in by_name.items()}
+                    for method, by_name in scores.items()
+                },
+            },
+            indent=2,
+        )
+        + "\n",
+    )
     print(options.out / "table.md")
 
 
@@ -343,24 +484,40 @@ def fit(options: argparse.Namespace) -> None:
         found += propagated(cases, given, network.make_tracker(options.device), f"draw {seed}")
         if seed == 0 and options.epochs != 0:
             adapted = adapted_network(network, folder, given, options)
-            found += propagated(cases, given, adapted.make_tracker(options.device), f"draw {seed}, adapted")
+            found += propagated(
+                cases, given, adapted.make_tracker(options.device), f"draw {seed}, adapted"
+            )
     names = np.concatenate([np.full(len(good), name) for name, _, good in found])
     features, good = (np.concatenate([entry[i] for entry in found]) for i in (1, 2))
     chances = np.empty(len(good))
     for name in np.unique(names):  # of what other sequences taught
-        chances[names == name] = 1 / (1 + np.exp(-features[names == name] @ logistic_regression(
-            features[names != name], good[names != name])))
-    doubtful = good[np.argsort(chances, kind="stable")[:len(good) // 10]]
-    print(f"{len(good)} frames, {100 * (1 - good.mean()):.1f}% bad; of the most doubtful tenth "
-          f"{100 * (1 - doubtful.mean()):.1f}%, each sequence judged by coefficients fitted without it")
+        chances[names == name] = 1 / (
+            1
+            + np.exp(
+                -features[names == name]
+                @ logistic_regression(features[names != name], good[names != name])
+            )
+        )
+    doubtful = good[np.argsort(chances, kind="stable")[: len(good) // 10]]
+    print(
+        f"{len(good)} frames, {100 * (1 - good.mean()):.1f}% bad; of the most doubtful tenth "
+        f"{100 * (1 - doubtful.mean()):.1f}%, each sequence judged by coefficients fitted without "
+        "it"
+    )
     coefficients = logistic_regression(features, good)
     for name, value in zip(FEATURES, coefficients, strict=True):
         print(f"{value:8.3f}  {name}")
-    print(f"confidence: tuple[float, ...] = ({', '.join(f'{value:.2f}' for value in coefficients)})")
+    print(
+        f"confidence: tuple[float, ...] = ({', '.join(f'{value:.2f}' for value in coefficients)})"
+    )
 
 
-def propagated(cases: list[Case], given: list, make_tracker: Callable, text: str) -> list[tuple[str, np.ndarray, np.ndarray]]:
-    """Name of each case, features (n, F) of its judged frames, and whether their boxes are good (n,)."""
+def propagated(
+    cases: list[Case], given: list, make_tracker: Callable, text: str
+) -> list[tuple[str, np.ndarray, np.ndarray]]:
+    """Name of each case, features (n, F) of its judged frames, and whether their boxes are good
+    (n,).
+    """
     from ltr.data.frame_sources import ImageFiles
     from spot_ext.own_videos.boxes import overlaps
     from spot_ext.own_videos.propagation import propagate
@@ -370,7 +527,10 @@ def propagated(cases: list[Case], given: list, make_tracker: Callable, text: str
         fused = propagate(ImageFiles(case.frames), boxes, make_tracker)[0]
         good = np.nan_to_num(overlaps(fused.boxes_xywh, case.boxes_xywh))[case.judged] >= 0.5
         found.append((case.name, fused.features[case.judged], good))
-        print(f"{case.name}, {text}: {100 * good.mean():.0f}% of {len(good)} frames are good", flush=True)
+        print(
+            f"{case.name}, {text}: {100 * good.mean():.0f}% of {len(good)} frames are good",
+            flush=True,
+        )
     return found
 
 
@@ -379,7 +539,15 @@ def adapted_network(network, folder: Path, given: list, options: argparse.Namesp
     from spot_ext.own_videos import adapting
 
     epochs = adapting.EPOCHS if options.epochs is None else options.epochs
-    tracker = adapting.adapt(network, folder, given, options.out / f"train_{len(given)}", options.device, options.seed, epochs)
+    tracker = adapting.adapt(
+        network,
+        folder,
+        given,
+        options.out / f"train_{len(given)}",
+        options.device,
+        options.seed,
+        epochs,
+    )
     return dataclasses.replace(network, path=tracker)
 
 

@@ -1,11 +1,13 @@
-"""The main job on real sequences: train on a GOT-10k tree, evaluate on held-out GOT-10k, LaSOT and OTB sequences.
+"""The main job on real sequences: train on a GOT-10k tree, evaluate on held-out GOT-10k, LaSOT and
+OTB sequences.
 
-    python benchmarks/real_data.py DATA [--seed 0] [--out DIR] [--recipe quickstart] [--full] [--set NAME=VALUE …]
+    python benchmarks/real_data.py DATA [--seed 0] [--out DIR] [--recipe quickstart] [--full] [--set
+    NAME=VALUE …]
 
-DATA holds `got10k/{train,val}`, `lasot` and `otb` in the layouts of these data sets. Training reads three boxes per video
-of `got10k/train`; nothing else of DATA is trained on. Prints one table per test set (burn-in only / trained on as long
-with labels only / SPOT, with --full also with all labels) and writes them as JSON, with settings and machine. Resumes when
-started again.
+DATA holds `got10k/{train,val}`, `lasot` and `otb` in the layouts of these data sets. Training reads
+three boxes per video of `got10k/train`; nothing else of DATA is trained on. Prints one table per
+test set (burn-in only / trained on as long with labels only / SPOT, with --full also with all
+labels) and writes them as JSON, with settings and machine. Resumes when started again.
 """
 
 from __future__ import annotations
@@ -31,14 +33,37 @@ from ltr.admin.files import write_text  # noqa: E402
 
 def main() -> None:
     """Configure, train, evaluate."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("data", type=Path)
-    parser.add_argument("--out", type=Path, default=REPO / "workspace" / "real_data", help="workspace of this benchmark")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=REPO / "workspace" / "real_data",
+        help="workspace of this benchmark",
+    )
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--recipe", default="quickstart", help="of ltr/train_settings/spot: quickstart, quickstart_ocean, …")
-    parser.add_argument("--full", action="store_true", help="also train with all labels: how far from full supervision")
-    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="tracking processes")
-    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="change a setting of the recipe")
+    parser.add_argument(
+        "--recipe",
+        default="quickstart",
+        help="of ltr/train_settings/spot: quickstart, quickstart_ocean, …",
+    )
+    parser.add_argument(
+        "--full",
+        action="store_true",
+        help="also train with all labels: how far from full supervision",
+    )
+    parser.add_argument(
+        "--threads", type=int, default=os.cpu_count() or 1, help="tracking processes"
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="change a setting of the recipe",
+    )
     options = parser.parse_args()
     run(options, configure(options.data, options.out)[1])
 
@@ -62,16 +87,26 @@ def run(options: argparse.Namespace, out: Path) -> None:
     candidates = quickstart.train_candidates(settings, config)
     if options.full:
         candidates.append(quickstart.train_with_all_labels(settings, config))
-    results = {"machine": f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores",
-               "torch": torch.__version__, "seed": options.seed, "settings": config.to_plain(), "tables": {}}
+    results = {
+        "machine": f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores",
+        "torch": torch.__version__,
+        "seed": options.seed,
+        "settings": config.to_plain(),
+        "tables": {},
+    }
     for name in TEST_SETS:
         dataset = get_dataset(name)
         trackers = evaluate.track(candidates, dataset, out / "candidates", options.threads)
-        rows = evaluate.score_rows(trackers, dataset, f"{Path(settings.project_path).name}_{name}_seed_{options.seed:03d}")
+        rows = evaluate.score_rows(
+            trackers, dataset, f"{Path(settings.project_path).name}_{name}_seed_{options.seed:03d}"
+        )
         print(format_rows(rows, "markdown", f"{name}, {len(dataset)} sequences"))
         results["tables"][name] = {row.label: dict(row.scores) for row in rows}
     results["seconds"] = round(time.time() - start, 1)
-    path = out / f"{Path(settings.project_path).name}{'_full' * options.full}_seed_{options.seed:03d}.json"
+    path = (
+        out
+        / f"{Path(settings.project_path).name}{'_full' * options.full}_seed_{options.seed:03d}.json"
+    )
     write_text(path, json.dumps(results, indent=2) + "\n")
     print(path)
 

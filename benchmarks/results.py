@@ -2,14 +2,14 @@
 
 A benchmark is a script of its own that `python -m benchmarks` can start, too:
 
-    parser = argparse.ArgumentParser(description=...)
-    results.add_options(parser)                         # --quick, --gpu, --json FILE, --time-limit SECONDS, --quiet
-    options = parser.parse_args()
-    found = results.Results("store", options)           # prints the machine
-    found.add(Row("open, 41,000 videos", ours=0.1, rival=30.0, unit="s", target=100, limit=0.5))
-    found.finish()                                      # prints the table
+    parser = argparse.ArgumentParser(description=...) results.add_options(parser)
+    # --quick, --gpu, --json FILE, --time-limit SECONDS, --quiet options = parser.parse_args() found
+    = results.Results("store", options)           # prints the machine found.add(Row("open, 41,000
+    videos", ours=0.1, rival=30.0, unit="s", target=100, limit=0.5)) found.finish()
+    # prints the table
 
-The JSON is written anew after each row, so a benchmark that is stopped at its time limit leaves the rows it had.
+The JSON is written anew after each row, so a benchmark that is stopped at its time limit leaves the
+rows it had.
 """
 
 from __future__ import annotations
@@ -36,10 +36,11 @@ _HEAD = ("what", "ours", "rival", "unit", "ratio", "target", "met")
 
 @dataclass(frozen=True)
 class Row:
-    """One measured thing: `ours` and, where there is one, the `rival` measured in the same run, both in `unit`.
+    """One measured thing: `ours` and, where there is one, the `rival` measured in the same run,
+    both in `unit`.
 
-    `target` is the ratio to reach, `limit` the value that `ours` is to stay below, above where `higher_is_better`.
-    `rival_is` says what the rival does; `note` stands under the table.
+    `target` is the ratio to reach, `limit` the value that `ours` is to stay below, above where
+    `higher_is_better`. `rival_is` says what the rival does; `note` stands under the table.
     """
 
     name: str
@@ -54,10 +55,14 @@ class Row:
 
     @property
     def ratio(self) -> float | None:
-        """How many times better than the rival: above 1 is better whatever the unit; None without a rival."""
+        """How many times better than the rival: above 1 is better whatever the unit; None without a
+        rival.
+        """
         if self.rival is None:
             return None
-        better, worse = (self.ours, self.rival) if self.higher_is_better else (self.rival, self.ours)
+        better, worse = (
+            (self.ours, self.rival) if self.higher_is_better else (self.rival, self.ours)
+        )
         return better / worse if worse else math.inf
 
     @property
@@ -67,7 +72,9 @@ class Row:
         if self.target is not None:
             checks.append(self.ratio is not None and self.ratio >= self.target)
         if self.limit is not None:
-            checks.append(self.ours >= self.limit if self.higher_is_better else self.ours <= self.limit)
+            checks.append(
+                self.ours >= self.limit if self.higher_is_better else self.ours <= self.limit
+            )
         return all(checks) if checks else None
 
     def cells(self) -> list[str]:
@@ -77,7 +84,15 @@ class Row:
             goals.append(f"{'>=' if self.higher_is_better else '<='} {self.limit:g} {self.unit}")
         ratio = "" if self.ratio is None else f"{number(self.ratio)}x"
         met = {None: "", True: "yes", False: "NO"}[self.met]
-        return [self.name, number(self.ours), number(self.rival), self.unit, ratio, ", ".join(goals), met]
+        return [
+            self.name,
+            number(self.ours),
+            number(self.rival),
+            self.unit,
+            ratio,
+            ", ".join(goals),
+            met,
+        ]
 
 
 @dataclass(frozen=True)
@@ -98,15 +113,32 @@ class Machine:
         import torch
 
         gpus = tuple(torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count()))
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        return cls(_cpu_model(), cores, round(_memory_bytes() / 2**30, 1), gpus, f"{platform.system()} {platform.machine()}",
-                   platform.python_version(), {name: version for name in PACKAGES if (version := _version(name))})
+        cores = (
+            len(os.sched_getaffinity(0))
+            if hasattr(os, "sched_getaffinity")
+            else os.cpu_count() or 1
+        )
+        return cls(
+            _cpu_model(),
+            cores,
+            round(_memory_bytes() / 2**30, 1),
+            gpus,
+            f"{platform.system()} {platform.machine()}",
+            platform.python_version(),
+            {name: version for name in PACKAGES if (version := _version(name))},
+        )
 
     def text(self) -> str:
         """One line."""
         gpus = ", ".join(self.gpus) or "no GPU"
-        versions = ", ".join(f"{name} {version}" for name, version in {"Python": self.python, **self.versions}.items())
-        return f"{self.cpu}, {self.cores} cores, {self.memory_gb:g} GB, {gpus}, {self.system}; {versions}"
+        versions = ", ".join(
+            f"{name} {version}"
+            for name, version in {"Python": self.python, **self.versions}.items()
+        )
+        return (
+            f"{self.cpu}, {self.cores} cores, {self.memory_gb:g} GB, {gpus}, {self.system}; "
+            f"{versions}"
+        )
 
 
 @dataclass
@@ -146,23 +178,37 @@ class Run:
         """Read what `write` wrote. MissingFile or BadInput, naming the file."""
         try:
             raw = json.loads(Path(path).read_text(encoding="utf-8"))
-            parts = [Part(**{**part, "rows": [Row(**row) for row in part["rows"]]}) for part in raw["parts"]]
+            parts = [
+                Part(**{**part, "rows": [Row(**row) for row in part["rows"]]})
+                for part in raw["parts"]
+            ]
             machine = Machine(**{**raw["machine"], "gpus": tuple(raw["machine"]["gpus"])})
             return cls(machine, raw["began"], raw["quick"], parts)
         except FileNotFoundError:
-            raise MissingFile(f"there are no benchmark results in {path}; run python -m benchmarks --json {path}") from None
+            raise MissingFile(
+                f"there are no benchmark results in {path}; run python -m benchmarks --json {path}"
+            ) from None
         except (ValueError, KeyError, TypeError) as error:
-            raise BadInput(f"{path} holds no benchmark results ({error}); give a file written by --json") from error
+            raise BadInput(
+                f"{path} holds no benchmark results ({error}); give a file written by --json"
+            ) from error
 
     def text(self, markdown: bool = False) -> str:
         """A table for each benchmark under the machine."""
         title = "{}\n" if not markdown else "### {}\n"
-        lines = [f"{self.began}{', --quick: sizes too small for the ratios to mean much' if self.quick else ''}",
-                 self.machine.text(), ""]
+        lines = [
+            f"{self.began}{', --quick: sizes too small for the ratios to mean much' if self.quick else ''}",  # noqa: E501
+            self.machine.text(),
+            "",
+        ]
         for part in self.parts:
             command = f"`{part.command}`" if markdown else part.command
-            lines += [title.format(part.name), *([f"{command}, {part.seconds:.0f} s"] if part.command else []),
-                      *([part.settings] if part.settings else []), ""]
+            lines += [
+                title.format(part.name),
+                *([f"{command}, {part.seconds:.0f} s"] if part.command else []),
+                *([part.settings] if part.settings else []),
+                "",
+            ]
             if part.rows:
                 lines += [table(part.rows, markdown), ""]
             lines += [f"left out: {text}" for text in part.left_out] + [""] * bool(part.left_out)
@@ -172,17 +218,26 @@ class Run:
 
 
 def table(rows: Sequence[Row], markdown: bool = False) -> str:
-    """Rows aligned in columns for a terminal, or as a Markdown table; what the rivals are, and notes, below."""
+    """Rows aligned in columns for a terminal, or as a Markdown table; what the rivals are, and
+    notes, below.
+    """
     cells = [list(_HEAD), *(row.cells() for row in rows)]
     if markdown:
         lines = ["| " + " | ".join(line) + " |" for line in cells]
         lines.insert(1, "|---|---:|---:|---|---:|---|---|")
     else:
         widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-        lines = ["  ".join(text.rjust(w) if i in (1, 2, 4) else text.ljust(w) for i, (text, w) in
-                           enumerate(zip(line, widths, strict=True))).rstrip() for line in cells]
+        lines = [
+            "  ".join(
+                text.rjust(w) if i in (1, 2, 4) else text.ljust(w)
+                for i, (text, w) in enumerate(zip(line, widths, strict=True))
+            ).rstrip()
+            for line in cells
+        ]
     rivals = dict.fromkeys(row.rival_is for row in rows if row.rival_is)
-    notes = [f"rival: {text}" for text in rivals] + [f"{row.name}: {row.note}" for row in rows if row.note]
+    notes = [f"rival: {text}" for text in rivals] + [
+        f"{row.name}: {row.note}" for row in rows if row.note
+    ]
     gap = [""] if notes and markdown else []
     return "\n".join([*lines, *gap, *(f"{'-' if markdown else ' '} {note}" for note in notes)])
 
@@ -199,16 +254,29 @@ def number(value: float | None) -> str:
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options every benchmark has, so that `python -m benchmarks` can start it."""
-    parser.add_argument("--quick", action="store_true", help="small sizes: shows that it runs, in seconds")
-    parser.add_argument("--gpu", action="store_true", help="the part that needs a GPU, and only that")
+    parser.add_argument(
+        "--quick", action="store_true", help="small sizes: shows that it runs, in seconds"
+    )
+    parser.add_argument(
+        "--gpu", action="store_true", help="the part that needs a GPU, and only that"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write rows and machine here")
-    parser.add_argument("--time-limit", type=float, default=math.inf, metavar="SECONDS",
-                        help="leave out what does not fit any more")
-    parser.add_argument("--quiet", action="store_true", help="print no table: whoever started this prints it")
+    parser.add_argument(
+        "--time-limit",
+        type=float,
+        default=math.inf,
+        metavar="SECONDS",
+        help="leave out what does not fit any more",
+    )
+    parser.add_argument(
+        "--quiet", action="store_true", help="print no table: whoever started this prints it"
+    )
 
 
 class Results:
-    """Collects the rows of one benchmark. `settings` is a line that says what was measured at which size."""
+    """Collects the rows of one benchmark. `settings` is a line that says what was measured at which
+    size.
+    """
 
     def __init__(self, name: str, options: argparse.Namespace, settings: str = ""):
         self.run = Run.start(options.quick)
@@ -217,11 +285,18 @@ class Results:
         self._file, self._began, self._limit = options.json, time.perf_counter(), options.time_limit
         self._quiet = options.quiet
         if not self._quiet:
-            print(f"{name}: {settings}" if settings else name, self.run.machine.text(), sep="\n", flush=True)
+            print(
+                f"{name}: {settings}" if settings else name,
+                self.run.machine.text(),
+                sep="\n",
+                flush=True,
+            )
 
     @property
     def seconds_left(self) -> float:
-        """Until `--time-limit`; infinite without. A benchmark leaves out what would not end before."""
+        """Until `--time-limit`; infinite without. A benchmark leaves out what would not end
+        before.
+        """
         return self._limit - (time.perf_counter() - self._began)
 
     def add(self, row: Row) -> Row:

@@ -15,10 +15,14 @@ from pytracking.utils import TrackerParams
 
 
 def make_opencv(name: str) -> Any:
-    """OpenCV's tracker CSRT, KCF or MIL; NotConfigured where the installed OpenCV does not have it."""
+    """OpenCV's tracker CSRT, KCF or MIL; NotConfigured where the installed OpenCV does not have
+    it.
+    """
     make = getattr(cv2, f"Tracker{name}_create", None)
     if make is None:
-        raise NotConfigured(f"this OpenCV has no {name}: install opencv-contrib-python in place of opencv-python")
+        raise NotConfigured(
+            f"this OpenCV has no {name}: install opencv-contrib-python in place of opencv-python"
+        )
     return make()
 
 
@@ -28,7 +32,9 @@ class OpenCVTracker(BaseTracker):
     def initialize(self, image: np.ndarray, info: dict[str, Any]) -> None:
         self.box = [float(value) for value in info["init_bbox"]]
         self.tracker = make_opencv(self.params.method)
-        self.tracker.init(np.ascontiguousarray(image[..., ::-1]), tuple(round(value) for value in self.box))
+        self.tracker.init(
+            np.ascontiguousarray(image[..., ::-1]), tuple(round(value) for value in self.box)
+        )
 
     def track(self, image: np.ndarray, info: dict[str, Any] | None = None) -> dict[str, Any]:
         found, box = self.tracker.update(np.ascontiguousarray(image[..., ::-1]))

@@ -1,12 +1,15 @@
-"""How fast and how small the pseudo-label store is at full scale, next to one JSON that is read and written whole.
+"""How fast and how small the pseudo-label store is at full scale, next to one JSON that is read and
+written whole.
 
-    python benchmarks/store.py            # 41,000 videos, 9 million frames, half of them explored: minutes, 8 GB of memory
-    python benchmarks/store.py --quick    # a hundredth of it, seconds; small states flatter the rival
+    python benchmarks/store.py            # 41,000 videos, 9 million frames, half of them explored:
+    minutes, 8 GB of memory python benchmarks/store.py --quick    # a hundredth of it, seconds;
+    small states flatter the rival
 
-The rival keeps the state as the reference does: one indented, sorted JSON, loaded, merged and dumped every epoch, and
-loaded into every loader worker as Python objects. Both work on the same state and the same epoch of records, in this run.
-Where the machine has not the memory for the rival's state, the comparison is made on fewer videos and says so. Memory is
-read from /proc, so on Linux only.
+The rival keeps the state as the reference does: one indented, sorted JSON, loaded, merged and
+dumped every epoch, and loaded into every loader worker as Python objects. Both work on the same
+state and the same epoch of records, in this run. Where the machine has not the memory for the
+rival's state, the comparison is made on fewer videos and says so. Memory is read from /proc, so on
+Linux only.
 """
 
 from __future__ import annotations
@@ -35,7 +38,10 @@ from spot_ext.store.merge import RECORD
 
 BATCH, LABELS = 24, 3  # pseudo-labels of an iteration, labels of a video
 RIVAL_BYTES = 1500  # memory the rival takes at its peak for an explored frame
-RIVAL = "one indented, sorted JSON of everything, loaded, merged and dumped every epoch and loaded by each worker"
+RIVAL = (
+    "one indented, sorted JSON of everything, loaded, merged and dumped every epoch and "
+    "loaded by each worker"
+)
 
 
 @dataclass(frozen=True)
@@ -54,8 +60,11 @@ class Scale:
         return replace(self, sequences=sequences, frames=self.frames * sequences // self.sequences)
 
     def text(self) -> str:
-        return (f"{self.sequences:,} videos, {self.frames:,} frames, {self.sequences * self.explored:,} of them explored; "
-                f"an epoch is {self.iterations} iterations x {BATCH} records")
+        return (
+            f"{self.sequences:,} videos, {self.frames:,} frames, "
+            f"{self.sequences * self.explored:,} of them explored; "
+            f"an epoch is {self.iterations} iterations x {BATCH} records"
+        )
 
 
 FULL = Scale(41_000, 9_000_000, 110, 1000, 12, 20_000)
@@ -75,15 +84,19 @@ class WorkerReport:
 def main() -> None:
     options = arguments()
     scale = QUICK if options.quick else FULL
-    found = Results("store", options, f"{scale.text()}; {scale.workers} workers; files in {options.folder}")
+    found = Results(
+        "store", options, f"{scale.text()}; {scale.workers} workers; files in {options.folder}"
+    )
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         paths = make_paths(scale)
         store = explored_store(Path(folder) / "full", paths, scale)
         measure_alone(store, scale, found)
         share = rival_scale(scale)
         if share is not scale:
-            found.leave_out("the rival at full scale",
-                            f"it needs {rival_memory(scale) / 2**30:.0f} GB; compared at {share.text()}")
+            found.leave_out(
+                "the rival at full scale",
+                f"it needs {rival_memory(scale) / 2**30:.0f} GB; compared at {share.text()}",
+            )
             store = explored_store(Path(folder) / "share", make_paths(share), share)
         if found.seconds_left < 20 + 60e-6 * share.sequences * share.explored:
             found.leave_out("the comparison", "no time left")
@@ -93,20 +106,33 @@ def main() -> None:
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     add_options(parser)
-    parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()), help="for some GB of files")
+    parser.add_argument(
+        "--folder", type=Path, default=Path(tempfile.gettempdir()), help="for some GB of files"
+    )
     return parser.parse_args()
 
 
 # The state
 
+
 def make_paths(scale: Scale) -> list[PathEntry]:
     rng = np.random.default_rng(0)
     spare = scale.frames / scale.sequences - scale.explored
     lengths = rng.gamma(2, spare / 2, scale.sequences).astype(int) + scale.explored + 1
-    return [PathEntry(f"TrackingNet_{i % 4:02d}_video-{i:05d}", 0, length, np.sort(rng.choice(length, LABELS, replace=False)),
-                      rng.uniform(10, 200, (LABELS, 4))) for i, length in enumerate(lengths.tolist())]
+    return [
+        PathEntry(
+            f"TrackingNet_{i % 4:02d}_video-{i:05d}",
+            0,
+            length,
+            np.sort(rng.choice(length, LABELS, replace=False)),
+            rng.uniform(10, 200, (LABELS, 4)),
+        )
+        for i, length in enumerate(lengths.tolist())
+    ]
 
 
 def explored_store(folder: Path, paths: Sequence[PathEntry], scale: Scale) -> PseudoLabelStore:
@@ -114,7 +140,9 @@ def explored_store(folder: Path, paths: Sequence[PathEntry], scale: Scale) -> Ps
     store = PseudoLabelStore.create(folder, paths)
     rng = np.random.default_rng(1)
     steps = np.arange(scale.explored) / scale.explored
-    frames = np.concatenate([(steps * entry.length).astype(np.int32) for entry in paths])  # spread, each one once
+    frames = np.concatenate(
+        [(steps * entry.length).astype(np.int32) for entry in paths]
+    )  # spread, each one once
     records = np.empty(len(frames), RECORD)
     records["path"], records["frame"] = np.repeat(np.arange(len(paths)), scale.explored), frames
     records["box_xywh"] = np.round(rng.uniform(10, 200, (len(frames), 4)), 1)
@@ -129,18 +157,35 @@ def explored_store(folder: Path, paths: Sequence[PathEntry], scale: Scale) -> Ps
 def random_records(store: PseudoLabelStore, scale: Scale) -> list[tuple]:
     """An epoch of what a trainer would record: (path, frame, box, confidence)."""
     rng, count = np.random.default_rng(2), BATCH * scale.iterations
-    return [(path, int(rng.integers(store.path(path).length)), box, confidence) for path, box, confidence in
-            zip(rng.integers(len(store), size=count).tolist(), rng.uniform(10, 200, (count, 4)).tolist(),
-                rng.uniform(0.85, 1, count).tolist(), strict=True)]
+    return [
+        (path, int(rng.integers(store.path(path).length)), box, confidence)
+        for path, box, confidence in zip(
+            rng.integers(len(store), size=count).tolist(),
+            rng.uniform(10, 200, (count, 4)).tolist(),
+            rng.uniform(0.85, 1, count).tolist(),
+            strict=True,
+        )
+    ]
 
 
 # Ours
 
+
 def measure_alone(store: PseudoLabelStore, scale: Scale, found: Results) -> None:
     """What the store takes by itself, with all workers at work while the trainer writes."""
-    size = sum(file.stat().st_size for file in store.folder.iterdir() if "epoch_0000" not in file.name)
+    size = sum(
+        file.stat().st_size for file in store.folder.iterdir() if "epoch_0000" not in file.name
+    )
     seconds = timed(lambda: PseudoLabelStore.open(store.folder))
-    found.add(Row("open, checksums compared (trainer)", seconds, unit="s", limit=0.5, note=f"{size / 1e6:.0f} MB on disk"))
+    found.add(
+        Row(
+            "open, checksums compared (trainer)",
+            seconds,
+            unit="s",
+            limit=0.5,
+            note=f"{size / 1e6:.0f} MB on disk",
+        )
+    )
 
     pool, queue = start_workers(store, scale)
     writer, records = store.writer(), random_records(store, scale)
@@ -151,17 +196,45 @@ def measure_alone(store: PseudoLabelStore, scale: Scale, found: Results) -> None
     reports = [queue.get() for _ in pool]
     for worker in pool:
         worker.join()
-    found.add(Row(f"the {BATCH} writes of an iteration, while {scale.workers} workers look up", 1e3 * each, unit="ms",
-                  limit=5.0, note="CPU time of the trainer; nothing is locked and nobody waits"))
+    found.add(
+        Row(
+            f"the {BATCH} writes of an iteration, while {scale.workers} workers look up",
+            1e3 * each,
+            unit="ms",
+            limit=5.0,
+            note="CPU time of the trainer; nothing is locked and nobody waits",
+        )
+    )
     found.add(Row("open in a worker", 1e3 * max(report.opening_s for report in reports), unit="ms"))
-    found.add(Row("look a path up, draw a triplet, coarse box", 1e6 * float(np.median([r.lookup_s for r in reports])),
-                  unit="us", note=f"CPU time, median of {scale.workers} workers with {scale.lookups:,} lookups each"))
-    found.add(Row("memory of a worker that it alone holds", max(report.private_mb for report in reports), unit="MB", limit=50,
-                  note=f"and {max(report.shared_mb for report in reports):.0f} MB of mapped pages, the same for all workers"))
+    found.add(
+        Row(
+            "look a path up, draw a triplet, coarse box",
+            1e6 * float(np.median([r.lookup_s for r in reports])),
+            unit="us",
+            note=f"CPU time, median of {scale.workers} workers with {scale.lookups:,} lookups each",
+        )
+    )
+    found.add(
+        Row(
+            "memory of a worker that it alone holds",
+            max(report.private_mb for report in reports),
+            unit="MB",
+            limit=50,
+            note=f"and {max(report.shared_mb for report in reports):.0f} MB of mapped pages, the "
+            "same for all workers",
+        )
+    )
     began = time.perf_counter()
     writer.commit(2)
-    found.add(Row("merge an epoch and write its version", time.perf_counter() - began, unit="s", limit=1.0,
-                  note="flushed to disk; the trainer waits for it"))
+    found.add(
+        Row(
+            "merge an epoch and write its version",
+            time.perf_counter() - began,
+            unit="s",
+            limit=1.0,
+            note="flushed to disk; the trainer waits for it",
+        )
+    )
 
 
 def look_up(store: PseudoLabelStore, count: int, seed: int) -> None:
@@ -171,11 +244,16 @@ def look_up(store: PseudoLabelStore, count: int, seed: int) -> None:
         coarse_box(view.explored_ids, view.boxes_xywh, draw_unlabelled(view, rng).frame_id)
 
 
-def start_workers(store: PseudoLabelStore, scale: Scale) -> tuple[list[multiprocessing.Process], multiprocessing.SimpleQueue]:
+def start_workers(
+    store: PseudoLabelStore, scale: Scale
+) -> tuple[list[multiprocessing.Process], multiprocessing.SimpleQueue]:
     """Processes that are sent the store and begin to look paths up."""
     context = multiprocessing.get_context("spawn")
     queue, message = context.SimpleQueue(), pickle.dumps(store)
-    pool = [context.Process(target=_worker, args=(message, scale.lookups, seed, queue)) for seed in range(scale.workers)]
+    pool = [
+        context.Process(target=_worker, args=(message, scale.lookups, seed, queue))
+        for seed in range(scale.workers)
+    ]
     for worker in pool:
         worker.start()
     return pool, queue
@@ -187,11 +265,18 @@ def _worker(message: bytes, lookups: int, seed: int, queue: multiprocessing.Simp
     opened = time.process_time()
     look_up(store, lookups, seed)
     done, after = time.process_time(), memory()
-    queue.put(WorkerReport(opened - began, (done - opened) / lookups, after["RssAnon"] - before["RssAnon"],
-                           after["RssFile"] - before["RssFile"]))
+    queue.put(
+        WorkerReport(
+            opened - began,
+            (done - opened) / lookups,
+            after["RssAnon"] - before["RssAnon"],
+            after["RssFile"] - before["RssFile"],
+        )
+    )
 
 
 # Both
+
 
 def compare(store: PseudoLabelStore, scale: Scale, found: Results) -> None:
     """An epoch both ways, on the same state and the same records."""
@@ -201,12 +286,43 @@ def compare(store: PseudoLabelStore, scale: Scale, found: Results) -> None:
     store.reopen(1)
     rival_update_s, rival_hand_s, rival_mb = rival(store, json_file, records)
     where = "" if scale in (FULL, QUICK) else f"at {scale.sequences:,} videos; "
-    found.add(Row("update after an epoch", update_s, rival_update_s, rival_is=RIVAL,
-                  note=f"{where}record, merge, write; the rival loads, merges, dumps {json_file.stat().st_size / 1e6:,.0f} MB"))
-    found.add(Row("hand to one worker", hand_s, rival_hand_s, note="open or load the new state, in the worker"))
-    found.add(Row(f"an epoch: update and hand to {scale.workers} workers", update_s + scale.workers * hand_s,
-                  rival_update_s + scale.workers * rival_hand_s, target=100, note="work of all processes together"))
-    found.add(Row("memory of the state in one worker", private_mb, rival_mb, unit="MB", target=20, note="that it alone holds"))
+    found.add(
+        Row(
+            "update after an epoch",
+            update_s,
+            rival_update_s,
+            rival_is=RIVAL,
+            note=f"{where}record, merge, write; the rival loads, merges, dumps "
+            f"{json_file.stat().st_size / 1e6:,.0f} MB",
+        )
+    )
+    found.add(
+        Row(
+            "hand to one worker",
+            hand_s,
+            rival_hand_s,
+            note="open or load the new state, in the worker",
+        )
+    )
+    found.add(
+        Row(
+            f"an epoch: update and hand to {scale.workers} workers",
+            update_s + scale.workers * hand_s,
+            rival_update_s + scale.workers * rival_hand_s,
+            target=100,
+            note="work of all processes together",
+        )
+    )
+    found.add(
+        Row(
+            "memory of the state in one worker",
+            private_mb,
+            rival_mb,
+            unit="MB",
+            target=20,
+            note="that it alone holds",
+        )
+    )
 
 
 def ours(store: PseudoLabelStore, records: Sequence[tuple]) -> tuple[float, float, float]:
@@ -222,7 +338,9 @@ def ours(store: PseudoLabelStore, records: Sequence[tuple]) -> tuple[float, floa
     return timed(update), *in_a_process(_open_store, store.folder, 3)
 
 
-def rival(store: PseudoLabelStore, file: Path, records: Sequence[tuple]) -> tuple[float, float, float]:
+def rival(
+    store: PseudoLabelStore, file: Path, records: Sequence[tuple]
+) -> tuple[float, float, float]:
     """The same of the JSON."""
     store.export_json(file)
     with open(file) as opened:
@@ -259,7 +377,11 @@ def write_json(state: dict, file: Path) -> None:
 def merge_json(state: dict, keys: Sequence[str], records: Sequence[tuple]) -> None:
     for index, frame, box, confidence in records:
         path = state[keys[index]][0]
-        ids, box, confidence = path["relay_frame_ids"], [round(v, 1) for v in box], round(confidence, 4)
+        ids, box, confidence = (
+            path["relay_frame_ids"],
+            [round(v, 1) for v in box],
+            round(confidence, 4),
+        )
         place = bisect_left(ids, frame)
         if place == len(ids) or ids[place] != frame:
             ids.insert(place, frame)
@@ -271,6 +393,7 @@ def merge_json(state: dict, keys: Sequence[str], records: Sequence[tuple]) -> No
 
 # Measuring
 
+
 def timed(action: Callable[[], object]) -> float:
     began = time.perf_counter()
     action()
@@ -278,7 +401,9 @@ def timed(action: Callable[[], object]) -> float:
 
 
 def in_a_process(action: Callable[..., object], *arguments: object) -> tuple[float, float]:
-    """Seconds that `action` takes in a fresh process and MB that the process alone holds after it, with the result alive."""
+    """Seconds that `action` takes in a fresh process and MB that the process alone holds after it,
+    with the result alive.
+    """
     context = multiprocessing.get_context("spawn")
     queue = context.SimpleQueue()
     process = context.Process(target=_measured, args=(queue, action, *arguments))
@@ -288,7 +413,9 @@ def in_a_process(action: Callable[..., object], *arguments: object) -> tuple[flo
     return found
 
 
-def _measured(queue: multiprocessing.SimpleQueue, action: Callable[..., object], *arguments: object) -> None:
+def _measured(
+    queue: multiprocessing.SimpleQueue, action: Callable[..., object], *arguments: object
+) -> None:
     before, began = memory(), time.perf_counter()
     result = action(*arguments)
     seconds = time.perf_counter() - began
@@ -297,7 +424,9 @@ def _measured(queue: multiprocessing.SimpleQueue, action: Callable[..., object],
 
 
 def memory() -> dict[str, float]:
-    """Memory of this process in MB: its private part, and pages it shares through files; NaN where there is no /proc."""
+    """Memory of this process in MB: its private part, and pages it shares through files; NaN where
+    there is no /proc.
+    """
     names, status = ("RssAnon", "RssFile"), Path("/proc/self/status")
     if not status.exists():
         return dict.fromkeys(names, float("nan"))
@@ -311,11 +440,23 @@ def rival_memory(scale: Scale) -> int:
 
 def rival_scale(scale: Scale) -> Scale:
     """The scale at which the rival's state fits into the memory that is free."""
-    free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4 << 30
+    free = (
+        os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        if hasattr(os, "sysconf")
+        else 4 << 30
+    )
     meminfo = Path("/proc/meminfo")
     if meminfo.exists():
-        free = next(int(line.split()[1]) * 1024 for line in meminfo.read_text().splitlines() if line.startswith("MemAvailable"))
-    return scale if rival_memory(scale) < free else scale.of(int(scale.sequences * free / rival_memory(scale) * 0.8))
+        free = next(
+            int(line.split()[1]) * 1024
+            for line in meminfo.read_text().splitlines()
+            if line.startswith("MemAvailable")
+        )
+    return (
+        scale
+        if rival_memory(scale) < free
+        else scale.of(int(scale.sequences * free / rival_memory(scale) * 0.8))
+    )
 
 
 if __name__ == "__main__":

@@ -1,13 +1,16 @@
-"""Frames per second of whole `track()` calls, crop included, against the reference's way of running the same network.
+"""Frames per second of whole `track()` calls, crop included, against the reference's way of running
+the same network.
 
-    python benchmarks/tracking.py            # TransT and Ocean on one and two threads, several sequences at once
-    python benchmarks/tracking.py --gpu      # on a GPU: fp32, bf16, CUDA graphs, 32 sequences at once
-    python benchmarks/tracking.py --quick    # small networks, seconds: shows that it runs
+    python benchmarks/tracking.py            # TransT and Ocean on one and two threads, several
+    sequences at once python benchmarks/tracking.py --gpu      # on a GPU: fp32, bf16, CUDA graphs,
+    32 sequences at once python benchmarks/tracking.py --quick    # small networks, seconds: shows
+    that it runs
 
-The networks are full size with random weights, which cost the time of trained ones. The rival runs the same weights as the
-reference does: eager fp32, `nn.MultiheadAttention` that also returns its weights, batch norms apart, position codes and
-constants made anew for every frame, gradients recorded. Both trackers are put back on the target before each frame of a
-1280x720 video, take turns, and have to return the same box.
+The networks are full size with random weights, which cost the time of trained ones. The rival runs
+the same weights as the reference does: eager fp32, `nn.MultiheadAttention` that also returns its
+weights, batch norms apart, position codes and constants made anew for every frame, gradients
+recorded. Both trackers are put back on the target before each frame of a 1280x720 video, take
+turns, and have to return the same box.
 """
 
 from __future__ import annotations
@@ -44,8 +47,11 @@ from pytracking.tracker.transt import TransT
 from pytracking.utils import TrackerParams
 
 SAME_PX = 0.1  # boxes of ours and the rival's may differ by
-RIVAL = ("the same weights in eager fp32: nn.MultiheadAttention returning weights, batch norms apart, per-frame position codes "
-         "and constants, gradients recorded")
+RIVAL = (
+    "the same weights in eager fp32: nn.MultiheadAttention returning weights, batch norms apart, "
+    "per-frame position codes "
+    "and constants, gradients recorded"
+)
 
 
 @dataclass(frozen=True)
@@ -66,14 +72,22 @@ class Footage:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     add_options(parser)
     options = parser.parse_args(arguments)
     if options.gpu and not torch.cuda.is_available():
-        raise BadInput("torch sees no GPU: run --gpu on a machine with one, or leave it out for the CPU part")
+        raise BadInput(
+            "torch sees no GPU: run --gpu on a machine with one, or leave it out for the CPU part"
+        )
     count = 4 if options.quick else 200 if options.gpu else 24
     footage = Footage(*video(count, 150))
-    found = Results("tracking", options, f"{count} frames of 1280x720, a target of 150 px, crop and all; medians of frames")
+    found = Results(
+        "tracking",
+        options,
+        f"{count} frames of 1280x720, a target of 150 px, crop and all; medians of frames",
+    )
     threads = torch.get_num_threads()
     try:
         (on_gpu if options.gpu else on_cpu)(found, subjects(options.quick), footage, options.quick)
@@ -86,43 +100,70 @@ def subjects(small: bool) -> list[Subject]:
     """TransT and Ocean with random weights, always the same."""
     torch.manual_seed(0)
     if small:
-        return [Subject("TransT (small)", TransT, transt.transt_small().eval()),
-                Subject("Ocean (small)", Ocean, ocean.ocean_small().eval())]
-    return [Subject("TransT", TransT, transt.transt_resnet50(iou_head=True).eval()),
-            Subject("Ocean", Ocean, ocean.ocean_resnet50(frozen_backbone_layers=()).eval())]
+        return [
+            Subject("TransT (small)", TransT, transt.transt_small().eval()),
+            Subject("Ocean (small)", Ocean, ocean.ocean_small().eval()),
+        ]
+    return [
+        Subject("TransT", TransT, transt.transt_resnet50(iou_head=True).eval()),
+        Subject("Ocean", Ocean, ocean.ocean_resnet50(frozen_backbone_layers=()).eval()),
+    ]
 
 
 def on_cpu(found: Results, measured: list[Subject], footage: Footage, quick: bool) -> None:
     """Ours and the rival on one and two threads, then several sequences at once."""
     cpu = torch.device("cpu")
-    for threads in (1, 2)[:usable_cores()]:
+    for threads in (1, 2)[: usable_cores()]:
         torch.set_num_threads(threads)
         for subject in measured:
             rival = Rival(subject, cpu)
-            compare(found, f"{subject.name}, {_threads(threads)}", Ours(subject, cpu), rival, footage, target=2)
+            compare(
+                found,
+                f"{subject.name}, {_threads(threads)}",
+                Ours(subject, cpu),
+                rival,
+                footage,
+                target=2,
+            )
             if precision.usable("bf16", cpu) == "bf16":
-                compare(found, f"{subject.name} in bf16, {_threads(threads)}", Ours(subject, cpu, "bf16"), rival, footage)
+                compare(
+                    found,
+                    f"{subject.name} in bf16, {_threads(threads)}",
+                    Ours(subject, cpu, "bf16"),
+                    rival,
+                    footage,
+                )
     batched = [*measured[:1], Subject("light TransT", TransT, _light(quick))]
     for subject in batched:
         together(found, subject, (1, 4, 8), footage, cpu)
 
 
 def on_gpu(found: Results, measured: list[Subject], footage: Footage, quick: bool) -> None:
-    """Ours and the rival on the current GPU: one sequence in several ways, and 32 at once in the fastest."""
+    """Ours and the rival on the current GPU: one sequence in several ways, and 32 at once in the
+    fastest.
+    """
     gpu = torch.device("cuda", torch.cuda.current_device())
     for subject in measured:
         rival = Rival(subject, gpu)
         for numbers, graphs in (("fp32", False), ("fp32", True), ("bf16", False), ("bf16", True)):
             name = f"{subject.name}, {numbers}{', CUDA graphs' if graphs else ''}"
-            compare(found, name, Ours(subject, gpu, numbers, graphs), rival, footage,
-                    target=4 if graphs and numbers == "bf16" else None)
+            compare(
+                found,
+                name,
+                Ours(subject, gpu, numbers, graphs),
+                rival,
+                footage,
+                target=4 if graphs and numbers == "bf16" else None,
+            )
         together(found, subject, (1, 8, 32), footage, gpu, target=5)
 
 
 class Ours:
     """The tracker as `run_tracker` runs it."""
 
-    def __init__(self, subject: Subject, device: torch.device, numbers: str = "fp32", graphs: bool = False):
+    def __init__(
+        self, subject: Subject, device: torch.device, numbers: str = "fp32", graphs: bool = False
+    ):
         net = copy.deepcopy(subject.net)
         net.fold_norms()
         numbers = precision.usable(numbers, device)
@@ -155,7 +196,9 @@ class Rival:
 
 
 class WeighedAttention(nn.Module):
-    """`nn.MultiheadAttention` with the weights of ours, which also computes the mean of its attention maps."""
+    """`nn.MultiheadAttention` with the weights of ours, which also computes the mean of its
+    attention maps.
+    """
 
     def __init__(self, ours: Attention):
         super().__init__()
@@ -163,7 +206,9 @@ class WeighedAttention(nn.Module):
         self.inner.load_state_dict(ours.state_dict())
         self.inner.eval()
 
-    def forward(self, query: Tensor, key: Tensor, value: Tensor, ignored: Tensor | None = None) -> Tensor:
+    def forward(
+        self, query: Tensor, key: Tensor, value: Tensor, ignored: Tensor | None = None
+    ) -> Tensor:
         turned = (x.transpose(0, 1) for x in (query, key, value))
         return self.inner(*turned, key_padding_mask=ignored)[0].transpose(0, 1)
 
@@ -173,13 +218,17 @@ class Plain:
 
     def initialize(self, image: np.ndarray, info: dict) -> dict:
         super().initialize(image, info)
-        crop = self.get_subwindow(image, self.center_pos, self.template_size, self.template_side(), self.channel_average)
+        crop = self.get_subwindow(
+            image, self.center_pos, self.template_size, self.template_side(), self.channel_average
+        )
         self.encoded = self.net.net.encode_template(self._normalised(crop))
         return {}
 
     def track(self, image: np.ndarray, info: dict | None = None) -> dict:
         self.side = self.search_side()
-        crop = self.get_subwindow(image, self.center_pos, self.search_size, self.side, self.channel_average)
+        crop = self.get_subwindow(
+            image, self.center_pos, self.search_size, self.side, self.channel_average
+        )
         for module in self.net.net.modules():
             if isinstance(module, PositionEmbeddingSine):
                 module._codes.clear()
@@ -187,12 +236,24 @@ class Plain:
         return self._checked_follow(self.read(outputs)[0].detach().cpu().numpy(), image.shape)
 
     def _normalised(self, crop: Tensor) -> Tensor:
-        mean, std = (torch.tensor(values).view(1, 3, 1, 1).to(self.net.device) for values in (IMAGENET_MEAN, IMAGENET_STD))
+        mean, std = (
+            torch.tensor(values).view(1, 3, 1, 1).to(self.net.device)
+            for values in (IMAGENET_MEAN, IMAGENET_STD)
+        )
         return (crop.contiguous().to(self.net.device) / 255 - mean) / std
 
 
-def compare(found: Results, name: str, ours: Ours, rival: Rival, footage: Footage, target: float | None = None) -> None:
-    """A row with the frames per second of both, which take turns; BadInput when their boxes differ and should not."""
+def compare(
+    found: Results,
+    name: str,
+    ours: Ours,
+    rival: Rival,
+    footage: Footage,
+    target: float | None = None,
+) -> None:
+    """A row with the frames per second of both, which take turns; BadInput when their boxes differ
+    and should not.
+    """
     runners, times, apart = (ours, rival), ([], []), 0.0
     for runner in runners:
         runner.tracker.initialize(footage.frames[0], {"init_bbox": footage.boxes_xywh[0]})
@@ -207,15 +268,35 @@ def compare(found: Results, name: str, ours: Ours, rival: Rival, footage: Footag
         if sum(times[0]) + sum(times[1]) > found.seconds_left / 4:
             break
     if ours.exact and apart > SAME_PX:
-        raise BadInput(f"{name}: boxes differ from the rival's by {apart:.2f} px, {SAME_PX} px are allowed - mend that before "
-                       "looking at speeds")
-    found.add(Row(name, *(1 / _median(seconds) for seconds in times), unit="frames/s", higher_is_better=True, target=target,
-                  rival_is=RIVAL, note=f"boxes differ by {apart:.2g} px at most"))
+        raise BadInput(
+            f"{name}: boxes differ from the rival's by {apart:.2f} px, {SAME_PX} px are allowed - "
+            "mend that before "
+            "looking at speeds"
+        )
+    found.add(
+        Row(
+            name,
+            *(1 / _median(seconds) for seconds in times),
+            unit="frames/s",
+            higher_is_better=True,
+            target=target,
+            rival_is=RIVAL,
+            note=f"boxes differ by {apart:.2g} px at most",
+        )
+    )
 
 
-def together(found: Results, subject: Subject, sizes: Sequence[int], footage: Footage, device: torch.device,
-             target: float | None = None) -> None:
-    """Rows with sequences x frames per second of so many sequences at once, next to one at a time."""
+def together(
+    found: Results,
+    subject: Subject,
+    sizes: Sequence[int],
+    footage: Footage,
+    device: torch.device,
+    target: float | None = None,
+) -> None:
+    """Rows with sequences x frames per second of so many sequences at once, next to one at a
+    time.
+    """
     gpu = device.type == "cuda"
     ours = Ours(subject, device, "bf16" if gpu else "fp32", graphs=gpu)
     alone = None
@@ -227,9 +308,17 @@ def together(found: Results, subject: Subject, sizes: Sequence[int], footage: Fo
         seconds = _passes(trackers, footage, found.seconds_left / 8)
         rate = size / _median(seconds)
         alone = rate if size == 1 else alone
-        found.add(Row(f"{subject.name}, {size} {'sequence' if size == 1 else 'sequences at once'}", rate,
-                      None if size == 1 else alone, "sequences x frames/s", higher_is_better=True,
-                      target=target if size == max(sizes) else None, rival_is="" if size == 1 else "ours, one sequence"))
+        found.add(
+            Row(
+                f"{subject.name}, {size} {'sequence' if size == 1 else 'sequences at once'}",
+                rate,
+                None if size == 1 else alone,
+                "sequences x frames/s",
+                higher_is_better=True,
+                target=target if size == max(sizes) else None,
+                rival_is="" if size == 1 else "ours, one sequence",
+            )
+        )
 
 
 def _passes(trackers: list[MatchingTracker], footage: Footage, limit: float) -> list[float]:
@@ -239,7 +328,11 @@ def _passes(trackers: list[MatchingTracker], footage: Footage, limit: float) -> 
         for tracker in trackers:
             _place(tracker, footage.boxes_xywh[index - 1])
         image = footage.frames[index]
-        call = (trackers[0].track, image) if len(trackers) == 1 else (many, trackers, [image] * len(trackers))
+        call = (
+            (trackers[0].track, image)
+            if len(trackers) == 1
+            else (many, trackers, [image] * len(trackers))
+        )
         seconds.append(_timed(*call)[1])
         if sum(seconds) > limit:
             break
@@ -259,8 +352,10 @@ def _timed(call: Callable, *arguments) -> tuple[Any, float]:
 
 
 def _median(seconds: list[float]) -> float:
-    """The first ones, in which memory is taken and kernels are chosen, left out where there are enough."""
-    return statistics.median(seconds[len(seconds) // 4:])
+    """The first ones, in which memory is taken and kernels are chosen, left out where there are
+    enough.
+    """
+    return statistics.median(seconds[len(seconds) // 4 :])
 
 
 def _threads(count: int) -> str:
@@ -271,7 +366,9 @@ def _light(quick: bool) -> nn.Module:
     from ltr.models.tracking.transt_light import transt_light
 
     if quick or not light.SHIPPED.is_file():
-        return transt_light(hidden_dim=32, dim_feedforward=64, featurefusion_layers=1, template_sz=49, search_sz=97).eval()
+        return transt_light(
+            hidden_dim=32, dim_feedforward=64, featurefusion_layers=1, template_sz=49, search_sz=97
+        ).eval()
     from pytracking.utils.loading import load_network
 
     return load_network(light.SHIPPED).eval()

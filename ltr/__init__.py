@@ -1,6 +1,7 @@
 """Training toolkit for visual trackers: data sets, samplers, networks, actors, trainers, recipes.
 
-`MultiGPU`, `load_network` and `model_constructor` are imported on first use, so that `import ltr` stays cheap.
+`MultiGPU`, `load_network` and `model_constructor` are imported on first use, so that `import ltr`
+stays cheap.
 """
 
 import importlib

@@ -1,4 +1,6 @@
-"""Evaluation toolkit: trackers, data sets, analysis. `import pytracking` is cheap: exports load on first use."""
+"""Evaluation toolkit: trackers, data sets, analysis. `import pytracking` is cheap: exports load on
+first use.
+"""
 
 import importlib
 import sys
@@ -6,12 +8,18 @@ from types import ModuleType
 
 _FUNCTIONS = ("run_tracker", "run_webcam")  # of the scripts of the same name
 _MODULES = ("complex", "dcf", "fourier", "operation", "optimization")
-_EXPORTS = {**{name: f"pytracking.{name}" for name in _FUNCTIONS}, **{name: f"pytracking.libs.{name}" for name in _MODULES},
-            "TensorList": "ltr.admin.tensorlist", "TensorDict": "ltr.admin.tensordict"}
+_EXPORTS = {
+    **{name: f"pytracking.{name}" for name in _FUNCTIONS},
+    **{name: f"pytracking.libs.{name}" for name in _MODULES},
+    "TensorList": "ltr.admin.tensorlist",
+    "TensorDict": "ltr.admin.tensordict",
+}
 
 
 class _Package(ModuleType):
-    """Keeps `pytracking.run_tracker` the function, also after the module of that name has been imported."""
+    """Keeps `pytracking.run_tracker` the function, also after the module of that name has been
+    imported.
+    """
 
     def __setattr__(self, name: str, value) -> None:
         if name in _FUNCTIONS and isinstance(value, ModuleType):

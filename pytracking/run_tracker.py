@@ -1,4 +1,6 @@
-"""Run a tracker on a data set: `python pytracking/run_tracker.py transt spot_transt --dataset_name lasot`."""
+"""Run a tracker on a data set: `python pytracking/run_tracker.py transt spot_transt --dataset_name
+lasot`.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +8,14 @@ import argparse
 import os
 import sys
 
-if not __package__:  # run by path: find the packages of this checkout, not the modules of this folder
+if (
+    not __package__
+):  # run by path: find the packages of this checkout, not the modules of this folder
     _FOLDER = os.path.dirname(os.path.abspath(__file__))
-    sys.path[:] = [os.path.dirname(_FOLDER), *(p for p in sys.path if os.path.abspath(p or ".") != _FOLDER)]
+    sys.path[:] = [
+        os.path.dirname(_FOLDER),
+        *(p for p in sys.path if os.path.abspath(p or ".") != _FOLDER),
+    ]
 
 from ltr.admin.arguments import positive
 from ltr.admin.errors import run_script
@@ -20,10 +27,21 @@ from pytracking.evaluation.tracker import Tracker
 from pytracking.utils.arguments import add_device, add_tracker, add_visdom, visdom_info
 
 
-def run_tracker(tracker_name: str, tracker_param: str, run_id: int | None = None, dataset_name: str = "otb",
-                sequence: int | str | None = None, debug: int = 0, threads: int = 0, visdom_info: dict | None = None,
-                device: str | None = None, batch: int = 1, overwrite: bool = False, ray: str | None = None,
-                ray_gpus: float | None = None) -> list[Failure]:
+def run_tracker(
+    tracker_name: str,
+    tracker_param: str,
+    run_id: int | None = None,
+    dataset_name: str = "otb",
+    sequence: int | str | None = None,
+    debug: int = 0,
+    threads: int = 0,
+    visdom_info: dict | None = None,
+    device: str | None = None,
+    batch: int = 1,
+    overwrite: bool = False,
+    ray: str | None = None,
+    ray_gpus: float | None = None,
+) -> list[Failure]:
     """Run a tracker on a data set, or on one sequence of it, and store the results.
 
     Args:
@@ -47,8 +65,17 @@ def run_tracker(tracker_name: str, tracker_param: str, run_id: int | None = None
     if sequence is not None:
         dataset = SequenceList([dataset[_name_or_number(sequence, dataset)]])
     trackers = [Tracker(tracker_name, tracker_param, run_id, device=device)]
-    return run_dataset(dataset, trackers, debug, threads, visdom_info=visdom_info, batch=batch, overwrite=overwrite, ray=ray,
-                       ray_gpus=ray_gpus)
+    return run_dataset(
+        dataset,
+        trackers,
+        debug,
+        threads,
+        visdom_info=visdom_info,
+        batch=batch,
+        overwrite=overwrite,
+        ray=ray,
+        ray_gpus=ray_gpus,
+    )
 
 
 def _name_or_number(sequence: int | str, dataset: SequenceList) -> int | str:
@@ -64,28 +91,63 @@ def _name_or_number(sequence: int | str, dataset: SequenceList) -> int | str:
 def main() -> int:
     parser = argparse.ArgumentParser(description="Run a tracker on a data set and store its boxes.")
     add_tracker(parser)
-    parser.add_argument("--runid", type=int, help="number of the repetition; its results get a folder of their own")
-    parser.add_argument("--dataset_name", default="otb", metavar="NAME",
-                        help=f"one of {', '.join(dataset_dict)}, or one of your own (default otb)")
+    parser.add_argument(
+        "--runid", type=int, help="number of the repetition; its results get a folder of their own"
+    )
+    parser.add_argument(
+        "--dataset_name",
+        default="otb",
+        metavar="NAME",
+        help=f"one of {', '.join(dataset_dict)}, or one of your own (default otb)",
+    )
     parser.add_argument("--sequence", help="name or number (from 0) of a single sequence")
-    parser.add_argument("--debug", type=int, default=0, help="above 0: show frames, store nothing, stop at an error")
-    parser.add_argument("--threads", type=int, default=0, help="number of worker processes (default 0: none)")
+    parser.add_argument(
+        "--debug", type=int, default=0, help="above 0: show frames, store nothing, stop at an error"
+    )
+    parser.add_argument(
+        "--threads", type=int, default=0, help="number of worker processes (default 0: none)"
+    )
     add_visdom(parser, without="a matplotlib window")
     add_device(parser)
-    parser.add_argument("--batch", type=positive, default=1, metavar="N",
-                        help="sequences tracked at once in each process (default 1)")
+    parser.add_argument(
+        "--batch",
+        type=positive,
+        default=1,
+        metavar="N",
+        help="sequences tracked at once in each process (default 1)",
+    )
     parser.add_argument("--overwrite", action="store_true", help="run again what has results")
-    parser.add_argument("--ray", metavar="ADDRESS", help="track on a Ray cluster: 'host:6379', 'auto', or 'local' to start one "
-                        "here (needs the extra [ray])")
-    parser.add_argument("--ray_gpus", type=float, metavar="SHARE",
-                        help="of a GPU for each worker, e.g. 0.25 (default: 1 where the cluster has GPUs)")
+    parser.add_argument(
+        "--ray",
+        metavar="ADDRESS",
+        help="track on a Ray cluster: 'host:6379', 'auto', or 'local' to start one "
+        "here (needs the extra [ray])",
+    )
+    parser.add_argument(
+        "--ray_gpus",
+        type=float,
+        metavar="SHARE",
+        help="of a GPU for each worker, e.g. 0.25 (default: 1 where the cluster has GPUs)",
+    )
     args = parser.parse_args()
 
     ensure_local_file()
     env_settings()  # an error in local.py is shown before anything else
-    failures = run_tracker(args.tracker_name, args.tracker_param, args.runid, args.dataset_name, args.sequence,
-                           args.debug, args.threads, visdom_info=visdom_info(args), device=args.device, batch=args.batch,
-                           overwrite=args.overwrite, ray=args.ray, ray_gpus=args.ray_gpus)
+    failures = run_tracker(
+        args.tracker_name,
+        args.tracker_param,
+        args.runid,
+        args.dataset_name,
+        args.sequence,
+        args.debug,
+        args.threads,
+        visdom_info=visdom_info(args),
+        device=args.device,
+        batch=args.batch,
+        overwrite=args.overwrite,
+        ray=args.ray,
+        ray_gpus=args.ray_gpus,
+    )
     return 1 if failures else 0
 
 

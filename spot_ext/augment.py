@@ -1,8 +1,9 @@
-"""Asymmetric augmentation: light for what the teacher sees, strong for the student's crop of the same frame.
+"""Asymmetric augmentation: light for what the teacher sees, strong for the student's crop of the
+same frame.
 
-Everything is batched and runs where the images are. Random numbers are drawn apart from their use (`draw` returns a
-named set of draws), so a test can give them and a resumed run repeats them. Source: SPOT, section on strong and weak
-augmentation; `docs/` of the method, section 8.
+Everything is batched and runs where the images are. Random numbers are drawn apart from their use
+(`draw` returns a named set of draws), so a test can give them and a resumed run repeats them.
+Source: SPOT, section on strong and weak augmentation; `docs/` of the method, section 8.
 """
 
 from __future__ import annotations
@@ -22,20 +23,28 @@ _ELLIPSE = torch.arange(360, dtype=torch.float64) * (math.pi / 180)
 
 @dataclass(frozen=True)
 class AugmentConfig:
-    """How strongly crops are changed. Raising a value makes the student's task harder, never the teacher's labels worse."""
+    """How strongly crops are changed. Raising a value makes the student's task harder, never the
+    teacher's labels worse.
+    """
 
     brightness: float = 0.2  # factor uniform in [1 - b, 1 + b], one per image
     grey: float = 0.05  # probability that a pair becomes grey
     flip: float = 0.35  # probability of a horizontal flip of the student's unlabelled search crop
     turn: float = 0.10  # probability of a half turn of it (the paper's vertical flip)
     rotation: int = 10  # whole degrees, uniform in [-rotation, rotation]
-    reference_grey: bool = False  # True: weight the normalised channels without summing them, as the reference does
-    reference_clamp: bool = False  # True: boxes that begin left of or above a crop or frame are moved there, not cut
+    reference_grey: bool = (
+        False  # True: weight the normalised channels without summing them, as the reference does
+    )
+    reference_clamp: bool = (
+        False  # True: boxes that begin left of or above a crop or frame are moved there, not cut
+    )
 
 
 @dataclass(frozen=True)
 class PairDraws:
-    """Photometric draws for B pairs: brightness factors of both images (B,) and which pairs become grey (B,) bool."""
+    """Photometric draws for B pairs: brightness factors of both images (B,) and which pairs become
+    grey (B,) bool.
+    """
 
     template_factors: Tensor
     search_factors: Tensor
@@ -44,7 +53,9 @@ class PairDraws:
 
 @dataclass(frozen=True)
 class TurnDraws:
-    """Geometric draws for B crops: angle in degrees (B,), half turns included, and horizontal flips (B,) bool."""
+    """Geometric draws for B crops: angle in degrees (B,), half turns included, and horizontal flips
+    (B,) bool.
+    """
 
     angles: Tensor
     flips: Tensor
@@ -76,36 +87,57 @@ def brighten(values: Tensor, factors: Tensor | None) -> Tensor:
 def normalise(values: Tensor) -> Tensor:
     """ImageNet normalisation of values `(B, 3, ...)` in [0, 1]."""
     shape = (1, 3, *[1] * (values.dim() - 2))
-    mean, std = (torch.tensor(v, dtype=values.dtype, device=values.device).view(shape) for v in (IMAGENET_MEAN, IMAGENET_STD))
+    mean, std = (
+        torch.tensor(v, dtype=values.dtype, device=values.device).view(shape)
+        for v in (IMAGENET_MEAN, IMAGENET_STD)
+    )
     return (values - mean).div_(std)
 
 
 def to_grey(values: Tensor, chosen: Tensor, reference: bool = False) -> Tensor:
     """Replace the chosen samples of `(B, 3, ...)` by their luminance in all channels.
 
-    `reference=True` only weights the channels and leaves them apart: a tinted image (what the reference computes).
+    `reference=True` only weights the channels and leaves them apart: a tinted image (what the
+    reference computes).
     """
     if not bool(chosen.any()):
         return values
-    rows = chosen.cpu().nonzero()[:, 0].to(values.device)  # few: one pass over them costs less than one over all
-    weights = torch.tensor(LUMINANCE, dtype=values.dtype, device=values.device).view(1, 3, *[1] * (values.dim() - 2))
+    rows = (
+        chosen.cpu().nonzero()[:, 0].to(values.device)
+    )  # few: one pass over them costs less than one over all
+    weights = torch.tensor(LUMINANCE, dtype=values.dtype, device=values.device).view(
+        1, 3, *[1] * (values.dim() - 2)
+    )
     weighted = values[rows] * weights
-    return values.index_copy(0, rows, weighted if reference else weighted.sum(1, keepdim=True).expand_as(weighted))
+    return values.index_copy(
+        0, rows, weighted if reference else weighted.sum(1, keepdim=True).expand_as(weighted)
+    )
 
 
-def prepare(images: Tensor, factors: Tensor | None = None, grey: Tensor | None = None, reference_grey: bool = False) -> Tensor:
-    """Network input from uint8 crops `(B, 3, S, S)` or mean colours `(B, 3)`: brightness, grey, normalisation."""
+def prepare(
+    images: Tensor,
+    factors: Tensor | None = None,
+    grey: Tensor | None = None,
+    reference_grey: bool = False,
+) -> Tensor:
+    """Network input from uint8 crops `(B, 3, S, S)` or mean colours `(B, 3)`: brightness, grey,
+    normalisation.
+    """
     values = brighten(images, factors)
     if grey is not None and not reference_grey:
         values = to_grey(values, grey)
     values = normalise(values)
-    if grey is not None and reference_grey:  # the reference does it here, and sums only the mean colour
+    if (
+        grey is not None and reference_grey
+    ):  # the reference does it here, and sums only the mean colour
         values = to_grey(values, grey, reference=values.dim() == 4)
     return values
 
 
 def turn(images: Tensor, fills: Tensor, draws: TurnDraws) -> Tensor:
-    """Flip, then rotate crops `(B, 3, S, S)` about pixel (S/2, S/2); nearest neighbour, `fills (B, 3)` outside."""
+    """Flip, then rotate crops `(B, 3, S, S)` about pixel (S/2, S/2); nearest neighbour, `fills (B,
+    3)` outside.
+    """
     size = images.shape[-1]
     radians = torch.deg2rad(draws.angles.double())
     cos, sin = radians.cos(), radians.sin()
@@ -117,27 +149,39 @@ def turn(images: Tensor, fills: Tensor, draws: TurnDraws) -> Tensor:
     theta = torch.stack([x_row, y_row], 1).to(images)
     fills = fills[..., None, None].to(images)
     shifted = images - fills  # zero padding then stands for the fill colour
-    return F.grid_sample(shifted, _grid(theta, size), mode="nearest", padding_mode="zeros", align_corners=False).add_(fills)
+    return F.grid_sample(
+        shifted, _grid(theta, size), mode="nearest", padding_mode="zeros", align_corners=False
+    ).add_(fills)
 
 
 def _grid(theta_B23: Tensor, size: int) -> Tensor:
-    """`F.affine_grid` of square images, (B, size, size, 2): each point is the sum of its row's part and its column's, added
-    as complex numbers. A sixth of the time of affine_grid's matrix product on a CPU."""
+    """`F.affine_grid` of square images, (B, size, size, 2): each point is the sum of its row's part
+    and its column's, added as complex numbers. A sixth of the time of affine_grid's matrix product
+    on a CPU.
+    """
     line = (2 * torch.arange(size, device=theta_B23.device) + 1) / size - 1
     of_x, of_y, shift = theta_B23[:, None].unbind(-1)  # (B, 1, 2) each
-    rows, columns = (torch.view_as_complex(part) for part in (of_y * line[:, None] + shift, of_x * line[:, None]))
+    rows, columns = (
+        torch.view_as_complex(part) for part in (of_y * line[:, None] + shift, of_x * line[:, None])
+    )
     return torch.view_as_real(rows[:, :, None] + columns[:, None])
 
 
-def turn_boxes(boxes_xywh: Tensor, draws: TurnDraws, size: int, reference_clamp: bool = False) -> Tensor:
-    """Boxes `(B, 4)` px after `turn`: the hull of the ellipse inscribed in each box, clipped to the crop.
+def turn_boxes(
+    boxes_xywh: Tensor, draws: TurnDraws, size: int, reference_clamp: bool = False
+) -> Tensor:
+    """Boxes `(B, 4)` px after `turn`: the hull of the ellipse inscribed in each box, clipped to the
+    crop.
 
-    `reference_clamp=True` moves a negative corner to 0 without shrinking the box, as the reference does.
+    `reference_clamp=True` moves a negative corner to 0 without shrinking the box, as the reference
+    does.
     """
     boxes = boxes_xywh.double()
     center, half = boxes[:, :2] + boxes[:, 2:] / 2, boxes[:, 2:] / 2
     flips = draws.flips.to(boxes.device)
-    center = torch.stack([torch.where(flips, (size - 1) - center[:, 0], center[:, 0]), center[:, 1]], 1)
+    center = torch.stack(
+        [torch.where(flips, (size - 1) - center[:, 0], center[:, 0]), center[:, 1]], 1
+    )
     radians = torch.deg2rad(draws.angles.double()).to(boxes.device)
     cos, sin = radians.cos()[:, None], radians.sin()[:, None]
     around = _ELLIPSE.to(boxes.device)

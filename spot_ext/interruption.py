@@ -1,8 +1,10 @@
-"""An epoch that SIGTERM stopped between two iterations, kept so that it goes on with the next one, bit for bit.
+"""An epoch that SIGTERM stopped between two iterations, kept so that it goes on with the next one,
+bit for bit.
 
-Epochs of the published schedule take hours, clusters give seconds. The file holds everything in one: student, optimiser and
-statistics as a checkpoint does, the teacher, and what the epoch had gathered. Samples and augmentation are functions of
-(seed, epoch, iteration) anyway; dropout draws from the global generators, whose states are kept.
+Epochs of the published schedule take hours, clusters give seconds. The file holds everything in
+one: student, optimiser and statistics as a checkpoint does, the teacher, and what the epoch had
+gathered. Samples and augmentation are functions of (seed, epoch, iteration) anyway; dropout draws
+from the global generators, whose states are kept.
 """
 
 from __future__ import annotations
@@ -25,7 +27,9 @@ _PATTERN = re.compile(r".+_ep(?P<epoch>\d+)_i(?P<iteration>\d+)\.pth\.tar")
 
 
 def file_name(net_type: str, epoch: int, iteration: int) -> str:
-    """Of the file written after `iteration` iterations of `epoch`; no name of a whole epoch's checkpoint."""
+    """Of the file written after `iteration` iterations of `epoch`; no name of a whole epoch's
+    checkpoint.
+    """
     return _NAME.format(net_type, epoch, iteration)
 
 
@@ -37,7 +41,9 @@ def files(folder: Path) -> dict[tuple[int, int], Path]:
 
 @dataclass(frozen=True)
 class Begun:
-    """What the iterations of an unfinished epoch have left behind, beside networks, optimiser and statistics."""
+    """What the iterations of an unfinished epoch have left behind, beside networks, optimiser and
+    statistics.
+    """
 
     iteration: int  # done
     records: dict[str, Any]  # columns of the pseudo-labels found
@@ -48,13 +54,25 @@ class Begun:
 
     @classmethod
     def of(cls, trainer, iteration: int, found, watch) -> Begun:
-        """The epoch that `trainer` is in, after `iteration`. All processes of a distributed run call it together."""
+        """The epoch that `trainer` is in, after `iteration`. All processes of a distributed run
+        call it together.
+        """
         records = found.take_records()
         loader = trainer.loader.faults
-        own = {"generators": _generators(trainer.device), "samples": loader.samples, "count": loader.count,
-               "files": sorted(loader.files)}
-        return cls(iteration, {name: records[name].astype(_wide(records[name])) for name in RECORD.names},
-                   trainer.history.counts.tolist(), dict(watch.seconds), trainer.step.in_a_row, all_gather(own))
+        own = {
+            "generators": _generators(trainer.device),
+            "samples": loader.samples,
+            "count": loader.count,
+            "files": sorted(loader.files),
+        }
+        return cls(
+            iteration,
+            {name: records[name].astype(_wide(records[name])) for name in RECORD.names},
+            trainer.history.counts.tolist(),
+            dict(watch.seconds),
+            trainer.step.in_a_row,
+            all_gather(own),
+        )
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any]) -> Begun:
@@ -64,7 +82,8 @@ class Begun:
     def restore(self, trainer, found, watch) -> None:
         """Put everything back, once the epoch's loader has begun.
 
-        With another number of processes than before the generators go on as they are; the rest is the same.
+        With another number of processes than before the generators go on as they are; the rest is
+        the same.
         """
         records = np.empty(len(self.records["path"]), dtype=RECORD)
         for name in RECORD.names:
@@ -80,7 +99,9 @@ class Begun:
         elif get_rank():
             parts = []  # process 0 counts for all of before
         faults = trainer.loader.faults
-        faults.samples, faults.count = (sum(part[name] for part in parts) for name in ("samples", "count"))
+        faults.samples, faults.count = (
+            sum(part[name] for part in parts) for name in ("samples", "count")
+        )
         faults.files = {file for part in parts for file in part["files"]}
 
 
@@ -91,8 +112,12 @@ def _wide(column: np.ndarray) -> type:
 
 def _generators(device: torch.device) -> dict[str, Any]:
     name, keys, *rest = np.random.get_state()
-    return {"python": random.getstate(), "numpy": [name, keys.tolist(), *rest], "torch": torch.get_rng_state(),
-            "device": torch.cuda.get_rng_state(device) if device.type == "cuda" else None}
+    return {
+        "python": random.getstate(),
+        "numpy": [name, keys.tolist(), *rest],
+        "torch": torch.get_rng_state(),
+        "device": torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
+    }
 
 
 def _set_generators(states: Mapping[str, Any], device: torch.device) -> None:

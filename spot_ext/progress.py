@@ -1,6 +1,8 @@
-"""Progress of a training run: a bar on a terminal, plain lines otherwise, with the time split and the pseudo-label yield.
+"""Progress of a training run: a bar on a terminal, plain lines otherwise, with the time split and
+the pseudo-label yield.
 
-The first questions of anyone training this way are "why is it slow" and "is it collapsing"; every line answers both.
+The first questions of anyone training this way are "why is it slow" and "is it collapsing"; every
+line answers both.
 """
 
 from __future__ import annotations
@@ -46,7 +48,9 @@ class Stopwatch:
     def split(self) -> str:
         """`data 12% teacher 20% student 68%`."""
         total = sum(self.seconds.values()) or 1.0
-        return " ".join(f"{part} {100 * spent / total:.0f}%" for part, spent in self.seconds.items())
+        return " ".join(
+            f"{part} {100 * spent / total:.0f}%" for part, spent in self.seconds.items()
+        )
 
 
 def start_peak(device: torch.device) -> None:
@@ -56,25 +60,54 @@ def start_peak(device: torch.device) -> None:
 
 
 def peak_gb(device: torch.device) -> float | None:
-    """The most memory that tensors held on a GPU since `start_peak`, in GB of 2^30 bytes; None on a CPU."""
-    return torch.cuda.max_memory_allocated(device) / 2 ** 30 if device.type == "cuda" else None
+    """The most memory that tensors held on a GPU since `start_peak`, in GB of 2^30 bytes; None on a
+    CPU.
+    """
+    return torch.cuda.max_memory_allocated(device) / 2**30 if device.type == "cuda" else None
 
 
 class EpochProgress:
-    """Shows one epoch: a bar that is replaced by its last line on a terminal, a line every `interval` iterations
-    otherwise."""
+    """Shows one epoch: a bar that is replaced by its last line on a terminal, a line every
+    `interval` iterations otherwise.
+    """
 
-    def __init__(self, label: str, epoch: int, epochs: int, iterations: int, interval: int, stream: TextIO | None = None,
-                 done: int = 0):
-        self.prefix, self.iterations, self.interval = f"[{label}: {epoch} / {epochs}", iterations, interval
+    def __init__(
+        self,
+        label: str,
+        epoch: int,
+        epochs: int,
+        iterations: int,
+        interval: int,
+        stream: TextIO | None = None,
+        done: int = 0,
+    ):
+        self.prefix, self.iterations, self.interval = (
+            f"[{label}: {epoch} / {epochs}",
+            iterations,
+            interval,
+        )
         self.done = done  # iterations of an earlier process
         self.stream = stream or sys.stdout
-        self.bar = tqdm.tqdm(total=iterations, initial=done, desc=f"{label} {epoch}/{epochs}", leave=False, dynamic_ncols=True,
-                             file=self.stream) if self.stream.isatty() else None
+        self.bar = (
+            tqdm.tqdm(
+                total=iterations,
+                initial=done,
+                desc=f"{label} {epoch}/{epochs}",
+                leave=False,
+                dynamic_ncols=True,
+                file=self.stream,
+            )
+            if self.stream.isatty()
+            else None
+        )
         self.start = time.perf_counter()
 
-    def step(self, iteration: int, samples: int, means: Mapping[str, float], watch: Stopwatch) -> None:
-        """Report after iteration `iteration` (from 1) of `samples` samples each; `means` are averages so far."""
+    def step(
+        self, iteration: int, samples: int, means: Mapping[str, float], watch: Stopwatch
+    ) -> None:
+        """Report after iteration `iteration` (from 1) of `samples` samples each; `means` are
+        averages so far.
+        """
         last = iteration == self.iterations
         if self.bar is not None:
             self.bar.update()
@@ -83,8 +116,10 @@ class EpochProgress:
                 self.bar.close()
         if last or (self.bar is None and iteration % self.interval == 0):
             rate = (iteration - self.done) * samples / max(time.perf_counter() - self.start, 1e-9)
-            self.stream.write(f"{self.prefix}, {iteration} / {self.iterations}] FPS: {rate:.1f}  ,  "
-                              f"{_words(means, watch, '  ,  ')}\n")
+            self.stream.write(
+                f"{self.prefix}, {iteration} / {self.iterations}] FPS: {rate:.1f}  ,  "
+                f"{_words(means, watch, '  ,  ')}\n"
+            )
             self.stream.flush()
 
     def close(self) -> None:
@@ -94,13 +129,32 @@ class EpochProgress:
 
 
 class CountProgress:
-    """Shows how many of a known number of things are done: a bar on a terminal, otherwise a line every ten seconds."""
+    """Shows how many of a known number of things are done: a bar on a terminal, otherwise a line
+    every ten seconds.
+    """
 
-    def __init__(self, label: str, what: str, total: int, stream: TextIO | None = None, interval: float = 10.0):
+    def __init__(
+        self,
+        label: str,
+        what: str,
+        total: int,
+        stream: TextIO | None = None,
+        interval: float = 10.0,
+    ):
         self.label, self.what, self.total, self.interval = label, what, total, interval
         self.stream = stream or sys.stderr
-        self.bar = tqdm.tqdm(total=total, desc=label, unit=f" {what}", leave=False, dynamic_ncols=True,
-                             file=self.stream) if self.stream.isatty() else None
+        self.bar = (
+            tqdm.tqdm(
+                total=total,
+                desc=label,
+                unit=f" {what}",
+                leave=False,
+                dynamic_ncols=True,
+                file=self.stream,
+            )
+            if self.stream.isatty()
+            else None
+        )
         self.done, self.told = 0, time.perf_counter()
 
     def step(self, note: str = "") -> None:
@@ -121,5 +175,8 @@ class CountProgress:
 
 
 def _words(means: Mapping[str, float], watch: Stopwatch, comma: str = ", ") -> str:
-    words = [f"{name}: {value}" if isinstance(value, int) else f"{name}: {value:.3f}" for name, value in means.items()]
+    words = [
+        f"{name}: {value}" if isinstance(value, int) else f"{name}: {value:.3f}"
+        for name, value in means.items()
+    ]
     return comma.join([*words, f"time {watch.split()}"])

@@ -16,8 +16,13 @@ torch.set_num_threads(1)  # the test processes already fill the cores
 
 @pytest.fixture(scope="session")
 def shared_dir() -> Path:
-    """Folder with real sequences and reference numbers; the test skips, saying so, where it is absent."""
+    """Folder with real sequences and reference numbers; the test skips, saying so, where it is
+    absent.
+    """
     folder = Path(os.environ.get("SPOT_SHARED", REPO.parent / "shared"))
     if not folder.is_dir():
-        pytest.skip(f"no shared data at {folder}; set SPOT_SHARED to the folder that holds data/ and golden/")
+        pytest.skip(
+            f"no shared data at {folder}; set SPOT_SHARED to the folder that holds data/ and "
+            "golden/"
+        )
     return folder

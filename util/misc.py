@@ -1,7 +1,8 @@
 """`util.misc` of TransT's code. The implementation is `ltr.util.misc`.
 
-This folder has no `__init__.py` on purpose: Python then prefers any other package or module called `util`, so a user's
-own is never hidden by this one. It is part of a checkout only and is not installed.
+This folder has no `__init__.py` on purpose: Python then prefers any other package or module called
+`util`, so a user's own is never hidden by this one. It is part of a checkout only and is not
+installed.
 """
 
 from ltr.util import misc as _misc

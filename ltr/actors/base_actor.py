@@ -9,7 +9,9 @@ from torch import Tensor, nn
 
 
 class BaseActor:
-    """Holds the network and its objective (a loss module or function); a subclass turns a batch into a loss."""
+    """Holds the network and its objective (a loss module or function); a subclass turns a batch
+    into a loss.
+    """
 
     def __init__(self, net: nn.Module, objective: nn.Module | Callable):
         self.net = net
@@ -25,7 +27,9 @@ class BaseActor:
             module.to(device)
 
     def train(self, mode: bool = True) -> None:
-        """Switch the network, and an objective that is a module, to train mode or, with False, to eval mode."""
+        """Switch the network, and an objective that is a module, to train mode or, with False, to
+        eval mode.
+        """
         for module in self._modules():
             module.train(mode)
 

@@ -1,11 +1,11 @@
 """Checkpoint files: written whole or not at all, and holding tensors and plain Python values only.
 
-Nothing in such a file can run code when it is read. Files of pytracking, TransT and SPOT, which pickle a handful of
-known classes, are read through an allow-list and come out as the same plain values. Every other pickled object is
-refused, unless the caller trusts the file.
+Nothing in such a file can run code when it is read. Files of pytracking, TransT and SPOT, which
+pickle a handful of known classes, are read through an allow-list and come out as the same plain
+values. Every other pickled object is refused, unless the caller trusts the file.
 
-Plain forms: a NetConstructor is `{fun_name, fun_module, args, kwds}`; Settings, statistics and whatever else has no
-plain form are a dict whose key `_type` names the class.
+Plain forms: a NetConstructor is `{fun_name, fun_module, args, kwds}`; Settings, statistics and
+whatever else has no plain form are a dict whose key `_type` names the class.
 """
 
 from __future__ import annotations
@@ -49,16 +49,21 @@ class CheckpointFile:
 
 
 def checkpoint_files(directory: str | os.PathLike) -> list[CheckpointFile]:
-    """All checkpoints in `directory` (none when it does not exist), by epoch as a number, then by name."""
+    """All checkpoints in `directory` (none when it does not exist), by epoch as a number, then by
+    name.
+    """
     found = []
     for path in Path(directory).expanduser().glob("*.pth.tar"):
         if match := _FILE_NAME.fullmatch(path.name):
-            found.append(CheckpointFile(path, match["net_type"], int(match["epoch"]), match["suffix"] or ""))
+            found.append(
+                CheckpointFile(path, match["net_type"], int(match["epoch"]), match["suffix"] or "")
+            )
     return sorted(found, key=lambda file: (file.epoch, file.path.name))
 
 
 def write_checkpoint(path: str | os.PathLike, state: Mapping[str, Any]) -> None:
-    """Write `to_plain(state)` in one step; a crash leaves the old file or the new one. Raises BadInput when it cannot.
+    """Write `to_plain(state)` in one step; a crash leaves the old file or the new one. Raises
+    BadInput when it cannot.
 
     A file named *.safetensors keeps the network only, see `ltr.admin.weights`.
     """
@@ -70,12 +75,17 @@ def write_checkpoint(path: str | os.PathLike, state: Mapping[str, Any]) -> None:
     except DiskFull:
         raise
     except (OSError, RuntimeError) as error:
-        raise BadInput(f"checkpoint {path} could not be written ({_in_short(error)}); free space on its disk or "
-                       "change workspace_dir in ltr/admin/local.py") from error
+        raise BadInput(
+            f"checkpoint {path} could not be written ({_in_short(error)}); free space on its disk "
+            "or "
+            "change workspace_dir in ltr/admin/local.py"
+        ) from error
 
 
 def _save(content: Any, file: BinaryIO) -> None:
-    """`torch.save`, which does not always tell why it could not write to `file`: then the file's own error is raised."""
+    """`torch.save`, which does not always tell why it could not write to `file`: then the file's
+    own error is raised.
+    """
     reasons: list[OSError] = []
 
     def noting(act: Callable[..., Any]) -> Callable[..., Any]:
@@ -85,6 +95,7 @@ def _save(content: Any, file: BinaryIO) -> None:
             except OSError as error:
                 reasons.append(error)
                 raise
+
         return noted
 
     try:
@@ -95,12 +106,16 @@ def _save(content: Any, file: BinaryIO) -> None:
         raise reasons[0] from error
 
 
-def read_checkpoint(path: str | os.PathLike, trust_pickle: bool = False, verify: bool = False) -> dict[str, Any]:
-    """The content of a checkpoint file on the CPU, as plain values (see `to_plain`) whatever wrote it.
+def read_checkpoint(
+    path: str | os.PathLike, trust_pickle: bool = False, verify: bool = False
+) -> dict[str, Any]:
+    """The content of a checkpoint file on the CPU, as plain values (see `to_plain`) whatever wrote
+    it.
 
-    `trust_pickle` also reads files with arbitrary Python objects, which can run any code: only for files of your own.
-    `verify` compares the checksums in a file that `write_checkpoint` wrote, which torch does not: bits that flipped in
-    the weights would train on unseen (about 1 s a GB). Raises MissingFile or BadValue, naming the file.
+    `trust_pickle` also reads files with arbitrary Python objects, which can run any code: only for
+    files of your own. `verify` compares the checksums in a file that `write_checkpoint` wrote,
+    which torch does not: bits that flipped in the weights would train on unseen (about 1 s a GB).
+    Raises MissingFile or BadValue, naming the file.
     """
     path = Path(path).expanduser()
     if not path.is_file():
@@ -108,20 +123,31 @@ def read_checkpoint(path: str | os.PathLike, trust_pickle: bool = False, verify:
     if path.suffix == weights.SUFFIX:
         return weights.read_weights(path)
     if verify and not _checksums_fit(path):
-        raise BadValue(f"{path} is damaged (a checksum is wrong); copy it again, or use the one of an earlier epoch")
+        raise BadValue(
+            f"{path} is damaged (a checksum is wrong); copy it again, or use the one of an "
+            "earlier epoch"
+        )
     try:
         with torch.serialization.safe_globals(_allowed_globals()), warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # about pickle protocols of files that are refused below
+            warnings.simplefilter(
+                "ignore", UserWarning
+            )  # about pickle protocols of files that are refused below
             content = torch.load(path, map_location="cpu", weights_only=not trust_pickle)
     except pickle.UnpicklingError as error:
         raise _refusal(path, error) from error
     except BadInput:  # a broken local.py, which stored settings read
         raise
     except Exception as error:  # what a damaged file raises depends on where the damage is
-        raise BadValue(f"{path} is not a checkpoint or is damaged ({_in_short(error)}); copy it again, or use the "
-                       "one of an earlier epoch") from error
+        raise BadValue(
+            f"{path} is not a checkpoint or is damaged ({_in_short(error)}); copy it again, or "
+            "use the "
+            "one of an earlier epoch"
+        ) from error
     if not isinstance(content, Mapping):
-        raise BadValue(f"{path} holds a {type(content).__name__} instead of a dict of weights; give a checkpoint")
+        raise BadValue(
+            f"{path} holds a {type(content).__name__} instead of a dict of weights; give a "
+            "checkpoint"
+        )
     return to_plain(content)
 
 
@@ -138,8 +164,8 @@ def _checksums_fit(path: Path) -> bool:
 def to_plain(value: Any) -> Any:
     """`value` made of tensors and plain Python values.
 
-    Arrays become tensors, sets lists, paths and devices text. Objects without a plain form are only named and
-    described: they cannot be rebuilt.
+    Arrays become tensors, sets lists, paths and devices text. Objects without a plain form are only
+    named and described: they cannot be rebuilt.
     """
     if value is None or type(value) in (bool, int, float, complex, str, bytes, torch.dtype):
         return value
@@ -148,7 +174,9 @@ def to_plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         plain = OrderedDict() if isinstance(value, OrderedDict) else {}
         plain.update((to_plain(key), to_plain(item)) for key, item in value.items())
-        if hasattr(value, "_metadata"):  # a state dict's module versions, which load_state_dict reads
+        if hasattr(
+            value, "_metadata"
+        ):  # a state dict's module versions, which load_state_dict reads
             plain._metadata = to_plain(value._metadata)
         return plain
     if isinstance(value, tuple):
@@ -171,16 +199,26 @@ def to_plain(value: Any) -> Any:
 
 def _object_to_plain(value: Any) -> dict[str, Any]:
     if isinstance(value, NetConstructor):
-        return {name: to_plain(getattr(value, name)) for name in ("fun_name", "fun_module", "args", "kwds")}
+        return {
+            name: to_plain(getattr(value, name))
+            for name in ("fun_name", "fun_module", "args", "kwds")
+        }
     for known in _REVIVED:
         if isinstance(value, known):
-            attributes = {name: item for name, item in vars(value).items() if name != "env"}  # machine paths stay here
+            attributes = {
+                name: item for name, item in vars(value).items() if name != "env"
+            }  # machine paths stay here
             return {TYPE: known.__name__, **to_plain(attributes)}
-    return {TYPE: f"{type(value).__module__}.{type(value).__qualname__}", "description": repr(value)[:200]}
+    return {
+        TYPE: f"{type(value).__module__}.{type(value).__qualname__}",
+        "description": repr(value)[:200],
+    }
 
 
 def from_plain(value: Any) -> Any:
-    """Inverse of `to_plain` for settings and statistics, inside any nesting; BadValue for other objects."""
+    """Inverse of `to_plain` for settings and statistics, inside any nesting; BadValue for other
+    objects.
+    """
     if isinstance(value, Mapping) and TYPE in value:
         attributes = {name: from_plain(item) for name, item in value.items() if name != TYPE}
         if value[TYPE] == Settings.__name__:
@@ -190,7 +228,10 @@ def from_plain(value: Any) -> Any:
                 revived = known()
                 vars(revived).update(attributes)
                 return revived
-        raise BadValue(f"an object of type {value[TYPE]} was not stored in the checkpoint, only its description")
+        raise BadValue(
+            f"an object of type {value[TYPE]} was not stored in the checkpoint, only its "
+            "description"
+        )
     if isinstance(value, Mapping):
         return type(value)((key, from_plain(item)) for key, item in value.items())
     if isinstance(value, (list, tuple)):
@@ -199,41 +240,66 @@ def from_plain(value: Any) -> Any:
 
 
 def constructor_from_plain(constructor: Any) -> NetConstructor | None:
-    """The NetConstructor of a checkpoint's entry `constructor`, its arguments still in plain form; None without one."""
+    """The NetConstructor of a checkpoint's entry `constructor`, its arguments still in plain form;
+    None without one.
+    """
     try:
-        return NetConstructor(*(constructor[name] for name in ("fun_name", "fun_module", "args", "kwds")))
+        return NetConstructor(
+            *(constructor[name] for name in ("fun_name", "fun_module", "args", "kwds"))
+        )
     except (TypeError, KeyError):
         return None
 
 
 class _StoredEnvironment:
-    """Takes the place of `EnvironmentSettings` in pickled settings: the class is another user's own code."""
+    """Takes the place of `EnvironmentSettings` in pickled settings: the class is another user's own
+    code.
+    """
 
 
 def _allowed_globals() -> list:
     """Classes that old checkpoints pickle, under every name they have had."""
     utils = "dlframework.common.utils"
-    modules = {"model_constructor": [NetConstructor], "stats": [AverageMeter, StatValue], "settings": [Settings]}
+    modules = {
+        "model_constructor": [NetConstructor],
+        "stats": [AverageMeter, StatValue],
+        "settings": [Settings],
+    }
     allowed: list = []
     for place in ("ltr.admin", utils):
         allowed.append((_StoredEnvironment, f"{place}.local.EnvironmentSettings"))
         for module, classes in modules.items():
             allowed += [(known, f"{place}.{module}.{known.__name__}") for known in classes]
-    numbers = [np.dtype(code) for code in ("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "?")]
+    numbers = [
+        np.dtype(code)
+        for code in ("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "?")
+    ]
     allowed += [np.dtype, np.ndarray, *dict.fromkeys(type(number) for number in numbers)]
-    for core in ("numpy.core.multiarray", "numpy._core.multiarray"):  # the functions moved with NumPy 2
-        allowed += [(np.float64(0).__reduce__()[0], f"{core}.scalar"),
-                    (np.zeros(0).__reduce__()[0], f"{core}._reconstruct")]
+    for core in (
+        "numpy.core.multiarray",
+        "numpy._core.multiarray",
+    ):  # the functions moved with NumPy 2
+        allowed += [
+            (np.float64(0).__reduce__()[0], f"{core}.scalar"),
+            (np.zeros(0).__reduce__()[0], f"{core}._reconstruct"),
+        ]
     return allowed
 
 
 def _refusal(path: Path, error: Exception) -> BadValue:
     if match := re.search(r"GLOBAL (\S+)", str(error)):
-        return BadValue(f"{path} holds a pickled object of type {match[1]}, which reading could turn into running its "
-                        "code; if you trust the file, read it once with ltr.admin.loading.convert_checkpoint(path, "
-                        "new_path, trust_pickle=True) and use the new file")
-    return BadValue(f"{path} is not a checkpoint or is damaged ({_in_short(error)}); copy it again, or use the one "
-                    "of an earlier epoch")
+        return BadValue(
+            f"{path} holds a pickled object of type {match[1]}, which reading could turn into "
+            "running its "
+            "code; if you trust the file, read it once with "
+            "ltr.admin.loading.convert_checkpoint(path, "
+            "new_path, trust_pickle=True) and use the new file"
+        )
+    return BadValue(
+        f"{path} is not a checkpoint or is damaged ({_in_short(error)}); copy it again, or use "
+        "the one "
+        "of an earlier epoch"
+    )
 
 
 def _in_short(error: Exception) -> str:

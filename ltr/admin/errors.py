@@ -1,7 +1,7 @@
 """Errors whose message is meant for the person at the keyboard, and the one place that shows them.
 
-A message is one sentence: what is wrong, where (file, sequence, key), what to do next. Scripts print it without a
-traceback; every other exception is a defect of ours and keeps its traceback.
+A message is one sentence: what is wrong, where (file, sequence, key), what to do next. Scripts
+print it without a traceback; every other exception is a defect of ours and keeps its traceback.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ from ltr.admin.threads import let_waiting_threads_sleep
 
 
 class BadInput(Exception):
-    """Something the user gave or configured cannot be used. Base of all errors that scripts show as one sentence."""
+    """Something the user gave or configured cannot be used. Base of all errors that scripts show as
+    one sentence.
+    """
 
 
 class BadValue(BadInput, ValueError):
@@ -40,16 +42,20 @@ def suggestion(name: str, known: Iterable[str]) -> str:
 
 
 def show_messages(level: int = logging.INFO) -> None:
-    """Show this project's log messages from `level` on, and other packages' warnings, as plain lines on stderr."""
+    """Show this project's log messages from `level` on, and other packages' warnings, as plain
+    lines on stderr.
+    """
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     for package in ("ltr", "pytracking", "spot_ext"):
         logging.getLogger(package).setLevel(level)
 
 
 def run_script(main: Callable[[], int | None]) -> None:
-    """Run a script's `main`, showing log messages, and leave the process with its status. Waiting threads sleep.
+    """Run a script's `main`, showing log messages, and leave the process with its status. Waiting
+    threads sleep.
 
-    `BadInput` becomes one line on stderr and status 1; Ctrl-C becomes status 130; everything else keeps its traceback.
+    `BadInput` becomes one line on stderr and status 1; Ctrl-C becomes status 130; everything else
+    keeps its traceback.
     """
     show_messages()
     let_waiting_threads_sleep()

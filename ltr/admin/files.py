@@ -1,4 +1,6 @@
-"""Files that are either whole or absent: written beside their place, flushed to disk, then renamed."""
+"""Files that are either whole or absent: written beside their place, flushed to disk, then
+renamed.
+"""
 
 from __future__ import annotations
 
@@ -21,22 +23,33 @@ class DiskFull(BadInput, OSError):
 
     def __init__(self, path: str | os.PathLike | None, what_next: str):
         where = "a file" if path is None else path
-        super().__init__(f"{where} could not be written, its disk is full: free space there and {what_next}")
+        super().__init__(
+            f"{where} could not be written, its disk is full: free space there and {what_next}"
+        )
         self.path = path
 
 
 def no_room(error: BaseException) -> bool:
-    """Whether `error` says that the disk, or the user's share of it, is full. Writers of other packages hide its number."""
-    return isinstance(error, DiskFull) or getattr(error, "errno", None) in _NO_ROOM or (
-        not isinstance(error, BadInput) and any(os.strerror(number) in str(error) for number in _NO_ROOM))
+    """Whether `error` says that the disk, or the user's share of it, is full. Writers of other
+    packages hide its number.
+    """
+    return (
+        isinstance(error, DiskFull)
+        or getattr(error, "errno", None) in _NO_ROOM
+        or (
+            not isinstance(error, BadInput)
+            and any(os.strerror(number) in str(error) for number in _NO_ROOM)
+        )
+    )
 
 
 @contextlib.contextmanager
 def replacing(path: str | os.PathLike) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on success flush it to disk and rename it over `path`.
 
-    A crash at any moment leaves the old file or the new one, never a part. On an exception the temporary file is removed
-    and `path` stays as it was; DiskFull when there is no room for it. The parent folder is made when absent.
+    A crash at any moment leaves the old file or the new one, never a part. On an exception the
+    temporary file is removed and `path` stays as it was; DiskFull when there is no room for it. The
+    parent folder is made when absent.
     """
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -63,25 +76,35 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
 
 
 def require_room(folder: str | os.PathLike, size: int) -> None:
-    """DiskFull unless the disk of `folder`, which exists, has `size` bytes left. For writers that take a full disk badly."""
+    """DiskFull unless the disk of `folder`, which exists, has `size` bytes left. For writers that
+    take a full disk badly.
+    """
     if shutil.disk_usage(folder).free < size:
         raise DiskFull(Path(folder) / "…", "start again; what was written before is whole")
 
 
 def remove_abandoned(folder: str | os.PathLike, of: str = "*", hours: float = 0) -> None:
-    """Remove temporary files of `replacing` in `folder` and below, for files called `of`, whose process was killed.
+    """Remove temporary files of `replacing` in `folder` and below, for files called `of`, whose
+    process was killed.
 
-    Where processes of other machines may write meanwhile, which cannot be asked, `hours` spares younger files.
+    Where processes of other machines may write meanwhile, which cannot be asked, `hours` spares
+    younger files.
     """
     for path in Path(folder).rglob(f".{of}.*.tmp"):
         match = re.search(r"\.(\d+)\.tmp$", path.name)
         with contextlib.suppress(FileNotFoundError):  # another one tidies up, too
-            if match and not _runs_elsewhere(int(match[1])) and time.time() - path.stat().st_mtime >= 3600 * hours:
+            if (
+                match
+                and not _runs_elsewhere(int(match[1]))
+                and time.time() - path.stat().st_mtime >= 3600 * hours
+            ):
                 path.unlink()
 
 
 def _runs_elsewhere(pid: int) -> bool:
-    """Whether another process than this one has the number; in containers the successor often has its number again."""
+    """Whether another process than this one has the number; in containers the successor often has
+    its number again.
+    """
     if pid == os.getpid():
         return False
     try:

@@ -18,12 +18,16 @@ from typing import Any
 from ltr.admin.errors import BadInput, suggestion
 
 TRUSTED_PACKAGES = ("ltr.models", "ltr.train_settings")
-TRUSTED_VARIABLE = "LTR_TRUSTED_MODULES"  # comma-separated module names, for networks outside ltr.models
+TRUSTED_VARIABLE = (
+    "LTR_TRUSTED_MODULES"  # comma-separated module names, for networks outside ltr.models
+)
 _LEGACY_PREFIX = "dlframework."
 
 
 class MissingConstructor(BadInput, RuntimeError):
-    """A checkpoint does not say how its network is built, or says it in a way that may not be followed."""
+    """A checkpoint does not say how its network is built, or says it in a way that may not be
+    followed.
+    """
 
 
 class NetConstructor:
@@ -37,11 +41,15 @@ class NetConstructor:
 
     def get(self, trusted_modules: Iterable[str] = ()) -> Any:
         """Make the call again. See `constructor_function` for which functions may be called."""
-        return constructor_function(self.fun_module, self.fun_name, trusted_modules)(*self.args, **self.kwds)
+        return constructor_function(self.fun_module, self.fun_name, trusted_modules)(
+            *self.args, **self.kwds
+        )
 
 
 def model_constructor(function: Callable) -> Callable:
-    """Decorate a network factory: what it returns (the first element of a tuple or list) gets a `.constructor`."""
+    """Decorate a network factory: what it returns (the first element of a tuple or list) gets a
+    `.constructor`.
+    """
 
     @functools.wraps(function)
     def build(*args, **kwds):
@@ -55,32 +63,45 @@ def model_constructor(function: Callable) -> Callable:
 
 
 def constructor_function(module: str, name: str, trusted_modules: Iterable[str] = ()) -> Callable:
-    """The factory `name` of `module`, under the rules that keep a downloaded file from running code of its choice.
+    """The factory `name` of `module`, under the rules that keep a downloaded file from running code
+    of its choice.
 
-    The module must lie in `ltr.models` or `ltr.train_settings`, be imported already, or be named in `trusted_modules`
-    or in the environment variable LTR_TRUSTED_MODULES (a name covers its sub-modules); the function must be decorated
-    by @model_constructor. Raises MissingConstructor.
+    The module must lie in `ltr.models` or `ltr.train_settings`, be imported already, or be named in
+    `trusted_modules` or in the environment variable LTR_TRUSTED_MODULES (a name covers its
+    sub-modules); the function must be decorated by @model_constructor. Raises MissingConstructor.
     """
     module = module.removeprefix(_LEGACY_PREFIX)
     if not _is_trusted(module, trusted_modules):
-        raise MissingConstructor(f"the network is built by '{name}' of the module '{module}', which is not trusted: "
-                                 f"if you trust it, import it first, or name it in the variable {TRUSTED_VARIABLE}")
+        raise MissingConstructor(
+            f"the network is built by '{name}' of the module '{module}', which is not trusted: "
+            f"if you trust it, import it first, or name it in the variable {TRUSTED_VARIABLE}"
+        )
     try:
         found = importlib.import_module(module)
     except ModuleNotFoundError as error:
         if error.name is None or not f"{module}.".startswith(f"{error.name}."):
             raise  # the module is there, something it imports is not
-        raise MissingConstructor(f"the network is built by '{name}' of the module '{module}', which does not exist "
-                                 "here: install its code, or name another with constructor_module") from None
+        raise MissingConstructor(
+            f"the network is built by '{name}' of the module '{module}', which does not exist "
+            "here: install its code, or name another with constructor_module"
+        ) from None
     function = getattr(found, name, None)
     if not getattr(function, "is_model_constructor", False):
-        known = [key for key, value in vars(found).items() if getattr(value, "is_model_constructor", False)]
-        raise MissingConstructor(f"'{name}' of the module '{module}' is not a factory decorated by @model_constructor"
-                                 f"{suggestion(name, known)}; it has {', '.join(sorted(known)) or 'none'}")
+        known = [
+            key
+            for key, value in vars(found).items()
+            if getattr(value, "is_model_constructor", False)
+        ]
+        raise MissingConstructor(
+            f"'{name}' of the module '{module}' is not a factory decorated by @model_constructor"
+            f"{suggestion(name, known)}; it has {', '.join(sorted(known)) or 'none'}"
+        )
     return function
 
 
 def _is_trusted(module: str, trusted_modules: Iterable[str]) -> bool:
-    from_environment = [part.strip() for part in os.environ.get(TRUSTED_VARIABLE, "").split(",") if part.strip()]
+    from_environment = [
+        part.strip() for part in os.environ.get(TRUSTED_VARIABLE, "").split(",") if part.strip()
+    ]
     trusted = [*TRUSTED_PACKAGES, *trusted_modules, *from_environment]
     return module in sys.modules or any(f"{module}.".startswith(f"{name}.") for name in trusted)

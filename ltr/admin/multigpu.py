@@ -1,4 +1,6 @@
-"""Networks on several GPUs: one process for each (`torchrun`, what training here uses), or all in one process."""
+"""Networks on several GPUs: one process for each (`torchrun`, what training here uses), or all in
+one process.
+"""
 
 from __future__ import annotations
 
@@ -26,15 +28,21 @@ class _Forwarding(nn.Module):
 
 
 class MultiGPU(_Forwarding, nn.DataParallel):
-    """DataParallel through which the wrapped network's own attributes can be reached. `together` is faster."""
+    """DataParallel through which the wrapped network's own attributes can be reached. `together` is
+    faster.
+    """
 
 
 class SharedGradients(_Forwarding, DistributedDataParallel):
-    """DistributedDataParallel through which the wrapped network's own attributes can be reached; see `sharing_gradients`."""
+    """DistributedDataParallel through which the wrapped network's own attributes can be reached;
+    see `sharing_gradients`.
+    """
 
 
 def is_multi_gpu(net: nn.Module) -> bool:
-    """Whether the network is wrapped for several GPUs, so that its weights belong to `net.module`."""
+    """Whether the network is wrapped for several GPUs, so that its weights belong to
+    `net.module`.
+    """
     return isinstance(net, (nn.DataParallel, DistributedDataParallel))
 
 
@@ -43,11 +51,15 @@ def unwrapped(net: nn.Module) -> nn.Module:
     return net.module if is_multi_gpu(net) else net
 
 
-def sharing_gradients(net: nn.Module, wrapped: nn.Module | None = None, some_unused: bool = False) -> nn.Module:
-    """What to call instead of `net` so that the gradients become those of the mean loss of all processes.
+def sharing_gradients(
+    net: nn.Module, wrapped: nn.Module | None = None, some_unused: bool = False
+) -> nn.Module:
+    """What to call instead of `net` so that the gradients become those of the mean loss of all
+    processes.
 
-    `net` itself in one process. `wrapped` is what this returned before: it is returned again unless other parameters learn
-    now. `some_unused` says that a loss may not depend on every one of them, which costs a look through each graph.
+    `net` itself in one process. `wrapped` is what this returned before: it is returned again unless
+    other parameters learn now. `some_unused` says that a loss may not depend on every one of them,
+    which costs a look through each graph.
     """
     if get_world_size() == 1:
         return net
@@ -59,20 +71,29 @@ def sharing_gradients(net: nn.Module, wrapped: nn.Module | None = None, some_unu
         gc.collect()
     device = next(net.parameters()).device
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # of new names, which older versions of torch do not know
-        made = SharedGradients(net, [device] if device.type == "cuda" else None, broadcast_buffers=False,
-                               find_unused_parameters=some_unused)
+        warnings.simplefilter(
+            "ignore", FutureWarning
+        )  # of new names, which older versions of torch do not know
+        made = SharedGradients(
+            net,
+            [device] if device.type == "cuda" else None,
+            broadcast_buffers=False,
+            find_unused_parameters=some_unused,
+        )
     made.learning = learning
     return made
 
 
 def alone(net: nn.Module) -> contextlib.AbstractContextManager:
-    """Within it, what `sharing_gradients` returned gathers gradients and keeps them until the first batch outside."""
+    """Within it, what `sharing_gradients` returned gathers gradients and keeps them until the first
+    batch outside.
+    """
     return net.no_sync() if isinstance(net, DistributedDataParallel) else contextlib.nullcontext()
 
 
 def sharing_norms(net: nn.Module, device: torch.device) -> nn.Module:
-    """Let batch norms average over the batches of all processes, in place where the network is no norm itself.
+    """Let batch norms average over the batches of all processes, in place where the network is no
+    norm itself.
 
     The same parameters stay in place under the same names. Returns `net`.
     """
@@ -80,4 +101,8 @@ def sharing_norms(net: nn.Module, device: torch.device) -> nn.Module:
 
     if get_world_size() == 1:
         return net
-    return nn.SyncBatchNorm.convert_sync_batchnorm(net) if device.type == "cuda" else SharedBatchNorm.convert(net)
+    return (
+        nn.SyncBatchNorm.convert_sync_batchnorm(net)
+        if device.type == "cuda"
+        else SharedBatchNorm.convert(net)
+    )

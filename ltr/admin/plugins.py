@@ -1,4 +1,6 @@
-"""Modules outside the checkout: in folders that the environment variable PYTRACKING_PLUGINS names."""
+"""Modules outside the checkout: in folders that the environment variable PYTRACKING_PLUGINS
+names.
+"""
 
 from __future__ import annotations
 
@@ -12,18 +14,23 @@ from pathlib import Path
 
 VARIABLE = "PYTRACKING_PLUGINS"  # folders separated as in PATH
 
-_kinds: dict[str, Callable[[], Iterable[str]]] = {}  # package -> folders with sub-folders of its sub-packages' names
+_kinds: dict[
+    str, Callable[[], Iterable[str]]
+] = {}  # package -> folders with sub-folders of its sub-packages' names
 
 
 def plugin_folders(kind: str) -> list[str]:
-    """Existing sub-folders `kind` (e.g. 'train_settings') of the plug-in folders, in the order they are named."""
+    """Existing sub-folders `kind` (e.g. 'train_settings') of the plug-in folders, in the order they
+    are named.
+    """
     roots = [part for part in os.environ.get(VARIABLE, "").split(os.pathsep) if part.strip()]
     folders = [Path(root.strip()).expanduser().resolve() / kind for root in roots]
     return [str(folder) for folder in folders if folder.is_dir()]
 
 
 def extend_subpackages(package: str, folders: Callable[[], Iterable[str]]) -> None:
-    """Let `<package>.<name>.<module>` be found as `<folder>/<name>/<module>.py`, too, in any of `folders()`.
+    """Let `<package>.<name>.<module>` be found as `<folder>/<name>/<module>.py`, too, in any of
+    `folders()`.
 
     What `<package>.<name>` itself holds wins. `folders` is asked anew at each import.
     """
@@ -40,7 +47,9 @@ def modules_in(package: str) -> list[str]:
 
 class _Finder:
     @classmethod
-    def find_spec(cls, fullname: str, path: object = None, target: object = None) -> ModuleSpec | None:
+    def find_spec(
+        cls, fullname: str, path: object = None, target: object = None
+    ) -> ModuleSpec | None:
         return PathFinder.find_spec(fullname, _added(fullname.rpartition(".")[0]), target)
 
 

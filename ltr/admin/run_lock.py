@@ -1,4 +1,6 @@
-"""One run at a time in a folder: a lock that the system lets go of when its process ends, however it ends."""
+"""One run at a time in a folder: a lock that the system lets go of when its process ends, however
+it ends.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,12 @@ from ltr.util.distributed import is_main_process
 log = logging.getLogger(__name__)
 
 FILE = "run.lock"
-_NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL}  # of file systems that cannot lock
+_NO_LOCKS = {
+    errno.ENOLCK,
+    errno.ENOSYS,
+    errno.EOPNOTSUPP,
+    errno.EINVAL,
+}  # of file systems that cannot lock
 
 _held: dict[Path, tuple[int, IO[bytes]]] = {}  # by this process: thread, open lock file
 
@@ -34,9 +41,10 @@ _held: dict[Path, tuple[int, IO[bytes]]] = {}  # by this process: thread, open l
 def held(folder: str | os.PathLike, otherwise: str = "use another folder") -> Iterator[None]:
     """Keep other runs out of `folder`, which is made when absent, for the length of the block.
 
-    BadInput, which names the holder and ends with the advice `otherwise`, when another process or thread is in it; a block
-    within a block of the same thread is none. Of several processes of one run the first takes the lock. Where the file
-    system knows no locks a warning says so and the block runs. Temporary files that killed runs left are removed.
+    BadInput, which names the holder and ends with the advice `otherwise`, when another process or
+    thread is in it; a block within a block of the same thread is none. Of several processes of one
+    run the first takes the lock. Where the file system knows no locks a warning says so and the
+    block runs. Temporary files that killed runs left are removed.
     """
     folder = Path(folder).expanduser()
     if not is_main_process():
@@ -46,7 +54,9 @@ def held(folder: str | os.PathLike, otherwise: str = "use another folder") -> It
         folder.mkdir(parents=True, exist_ok=True)
         folder = folder.resolve()
     except OSError as error:
-        raise BadInput(f"the folder {folder} cannot be made ({error.strerror}); correct its path") from error
+        raise BadInput(
+            f"the folder {folder} cannot be made ({error.strerror}); correct its path"
+        ) from error
     if _held.get(folder, (None,))[0] == threading.get_ident():
         yield
         return
@@ -66,7 +76,9 @@ def held(folder: str | os.PathLike, otherwise: str = "use another folder") -> It
 
 
 def _take(folder: Path, otherwise: str) -> IO[bytes] | None:
-    """The lock file, locked; None where there are no locks. Where its holder is just removing it there will be another."""
+    """The lock file, locked; None where there are no locks. Where its holder is just removing it
+    there will be another.
+    """
     path = folder / FILE
     while True:
         lock = _lock(path, folder, otherwise)
@@ -74,10 +86,14 @@ def _take(folder: Path, otherwise: str) -> IO[bytes] | None:
             break
         lock.close()
     if lock is not None:
-        with contextlib.suppress(OSError):  # who holds it is a courtesy, which a full disk may refuse
+        with contextlib.suppress(
+            OSError
+        ):  # who holds it is a courtesy, which a full disk may refuse
             lock.truncate(0)
             now = time.strftime("%Y-%m-%d %H:%M:%S %Z")
-            lock.write(f"process {os.getpid()} on {socket.gethostname()}, which began {now}\n".encode())
+            lock.write(
+                f"process {os.getpid()} on {socket.gethostname()}, which began {now}\n".encode()
+            )
     return lock
 
 
@@ -96,7 +112,9 @@ def _lock(path: Path, folder: Path, otherwise: str) -> IO[bytes] | None:
     try:
         lock = open(path, "a+b", buffering=0)  # noqa: SIM115 (closed by the caller)
     except OSError as error:
-        raise BadInput(f"the lock file {path} cannot be opened ({error.strerror}); allow writing to its folder") from error
+        raise BadInput(
+            f"the lock file {path} cannot be opened ({error.strerror}); allow writing to its folder"
+        ) from error
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
@@ -104,16 +122,26 @@ def _lock(path: Path, folder: Path, otherwise: str) -> IO[bytes] | None:
         holder = lock.read().decode(errors="replace").strip() or "another process"
         lock.close()
         if error.errno in _NO_LOCKS:
-            log.warning("the file system of %s has no locks (%s): make sure that no other run uses it", folder, error.strerror)
+            log.warning(
+                "the file system of %s has no locks (%s): make sure that no other run uses it",
+                folder,
+                error.strerror,
+            )
             return None
         if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
-            raise BadInput(f"{path} cannot be locked ({error.strerror}); use another file system") from error
-        raise BadInput(f"{folder} is in use by {holder}: wait for it, end it, or {otherwise}") from None
+            raise BadInput(
+                f"{path} cannot be locked ({error.strerror}); use another file system"
+            ) from error
+        raise BadInput(
+            f"{folder} is in use by {holder}: wait for it, end it, or {otherwise}"
+        ) from None
     return lock
 
 
 def _let_go_in_child() -> None:
-    """A forked loader worker may outlive its killed parent for seconds: it must not keep the parent's lock."""
+    """A forked loader worker may outlive its killed parent for seconds: it must not keep the
+    parent's lock.
+    """
     for _, lock in _held.values():
         with contextlib.suppress(OSError):
             os.close(lock.fileno())

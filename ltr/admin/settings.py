@@ -10,9 +10,10 @@ from ltr.admin.environment import env_settings, find_env_settings
 class Settings:
     """What a recipe sets and the framework reads; any attribute may be assigned.
 
-    Read by the framework: `env` (local.py), `use_gpu`, `device`, `seed` (None: unseeded), `description`,
-    `print_interval`, `print_stats`, `move_data_to_gpu`, `grad_clip_max_norm`, `keep_checkpoints`, and `module_name`,
-    `script_name`, `project_path`, `overrides`, which `run_training` sets.
+    Read by the framework: `env` (local.py), `use_gpu`, `device`, `seed` (None: unseeded),
+    `description`, `print_interval`, `print_stats`, `move_data_to_gpu`, `grad_clip_max_norm`,
+    `keep_checkpoints`, and `module_name`, `script_name`, `project_path`, `overrides`, which
+    `run_training` sets.
     """
 
     def __init__(self):
@@ -26,13 +27,16 @@ class Settings:
 
     @classmethod
     def from_plain(cls, values: dict[str, Any]) -> Settings:
-        """Settings with the given attributes, and this machine's `env` where there is a local.py."""
+        """Settings with the given attributes, and this machine's `env` where there is a
+        local.py.
+        """
         settings = cls.__new__(cls)
         settings.__setstate__(values)
         return settings
 
     def __getstate__(self) -> dict[str, Any]:
-        # The class of `env` comes from the user's file, which another process or machine cannot import by name.
+        # The class of `env` comes from the user's file, which another process or machine cannot
+        # import by name.
         state = dict(self.__dict__)
         if hasattr(state.get("env"), "__dict__"):
             state["env"] = vars(state["env"])

@@ -52,7 +52,9 @@ class AverageMeter:
         self.avg = self.sum / self.count
 
     def new_epoch(self) -> None:
-        """Close the epoch: its mean enters the history, if it saw any value (`has_new_data` says so)."""
+        """Close the epoch: its mean enters the history, if it saw any value (`has_new_data` says
+        so).
+        """
         self.has_new_data = self.count > 0
         if self.has_new_data:
             self.history.append(self.avg)
@@ -60,7 +62,8 @@ class AverageMeter:
 
 
 def topk_accuracy(output: Tensor, target: Tensor, topk: Sequence[int] = (1,)) -> list[Tensor]:
-    """Percentage of the N rows of `output` (N, classes) whose true class `target` (N,) is among the k highest, per k.
+    """Percentage of the N rows of `output` (N, classes) whose true class `target` (N,) is among the
+    k highest, per k.
     """
     ranked = output.topk(max(topk), dim=1).indices
     hits = ranked == target.view(-1, 1)

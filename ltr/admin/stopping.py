@@ -1,7 +1,9 @@
-"""SIGTERM, by which clusters end jobs: work is put away first, and the process ends with status 143.
+"""SIGTERM, by which clusters end jobs: work is put away first, and the process ends with status
+143.
 
-`stop_requests` is for loops that end at a place of their own choice, `ending_on_sigterm` for those that may end anywhere.
-Another SIGTERM ends the process at once, unless it comes with the first: batch systems and torchrun both pass it on.
+`stop_requests` is for loops that end at a place of their own choice, `ending_on_sigterm` for those
+that may end anywhere. Another SIGTERM ends the process at once, unless it comes with the first:
+batch systems and torchrun both pass it on.
 """
 
 from __future__ import annotations
@@ -34,17 +36,24 @@ class StopRequest:
         self.requested = False
 
     def agreed(self) -> bool:
-        """Whether it has come to any process of a distributed run: all have to ask at the same place."""
-        from ltr.util.distributed import any_of  # with torch, which evaluation's scripts do not wait for when they are imported
+        """Whether it has come to any process of a distributed run: all have to ask at the same
+        place.
+        """
+        from ltr.util.distributed import (
+            any_of,
+        )  # with torch, which evaluation's scripts do not wait for when they are imported
+
         self.requested = any_of(self.requested)
         return self.requested
 
     def until(self, batches: Iterable[Item]) -> Iterator[Item]:
         """The batches of a loader, up to the request.
 
-        Clusters send the signal to the loader's workers, too, which end at once: that error is then not raised.
+        Clusters send the signal to the loader's workers, too, which end at once: that error is then
+        not raised.
         """
         from ltr.util.distributed import get_world_size
+
         iterator = iter(batches)
         _leave_dead_workers_to_the_loader()
         while not (self.requested and get_world_size() == 1):
@@ -75,7 +84,10 @@ def stop_requests() -> Iterator[StopRequest]:
 
 @contextlib.contextmanager
 def ending_on_sigterm(what_next: str) -> Iterator[None]:
-    """Within the block the first SIGTERM raises `Terminated` wherever the main thread is; `what_next` is said on stderr."""
+    """Within the block the first SIGTERM raises `Terminated` wherever the main thread is;
+    `what_next` is said on stderr.
+    """
+
     def end() -> None:
         raise Terminated
 
@@ -107,7 +119,8 @@ class _Handler:
 def _on_sigterm(act: Callable[[], None]) -> Iterator[None]:
     previous = signal.getsignal(signal.SIGTERM)
     if threading.current_thread() is not threading.main_thread() or not (
-            previous == signal.SIG_DFL or isinstance(previous, _Handler)):
+        previous == signal.SIG_DFL or isinstance(previous, _Handler)
+    ):
         yield
         return
     signal.signal(signal.SIGTERM, _Handler(act))
@@ -118,8 +131,14 @@ def _on_sigterm(act: Callable[[], None]) -> Iterator[None]:
 
 
 def _leave_dead_workers_to_the_loader() -> None:
-    """torch raises in the middle of whatever runs when a worker dies. Its loaders also notice while they wait for a batch,
-    within seconds and at a place where the state is whole: that is enough."""
-    if hasattr(signal, "SIGCHLD") and threading.current_thread() is threading.main_thread() \
-            and getattr(signal.getsignal(signal.SIGCHLD), "__module__", "") == "torch.utils.data._utils.signal_handling":
+    """torch raises in the middle of whatever runs when a worker dies. Its loaders also notice while
+    they wait for a batch, within seconds and at a place where the state is whole: that is
+    enough.
+    """
+    if (
+        hasattr(signal, "SIGCHLD")
+        and threading.current_thread() is threading.main_thread()
+        and getattr(signal.getsignal(signal.SIGCHLD), "__module__", "")
+        == "torch.utils.data._utils.signal_handling"
+    ):
         signal.signal(signal.SIGCHLD, lambda *_: None)

@@ -1,4 +1,6 @@
-"""A dict of tensors that computes like one tensor: tensor methods act on every value. Batches travel in it."""
+"""A dict of tensors that computes like one tensor: tensor methods act on every value. Batches
+travel in it.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +14,8 @@ from ltr.admin.tensorlist import broadcast_method
 class TensorDict(OrderedDict):
     """`d.to('cuda')`, `d.float()` … give a TensorDict of the results under the same keys.
 
-    Any method name of `torch.Tensor` can be called; values without that method (str, list, None) pass unchanged. Other
-    unknown names are AttributeErrors.
+    Any method name of `torch.Tensor` can be called; values without that method (str, list, None)
+    pass unchanged. Other unknown names are AttributeErrors.
     """
 
     def concat(self, other: Mapping) -> TensorDict:
@@ -33,4 +35,6 @@ class TensorDict(OrderedDict):
         return TensorDict((key, function(value, *args, **kwargs)) for key, value in self.items())
 
     def __getattr__(self, name: str) -> Callable[..., TensorDict]:
-        return broadcast_method(self, name, lambda call: TensorDict((k, call(v)) for k, v in self.items()))
+        return broadcast_method(
+            self, name, lambda call: TensorDict((k, call(v)) for k, v in self.items())
+        )

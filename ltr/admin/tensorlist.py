@@ -1,4 +1,6 @@
-"""A list of tensors that computes like one tensor: operators and tensor methods act on every element."""
+"""A list of tensors that computes like one tensor: operators and tensor methods act on every
+element.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +18,11 @@ from ltr.admin.errors import BadValue
 class TensorList(list):
     """`a + b`, `a.sum()`, `a.to('cuda')` … element by element.
 
-    The other operand of an operator is a list of the same length (paired), or anything else (used for every element).
-    Indexing with an int gives the element; with a slice, list or tuple a TensorList. Any method name of `torch.Tensor`
-    can be called and gives the TensorList of results; elements without that method (None, str) pass unchanged.
-    Note `+` adds, it does not append: use `concat`.
+    The other operand of an operator is a list of the same length (paired), or anything else (used
+    for every element). Indexing with an int gives the element; with a slice, list or tuple a
+    TensorList. Any method name of `torch.Tensor` can be called and gives the TensorList of results;
+    elements without that method (None, str) pass unchanged. Note `+` adds, it does not append: use
+    `concat`.
     """
 
     def __getitem__(self, index: Any) -> Any:
@@ -56,13 +59,18 @@ class TensorList(list):
         return TensorList(function(element) for element in self)
 
     def __getattr__(self, name: str) -> Callable[..., TensorList]:
-        return broadcast_method(self, name, lambda call: TensorList(call(element) for element in self))
+        return broadcast_method(
+            self, name, lambda call: TensorList(call(element) for element in self)
+        )
 
     def _partners(self, other: Any) -> builtins.list:
         if not isinstance(other, builtins.list):
             return [other] * len(self)
         if len(other) != len(self):
-            raise BadValue(f"lists of {len(self)} and {len(other)} elements cannot be combined element by element")
+            raise BadValue(
+                f"lists of {len(self)} and {len(other)} elements cannot be combined element by "
+                "element"
+            )
         return other
 
     def _combine(self, function: Callable, other: Any) -> TensorList:
@@ -87,7 +95,9 @@ class TensorList(list):
 
 
 def _add_operators() -> None:
-    """Give TensorList `+ - * / @ %` in their plain, reflected (`1 - a`) and in-place (`a -= 1`) forms."""
+    """Give TensorList `+ - * / @ %` in their plain, reflected (`1 - a`) and in-place (`a -= 1`)
+    forms.
+    """
     for name in ("add", "sub", "mul", "truediv", "matmul", "mod"):
         plain, in_place = getattr(operator, name), getattr(operator, f"i{name}")
 
@@ -109,9 +119,11 @@ _add_operators()
 
 
 def broadcast_method(owner: Any, name: str, over_elements: Callable[[Callable], Any]) -> Callable:
-    """The function that calls tensor method `name` on every element of a collection (shared with TensorDict).
+    """The function that calls tensor method `name` on every element of a collection (shared with
+    TensorDict).
 
-    Names that are no tensor method, and double-underscore names (copy and pickle probe those), are AttributeErrors.
+    Names that are no tensor method, and double-underscore names (copy and pickle probe those), are
+    AttributeErrors.
     """
     if name.startswith("__") or not callable(getattr(torch.Tensor, name, None)):
         raise AttributeError(f"'{type(owner).__name__}' object has no attribute '{name}'")
@@ -123,9 +135,11 @@ def broadcast_method(owner: Any, name: str, over_elements: Callable[[Callable], 
 
 
 def tensor_operation(function: Callable) -> Callable:
-    """Decorator: operands that are TensorLists are walked together, the others are given to every call.
+    """Decorator: operands that are TensorLists are walked together, the others are given to every
+    call.
 
-    `function(a)` and `function(a, b)` then take tensors, TensorLists and mixtures; further arguments pass unchanged.
+    `function(a)` and `function(a, b)` then take tensors, TensorLists and mixtures; further
+    arguments pass unchanged.
     """
 
     @functools.wraps(function)
@@ -137,8 +151,13 @@ def tensor_operation(function: Callable) -> Callable:
         if not lists:
             return function(*args, **kwargs)
         if len({len(one) for one in lists}) > 1:
-            raise BadValue(f"{function.__name__}: operands of {' and '.join(str(len(one)) for one in lists)} elements")
-        columns = [one if isinstance(one, TensorList) else [one] * len(lists[0]) for one in operands]
+            raise BadValue(
+                f"{function.__name__}: operands of {' and '.join(str(len(one)) for one in lists)} "
+                "elements"
+            )
+        columns = [
+            one if isinstance(one, TensorList) else [one] * len(lists[0]) for one in operands
+        ]
         return TensorList(function(*row, *rest, **kwargs) for row in zip(*columns, strict=True))
 
     return on_elements

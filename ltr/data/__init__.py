@@ -1,4 +1,6 @@
-"""Loading of training data: images, crops, transforms, samplers, batches. `LTRLoader` is imported on first use."""
+"""Loading of training data: images, crops, transforms, samplers, batches. `LTRLoader` is imported
+on first use.
+"""
 
 __all__ = ["LTRLoader"]
 

@@ -11,7 +11,9 @@ from ltr.admin.errors import BadValue
 
 
 def rect_to_rel(bb: Tensor, sz_norm: Tensor | None = None) -> Tensor:
-    """Boxes (…, 4) xywh as `[cx / sw, cy / sh, log w, log h]`; (sw, sh) is `sz_norm` (…, 2), by default the box's size."""
+    """Boxes (…, 4) xywh as `[cx / sw, cy / sh, log w, log h]`; (sw, sh) is `sz_norm` (…, 2), by
+    default the box's size.
+    """
     size = bb[..., 2:]
     unit = size if sz_norm is None else sz_norm
     return torch.cat([(bb[..., :2] + 0.5 * size) / unit, size.log()], -1)
@@ -25,9 +27,11 @@ def rel_to_rect(bb: Tensor, sz_norm: Tensor | None = None) -> Tensor:
 
 
 def masks_to_bboxes(mask: Tensor, fmt: str = "c") -> Tensor:
-    """Boxes (…, 4) around the nonzero pixels of masks (…, H, W); the pixel at 0, 0 for an empty mask.
+    """Boxes (…, 4) around the nonzero pixels of masks (…, H, W); the pixel at 0, 0 for an empty
+    mask.
 
-    `fmt` 't': x, y, w, h of the corner and size; 'c': cx, cy, w, h; 'v': x1, y1, x2, y2, the last pixels included.
+    `fmt` 't': x, y, w, h of the corner and size; 'c': cx, cy, w, h; 'v': x1, y1, x2, y2, the last
+    pixels included.
     """
     if fmt not in ("c", "t", "v"):
         raise BadValue(f"masks_to_bboxes: fmt '{fmt}' is not known; choose 'c', 't' or 'v'")

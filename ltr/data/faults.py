@@ -1,8 +1,10 @@
-"""Files that cannot be used, met while training: drawn again, reported, counted, and at some share the end of the run.
+"""Files that cannot be used, met while training: drawn again, reported, counted, and at some share
+the end of the run.
 
-The one place for it. A sampler draws through `redraw`, which replaces what failed by another draw. A loader wraps its
-samples in `catching` and its batches in `FaultLog.unpack`, so that what happened in a worker reaches the trainer with
-the very batch it happened in: counts and the end of a run do not depend on the number of workers.
+The one place for it. A sampler draws through `redraw`, which replaces what failed by another draw.
+A loader wraps its samples in `catching` and its batches in `FaultLog.unpack`, so that what happened
+in a worker reaches the trainer with the very batch it happened in: counts and the end of a run do
+not depend on the number of workers.
 """
 
 from __future__ import annotations
@@ -22,7 +24,9 @@ Sample = TypeVar("Sample")
 ATTEMPTS = 50  # draws for one sample; data of which so many fail in a row are not usable
 DEFAULT_SHARE = 0.05  # of an epoch's draws
 NAME = "Data/redrawn"  # of the statistic: failed draws of an epoch
-_LEAST_DRAWS = 100  # the share is one of at least so many draws: the first bad file of an epoch ends no run
+_LEAST_DRAWS = (
+    100  # the share is one of at least so many draws: the first bad file of an epoch ends no run
+)
 
 _caught: contextvars.ContextVar[list[str] | None] = contextvars.ContextVar("faults", default=None)
 
@@ -32,7 +36,9 @@ class TooManyFaults(BadInput):
 
 
 class Faulty(NamedTuple):
-    """A sample or batch together with what went wrong while it was made. Those without faults travel as they are."""
+    """A sample or batch together with what went wrong while it was made. Those without faults
+    travel as they are.
+    """
 
     data: Any
     faults: tuple[str, ...]  # one sentence for each draw that failed, with the file's path
@@ -41,7 +47,8 @@ class Faulty(NamedTuple):
 def redraw(make: Callable[[int], Sample]) -> Sample:
     """`make(attempt)` for attempt 0, 1, … until one gives a sample; the others are faults.
 
-    A fault is a BadInput (the readers' sentences about files) or an OSError. After 50 attempts it is raised.
+    A fault is a BadInput (the readers' sentences about files) or an OSError. After 50 attempts it
+    is raised.
     """
     for attempt in range(ATTEMPTS):
         try:
@@ -76,17 +83,27 @@ class Collating:
     def __call__(self, samples: Any) -> Any:
         if isinstance(samples, Faulty):  # a loader that does not batch
             return Faulty(self.collate(samples.data), samples.faults)
-        if not isinstance(samples, list) or not any(isinstance(sample, Faulty) for sample in samples):
+        if not isinstance(samples, list) or not any(
+            isinstance(sample, Faulty) for sample in samples
+        ):
             return self.collate(samples)
-        faults = [fault for sample in samples if isinstance(sample, Faulty) for fault in sample.faults]
-        return Faulty(self.collate([sample.data if isinstance(sample, Faulty) else sample for sample in samples]),
-                      tuple(faults))
+        faults = [
+            fault for sample in samples if isinstance(sample, Faulty) for fault in sample.faults
+        ]
+        return Faulty(
+            self.collate(
+                [sample.data if isinstance(sample, Faulty) else sample for sample in samples]
+            ),
+            tuple(faults),
+        )
 
 
 class FaultLog:
-    """Counts the faults of the batches that pass, names their files in the log, and ends a run with too many of them.
+    """Counts the faults of the batches that pass, names their files in the log, and ends a run with
+    too many of them.
 
-    `share` is the part of an epoch's draws that may fail: 0 ends the run at the first fault, 1 never.
+    `share` is the part of an epoch's draws that may fail: 0 ends the run at the first fault, 1
+    never.
     """
 
     def __init__(self, share: float = DEFAULT_SHARE):
@@ -118,7 +135,10 @@ class FaultLog:
             return ""
         draws = self.samples + self.count
         files = f"{len(self.files)} unusable file{'s' if len(self.files) != 1 else ''}"
-        return f"{self.count} of {draws} draws ({100 * self.count / draws:.1f} %) met {files} and were replaced"
+        return (
+            f"{self.count} of {draws} draws ({100 * self.count / draws:.1f} %) met {files} and "
+            "were replaced"
+        )
 
     def _note(self, samples: int, faults: Iterable[str]) -> None:
         self.samples += samples
@@ -128,14 +148,23 @@ class FaultLog:
             if fault not in self.known:
                 self.known.add(fault)
                 log.warning("drawing another sample: %s", fault)
-        if faults and self.share < 1 and self.count > self.share * max(self.samples + self.count, _LEAST_DRAWS):
+        if (
+            faults
+            and self.share < 1
+            and self.count > self.share * max(self.samples + self.count, _LEAST_DRAWS)
+        ):
             raise TooManyFaults(
-                f"{self.summary()}, more than the {100 * self.share:g} % that max_fault_share allows, the last one: "
-                f"{fault}; check the data with `python -m spot_ext check`, or raise max_fault_share in the recipe")
+                f"{self.summary()}, more than the {100 * self.share:g} % that max_fault_share "
+                "allows, the last one: "
+                f"{fault}; check the data with `python -m spot_ext check`, or raise "
+                "max_fault_share in the recipe"
+            )
 
 
 def checked_share(share: float) -> float:
     """`share` when it lies between 0 and 1; BadValue otherwise."""
     if not isinstance(share, (int, float)) or isinstance(share, bool) or not 0 <= share <= 1:
-        raise BadValue(f"max_fault_share is {share}; give the share of draws that may fail, between 0 and 1")
+        raise BadValue(
+            f"max_fault_share is {share}; give the share of draws that may fail, between 0 and 1"
+        )
     return float(share)

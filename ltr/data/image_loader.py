@@ -1,8 +1,10 @@
-"""Reads and writes images. Readers return (H, W, 3) uint8 RGB and raise BadInput, naming the file, when they cannot.
+"""Reads and writes images. Readers return (H, W, 3) uint8 RGB and raise BadInput, naming the file,
+when they cannot.
 
-JPEG goes through simplejpeg (libjpeg-turbo without a detour, 1.2 to 2.4 times as fast as OpenCV), through jpeg4py
-where only that is installed, and through OpenCV last; other formats go to OpenCV. All of them decode to the same
-pixels. `read_reduced` decodes fewer of them, for a crop that will be far smaller than its part of the picture.
+JPEG goes through simplejpeg (libjpeg-turbo without a detour, 1.2 to 2.4 times as fast as OpenCV),
+through jpeg4py where only that is installed, and through OpenCV last; other formats go to OpenCV.
+All of them decode to the same pixels. `read_reduced` decodes fewer of them, for a crop that will be
+far smaller than its part of the picture.
 """
 
 from __future__ import annotations
@@ -22,12 +24,15 @@ _JPEG_START = b"\xff\xd8\xff"
 
 
 def _make_palette() -> np.ndarray:
-    """(256, 3) uint8: label colours whose bits interleave those of the index, as in PASCAL VOC and DAVIS, then greys.
+    """(256, 3) uint8: label colours whose bits interleave those of the index, as in PASCAL VOC and
+    DAVIS, then greys.
     """
     palette = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, 1)
     for label in range(21):
         for channel in range(3):
-            palette[label, channel] = sum((label >> (3 * bit + channel) & 1) << (7 - bit) for bit in range(3))
+            palette[label, channel] = sum(
+                (label >> (3 * bit + channel) & 1) << (7 - bit) for bit in range(3)
+            )
     palette[21] = 64
     return palette
 
@@ -42,8 +47,9 @@ def default_image_loader(path: str | os.PathLike) -> np.ndarray:
 
 @dataclass(frozen=True)
 class ReducedImage:
-    """A picture decoded at 1/factor of its size: pixel (x, y) is the mean of the `factor` x `factor` pixels from
-    (factor * x, factor * y) on, as far as JPEG knows them."""
+    """A picture decoded at 1/factor of its size: pixel (x, y) is the mean of the `factor` x
+    `factor` pixels from (factor * x, factor * y) on, as far as JPEG knows them.
+    """
 
     image: np.ndarray  # (ceil(height / factor), ceil(width / factor), 3) uint8 RGB
     factor: int
@@ -60,14 +66,18 @@ class _Reducing:
     size: tuple[int, int] | None = None
 
 
-_reducing: contextvars.ContextVar[_Reducing | None] = contextvars.ContextVar("reducing", default=None)
+_reducing: contextvars.ContextVar[_Reducing | None] = contextvars.ContextVar(
+    "reducing", default=None
+)
 
 
 def read_reduced(read: Callable[[], np.ndarray], factor: int) -> ReducedImage:
-    """Call `read`, which reads one image through this module, and have a JPEG decoded at 1/factor (1, 2, 4 or 8).
+    """Call `read`, which reads one image through this module, and have a JPEG decoded at 1/factor
+    (1, 2, 4 or 8).
 
-    libjpeg-turbo leaves out the high frequencies (DCT scaling) and most of the work that is not unpacking bits. Without
-    simplejpeg, and for other formats, the picture comes back whole, with factor 1.
+    libjpeg-turbo leaves out the high frequencies (DCT scaling) and most of the work that is not
+    unpacking bits. Without simplejpeg, and for other formats, the picture comes back whole, with
+    factor 1.
     """
     reducing = _Reducing(factor)
     token = _reducing.set(reducing)
@@ -82,12 +92,16 @@ def read_reduced(read: Callable[[], np.ndarray], factor: int) -> ReducedImage:
 def decode_image(data: bytes, name: object) -> np.ndarray:
     """The image in `data`, the content of a file; `name` is for errors."""
     image = None
-    if data.startswith(_JPEG_START) and b"Exif\0" not in data[:65536]:  # only OpenCV turns pictures as Exif asks
+    if (
+        data.startswith(_JPEG_START) and b"Exif\0" not in data[:65536]
+    ):  # only OpenCV turns pictures as Exif asks
         image = _jpeg_decoder()(data, name)
     return _opencv_rgb(data, name) if image is None else image
 
 
-default_image_loader.use_jpeg4py = None  # whether JPEGs go through jpeg4py; known after the first one, as in pytracking
+default_image_loader.use_jpeg4py = (
+    None  # whether JPEGs go through jpeg4py; known after the first one, as in pytracking
+)
 jpeg4py_loader = default_image_loader  # pytracking's names for it, which data sets take as default
 jpeg4py_loader_w_failsafe = default_image_loader
 
@@ -112,19 +126,30 @@ def imread_indexed(filename: str | os.PathLike) -> np.ndarray:
         with Image.open(filename) as image:
             labels = np.array(image)
     except OSError as error:
-        raise BadValue(f"label image {filename} cannot be decoded ({error}); replace the file") from error
+        raise BadValue(
+            f"label image {filename} cannot be decoded ({error}); replace the file"
+        ) from error
     return np.atleast_3d(labels)[..., 0]
 
 
-def imwrite_indexed(filename: str | os.PathLike, array: np.ndarray, color_palette: np.ndarray | None = None) -> None:
+def imwrite_indexed(
+    filename: str | os.PathLike, array: np.ndarray, color_palette: np.ndarray | None = None
+) -> None:
     """Write an (H, W) label array as a PNG with a palette (`davis_palette` unless given)."""
     from PIL import Image
 
     array = np.asarray(array)
     if array.ndim != 2:
-        raise BadValue(f"{filename}: a label image has two dimensions, this array has {array.ndim}; give one channel")
+        raise BadValue(
+            f"{filename}: a label image has two dimensions, this array has {array.ndim}; give one "
+            "channel"
+        )
     image = Image.fromarray(array.astype(np.uint8))
-    image.putpalette((davis_palette if color_palette is None else np.asarray(color_palette, np.uint8)).ravel().tolist())
+    image.putpalette(
+        (davis_palette if color_palette is None else np.asarray(color_palette, np.uint8))
+        .ravel()
+        .tolist()
+    )
     image.save(filename, format="PNG")
 
 
@@ -133,9 +158,13 @@ def _read_bytes(path: str | os.PathLike) -> bytes:
         with open(path, "rb") as file:
             data = file.read()
     except FileNotFoundError:
-        raise MissingFile(f"there is no image {path}; correct the path or copy the file there") from None
+        raise MissingFile(
+            f"there is no image {path}; correct the path or copy the file there"
+        ) from None
     except OSError as error:
-        raise BadValue(f"image {path} cannot be read ({error.strerror}); check its rights and the disk") from error
+        raise BadValue(
+            f"image {path} cannot be read ({error.strerror}); check its rights and the disk"
+        ) from error
     if not data:
         raise BadValue(f"image {path} is empty; copy the file again")
     return data
@@ -157,17 +186,24 @@ def _jpeg_decoder() -> Callable[[bytes, object], np.ndarray | None]:
                 return simplejpeg.decode_jpeg(data, colorspace="RGB")
             size = simplejpeg.decode_jpeg_header(data)[:2]
             least_height, least_width = (-(-length // reducing.wanted) for length in size)
-            image = simplejpeg.decode_jpeg(data, colorspace="RGB", min_factor=reducing.wanted, min_height=least_height,
-                                           min_width=least_width)
+            image = simplejpeg.decode_jpeg(
+                data,
+                colorspace="RGB",
+                min_factor=reducing.wanted,
+                min_height=least_height,
+                min_width=least_width,
+            )
             if image.shape[:2] != (least_height, least_width):
                 return simplejpeg.decode_jpeg(data, colorspace="RGB")
             reducing.factor, reducing.size = reducing.wanted, size
             return image
         except ValueError as error:
-            # OpenCV fills the missing part of a truncated picture with grey and says nothing: training on that is worse
-            # than knowing. Everything else it may understand better.
+            # OpenCV fills the missing part of a truncated picture with grey and says nothing:
+            # training on that is worse than knowing. Everything else it may understand better.
             if "premature" in str(error).lower():
-                raise BadValue(f"image {path} is truncated ({error}); copy the file again") from error
+                raise BadValue(
+                    f"image {path} is truncated ({error}); copy the file again"
+                ) from error
             return None
 
     return decode

@@ -1,4 +1,5 @@
-"""Loads batches: torch's DataLoader with the collation of tracking samples and draws that do not depend on the workers.
+"""Loads batches: torch's DataLoader with the collation of tracking samples and draws that do not
+depend on the workers.
 """
 
 from __future__ import annotations
@@ -13,7 +14,13 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
-from torch.utils.data import BatchSampler, DataLoader, IterableDataset, RandomSampler, SequentialSampler
+from torch.utils.data import (
+    BatchSampler,
+    DataLoader,
+    IterableDataset,
+    RandomSampler,
+    SequentialSampler,
+)
 
 from ltr.admin.errors import BadValue
 from ltr.admin.tensordict import TensorDict
@@ -26,29 +33,51 @@ from ltr.util.distributed import get_world_size, own_part, require_even_shares, 
 class LTRLoader(DataLoader):
     """Batches of `dataset`, under the name that statistics carry.
 
-    `epoch_interval` n: the trainer runs this loader in every n-th epoch only. `stack_dim` is the dimension in which
-    samples are joined: with 1, samples of shape (frames, ...) become (frames, batch, ...). Further keyword arguments
-    are those of torch's DataLoader, e.g. `persistent_workers`.
+    `epoch_interval` n: the trainer runs this loader in every n-th epoch only. `stack_dim` is the
+    dimension in which samples are joined: with 1, samples of shape (frames, ...) become (frames,
+    batch, ...). Further keyword arguments are those of torch's DataLoader, e.g.
+    `persistent_workers`.
 
-    With a `seed`, sample i of an epoch is drawn while Python's, NumPy's and torch's global generators start from
-    (seed, epoch, i), so that an epoch has the same batches with any number of workers and after a resume. The trainer
-    passes `settings.seed` to loaders that have none, and the epoch to all.
+    With a `seed`, sample i of an epoch is drawn while Python's, NumPy's and torch's global
+    generators start from (seed, epoch, i), so that an epoch has the same batches with any number of
+    workers and after a resume. The trainer passes `settings.seed` to loaders that have none, and
+    the epoch to all.
 
-    Of several processes (torchrun) each gets its part of every batch of `batch_size`; what is left of a last batch that is
-    smaller and does not divide is left out.
+    Of several processes (torchrun) each gets its part of every batch of `batch_size`; what is left
+    of a last batch that is smaller and does not divide is left out.
 
-    `faults` counts the samples that were drawn again because a file could not be used; `faults.share` is the part of an
-    epoch's draws that may be, all of them unless a trainer sets it.
+    `faults` counts the samples that were drawn again because a file could not be used;
+    `faults.share` is the part of an epoch's draws that may be, all of them unless a trainer sets
+    it.
     """
 
-    def __init__(self, name: str, dataset, training: bool = True, batch_size: int | None = 1, shuffle: bool = False,
-                 sampler: Iterable | None = None, batch_sampler: Iterable | None = None, num_workers: int = 0,
-                 epoch_interval: int = 1, collate_fn: Callable | None = None, stack_dim: int = 0,
-                 pin_memory: bool = False, drop_last: bool = False, timeout: float = 0,
-                 worker_init_fn: Callable[[int], None] | None = None, *, seed: int | None = None, **kwargs):
+    def __init__(
+        self,
+        name: str,
+        dataset,
+        training: bool = True,
+        batch_size: int | None = 1,
+        shuffle: bool = False,
+        sampler: Iterable | None = None,
+        batch_sampler: Iterable | None = None,
+        num_workers: int = 0,
+        epoch_interval: int = 1,
+        collate_fn: Callable | None = None,
+        stack_dim: int = 0,
+        pin_memory: bool = False,
+        drop_last: bool = False,
+        timeout: float = 0,
+        worker_init_fn: Callable[[int], None] | None = None,
+        *,
+        seed: int | None = None,
+        **kwargs,
+    ):
         if collate_fn is None:
             if stack_dim not in (0, 1):
-                raise BadValue(f"loader '{name}': stack_dim is {stack_dim}; choose 0 or 1, or give a collate_fn")
+                raise BadValue(
+                    f"loader '{name}': stack_dim is {stack_dim}; choose 0 or 1, or give a "
+                    "collate_fn"
+                )
             collate_fn = ltr_collate_stack1 if stack_dim else ltr_collate
         self._keys = _Keys(seed)
         if isinstance(dataset, IterableDataset):
@@ -58,9 +87,13 @@ class LTRLoader(DataLoader):
                 batch_sampler = _KeyedSampler(batch_sampler, self._keys, batches=True)
             else:
                 if sampler is None:
-                    sampler = _Shuffled(dataset, self._keys) if shuffle else SequentialSampler(dataset)
+                    sampler = (
+                        _Shuffled(dataset, self._keys) if shuffle else SequentialSampler(dataset)
+                    )
                 elif shuffle:
-                    raise BadValue(f"loader '{name}': shuffle and sampler exclude each other; give one of them")
+                    raise BadValue(
+                        f"loader '{name}': shuffle and sampler exclude each other; give one of them"
+                    )
                 sampler, shuffle = _KeyedSampler(sampler, self._keys), False
                 if get_world_size() > 1:
                     require_even_shares({f"loader '{name}': batch_size": batch_size or 1})
@@ -69,9 +102,20 @@ class LTRLoader(DataLoader):
             if get_world_size() > 1:
                 batch_sampler = _Shared(batch_sampler)
             dataset = _SeededSamples(dataset)
-        super().__init__(dataset, batch_size, shuffle, sampler, batch_sampler, num_workers,
-                         faults.Collating(collate_fn), pin_memory, drop_last, timeout, worker_init_fn or _init_worker,
-                         **kwargs)
+        super().__init__(
+            dataset,
+            batch_size,
+            shuffle,
+            sampler,
+            batch_sampler,
+            num_workers,
+            faults.Collating(collate_fn),
+            pin_memory,
+            drop_last,
+            timeout,
+            worker_init_fn or _init_worker,
+            **kwargs,
+        )
         self.faults = faults.FaultLog(share=1)
         self.name = name
         self.training = training
@@ -99,17 +143,26 @@ class LTRLoader(DataLoader):
 
 
 class MultiEpochLTRLoader(LTRLoader):
-    """LTRLoader whose workers stay alive between epochs: saves starting them, which matters where epochs are short."""
+    """LTRLoader whose workers stay alive between epochs: saves starting them, which matters where
+    epochs are short.
+    """
 
     def __init__(self, *args, **kwargs):
-        given = inspect.signature(LTRLoader).bind(*args, **kwargs).arguments  # num_workers may come by position
+        given = (
+            inspect.signature(LTRLoader).bind(*args, **kwargs).arguments
+        )  # num_workers may come by position
         super().__init__(*args, **{"persistent_workers": given.get("num_workers", 0) > 0, **kwargs})
 
 
 @contextlib.contextmanager
 def parent_handles_ctrl_c() -> Iterator[None]:
-    """Processes started inside the block ignore Ctrl-C: their parent stops them, without a traceback from each."""
-    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGINT) is None:
+    """Processes started inside the block ignore Ctrl-C: their parent stops them, without a
+    traceback from each.
+    """
+    if (
+        threading.current_thread() is not threading.main_thread()
+        or signal.getsignal(signal.SIGINT) is None
+    ):
         yield  # only the main thread may change it, and only what Python has set can be restored
         return
     previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -133,22 +186,38 @@ def samples_in(batch: Any, stack_dim: int = 0) -> int:
     """How many samples a batch joins, by its first tensor; 1 where there is none to tell."""
     if isinstance(batch, torch.Tensor):
         return batch.shape[stack_dim] if batch.dim() > stack_dim else 1
-    parts = batch.values() if isinstance(batch, Mapping) else batch if isinstance(batch, (list, tuple)) else ()
-    return next((part.shape[stack_dim] for part in parts if isinstance(part, torch.Tensor) and part.dim() > stack_dim), 1)
+    parts = (
+        batch.values()
+        if isinstance(batch, Mapping)
+        else batch
+        if isinstance(batch, (list, tuple))
+        else ()
+    )
+    return next(
+        (
+            part.shape[stack_dim]
+            for part in parts
+            if isinstance(part, torch.Tensor) and part.dim() > stack_dim
+        ),
+        1,
+    )
 
 
 def _collate(batch: Sequence, dim: int) -> Any:
     """Join samples by the type of the first.
 
-    Tensors and arrays are stacked, numbers become a tensor (int64 or float64), text and None a list, containers are
-    joined entry by entry and keep their kind (other sequences become lists).
+    Tensors and arrays are stacked, numbers become a tensor (int64 or float64), text and None a
+    list, containers are joined entry by entry and keep their kind (other sequences become lists).
     """
     first = batch[0]
     if isinstance(first, torch.Tensor):
         return torch.stack(list(batch), dim)
     if isinstance(first, (np.ndarray, np.generic)):
         if first.dtype.kind not in "biufc":
-            raise TypeError(f"a batch cannot hold arrays of type {first.dtype}; convert them to numbers or lists")
+            raise TypeError(
+                f"a batch cannot hold arrays of type {first.dtype}; convert them to numbers or "
+                "lists"
+            )
         if isinstance(first, np.generic) or first.ndim == 0:
             return torch.as_tensor(np.array(batch))
         return torch.stack([torch.as_tensor(item) for item in batch], dim)
@@ -164,11 +233,16 @@ def _collate(batch: Sequence, dim: int) -> Any:
     if isinstance(first, Sequence):
         kind = TensorList if isinstance(first, TensorList) else list
         return kind(_collate(items, dim) for items in zip(*batch, strict=True))
-    raise TypeError(f"a batch cannot hold {type(first).__name__}; use tensors, arrays, numbers, text, dicts or lists")
+    raise TypeError(
+        f"a batch cannot hold {type(first).__name__}; use tensors, arrays, numbers, text, dicts "
+        "or lists"
+    )
 
 
 def _init_worker(worker_id: int) -> None:
-    cv2.setNumThreads(0)  # the workers are the parallelism; OpenCV's threads would fight over the same cores
+    cv2.setNumThreads(
+        0
+    )  # the workers are the parallelism; OpenCV's threads would fight over the same cores
 
 
 class _Keys:
@@ -183,7 +257,9 @@ class _Keys:
 
 
 class _KeyedSampler:
-    """Passes seed and epoch to the workers along with each index: they hold copies of everything else."""
+    """Passes seed and epoch to the workers along with each index: they hold copies of everything
+    else.
+    """
 
     def __init__(self, sampler: Iterable, keys: _Keys, batches: bool = False):
         self.sampler, self.keys, self.batches = sampler, keys, batches
@@ -218,7 +294,11 @@ class _Shuffled:
         self.dataset, self.keys = dataset, keys
 
     def __iter__(self) -> Iterator[int]:
-        seeded = None if self.keys.seed is None else torch_generator(self.keys.seed, "order", self.keys.epoch)
+        seeded = (
+            None
+            if self.keys.seed is None
+            else torch_generator(self.keys.seed, "order", self.keys.epoch)
+        )
         return iter(RandomSampler(self.dataset, generator=seeded))
 
     def __len__(self) -> int:
@@ -226,7 +306,9 @@ class _Shuffled:
 
 
 class _SeededSamples:
-    """The data set, asked by (seed, epoch, index). Its other attributes are those of the data set."""
+    """The data set, asked by (seed, epoch, index). Its other attributes are those of the data
+    set.
+    """
 
     def __init__(self, dataset):
         self.dataset = dataset

@@ -1,4 +1,6 @@
-"""Random numbers that depend on the seed, the epoch and the sample only, never on which worker draws them or when."""
+"""Random numbers that depend on the seed, the epoch and the sample only, never on which worker
+draws them or when.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,9 @@ import torch
 
 
 def generator(seed: int, *key: int | str) -> np.random.Generator:
-    """A NumPy generator of its own for `(seed, *key)`, e.g. `generator(settings.seed, 'labelled', epoch, index)`."""
+    """A NumPy generator of its own for `(seed, *key)`, e.g. `generator(settings.seed, 'labelled',
+    epoch, index)`.
+    """
     words = [zlib.crc32(part.encode()) if isinstance(part, str) else int(part) for part in key]
     return np.random.default_rng(np.random.SeedSequence([int(seed), *words]))
 
@@ -24,7 +28,8 @@ def torch_generator(seed: int, *key: int | str) -> torch.Generator:
 
 @contextlib.contextmanager
 def global_seed(seed: int, *key: int | str) -> Iterator[None]:
-    """Within the block, `random`, `numpy.random` and torch's CPU generator start from `(seed, *key)`; restored after.
+    """Within the block, `random`, `numpy.random` and torch's CPU generator start from `(seed,
+    *key)`; restored after.
 
     For samplers and transforms written against the global generators, as pytracking's are.
     """

@@ -17,15 +17,17 @@ from ltr.data.frame_sources import FrameSource
 class VideoFile(FrameSource):
     """The pictures of a video's first video stream, in the order in which they are shown.
 
-    On first use the file is gone through once without decoding, which gives the time of every frame. A frame is then found
-    by its time: by decoding on where it lies ahead in the same group of pictures, else from the key frame before it.
-    Decoding uses one thread, as loader workers do.
+    On first use the file is gone through once without decoding, which gives the time of every
+    frame. A frame is then found by its time: by decoding on where it lies ahead in the same group
+    of pictures, else from the key frame before it. Decoding uses one thread, as loader workers do.
     """
 
     def __init__(self, path: str | os.PathLike):
         self.path = Path(path)
         self._container: Any = None
-        self._times: list[int] | None = None  # of every frame, ascending; empty where the file gives none
+        self._times: list[int] | None = (
+            None  # of every frame, ascending; empty where the file gives none
+        )
         self._keys: list[int] = []  # frame numbers of the key frames
         self._count = 0
         self._decoding: Iterator | None = None
@@ -45,7 +47,10 @@ class VideoFile(FrameSource):
                 self._last = frame_id, self._decode(frame_id)
             except av.FFmpegError as error:
                 self.close()
-                raise BadValue(f"{self.path}: frame {frame_id} cannot be decoded ({error}); copy the video again") from error
+                raise BadValue(
+                    f"{self.path}: frame {frame_id} cannot be decoded ({error}); copy the video "
+                    "again"
+                ) from error
         return self._last[1].copy()
 
     def close(self) -> None:
@@ -65,22 +70,32 @@ class VideoFile(FrameSource):
             except FileNotFoundError:
                 raise MissingFile(f"there is no video {self.path}; correct the path") from None
             except (av.FFmpegError, OSError) as error:
-                raise BadValue(f"{self.path} cannot be opened as a video ({error}); copy or convert it") from error
+                raise BadValue(
+                    f"{self.path} cannot be opened as a video ({error}); copy or convert it"
+                ) from error
             if not container.streams.video:
                 container.close()
                 raise BadValue(f"{self.path} holds no video stream; give a video file")
             context = container.streams.video[0].codec_context
-            context.thread_count, context.thread_type = 1, "NONE"  # threads would not survive a fork
+            context.thread_count, context.thread_type = (
+                1,
+                "NONE",
+            )  # threads would not survive a fork
             self._container = container
         return self._container
 
     def _scan(self) -> None:
-        """Learn the time of every frame; where packets carry none, only how many frames there are."""
+        """Learn the time of every frame; where packets carry none, only how many frames there
+        are.
+        """
         av = _pyav()
         try:
             container = self._open()
-            packets = [(packet.pts, packet.is_keyframe) for packet in container.demux(container.streams.video[0])
-                       if packet.size and not packet.is_discard]
+            packets = [
+                (packet.pts, packet.is_keyframe)
+                for packet in container.demux(container.streams.video[0])
+                if packet.size and not packet.is_discard
+            ]
             times = sorted(pts for pts, _ in packets if pts is not None)
             if len(times) == len(packets) and len(set(times)) == len(times):
                 numbers = {pts: number for number, pts in enumerate(times)}
@@ -91,7 +106,9 @@ class VideoFile(FrameSource):
                 stream = self._open().streams.video[0]
                 self._times, self._count = [], sum(1 for _ in self._container.decode(stream))
         except av.FFmpegError as error:
-            raise BadValue(f"{self.path} cannot be read to its end ({error}); copy the video again") from error
+            raise BadValue(
+                f"{self.path} cannot be read to its end ({error}); copy the video again"
+            ) from error
         finally:
             self.close()
         if not self._count:
@@ -101,12 +118,21 @@ class VideoFile(FrameSource):
         if not self._times:
             return self._count_to(frame_id)
         before = bisect_right(self._keys, frame_id) - 1
-        if self._decoding is None or not self._next <= frame_id or (before >= 0 and self._keys[before] > self._next):
+        if (
+            self._decoding is None
+            or not self._next <= frame_id
+            or (before >= 0 and self._keys[before] > self._next)
+        ):
             self._seek(before)
         while (picture := self._forward_to(frame_id)) is None:
-            before -= 1  # the container went to a later key frame than asked for, or this one does not stand alone
+            # the container went to a later key frame than asked for, or this one does not stand
+            # alone
+            before -= 1
             if before < -1:
-                raise BadValue(f"{self.path}: frame {frame_id} does not come out of the decoder; convert the video")
+                raise BadValue(
+                    f"{self.path}: frame {frame_id} does not come out of the decoder; convert the "
+                    "video"
+                )
             self._seek(before)
         return _rgb(picture)
 
@@ -140,12 +166,16 @@ class VideoFile(FrameSource):
             self._next += 1
             if self._next > frame_id:
                 return _rgb(picture)
-        raise BadValue(f"{self.path}: frame {frame_id} does not come out of the decoder; convert the video")
+        raise BadValue(
+            f"{self.path}: frame {frame_id} does not come out of the decoder; convert the video"
+        )
 
 
 def _rgb(picture: Any) -> np.ndarray:
     try:
-        image = picture.to_ndarray(format="rgb24", threads=1)  # threads of the colour conversion hang a forked child, too
+        image = picture.to_ndarray(
+            format="rgb24", threads=1
+        )  # threads of the colour conversion hang a forked child, too
     except TypeError:  # an older PyAV, which knows no threads here
         image = picture.to_ndarray(format="rgb24")
     turns = round(getattr(picture, "rotation", 0) / 90) % 4  # phones note how they were held
@@ -156,5 +186,7 @@ def _pyav() -> Any:
     try:
         import av
     except ImportError:
-        raise BadInput('reading video files needs the package av: pip install "spot-tracking[video]"') from None
+        raise BadInput(
+            'reading video files needs the package av: pip install "spot-tracking[video]"'
+        ) from None
     return av

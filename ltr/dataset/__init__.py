@@ -1,13 +1,29 @@
-"""Training data sets. Each is imported on first use, so that one that needs a rare package does not hinder the others.
+"""Training data sets. Each is imported on first use, so that one that needs a rare package does not
+hinder the others.
 """
 
 import importlib
 
-_MODULES = {"Lasot": "lasot", "Got10k": "got10k", "TrackingNet": "tracking_net", "VideoFolder": "video_folder",
-            "ImagenetVID": "imagenetvid", "LasotVOS": "vos_masks", "Got10kVOS": "vos_masks", "Davis": "davis",
-            "YouTubeVOS": "youtubevos", "MSCOCO": "coco", "MSCOCOSeq": "coco_seq", "LVIS": "lvis", "ECSSD": "ecssd",
-            "MSRA10k": "msra10k", "HKUIS": "hku_is", "SBD": "sbd", "SyntheticVideo": "synthetic_video",
-            "SyntheticVideoBlend": "synthetic_video_blend"}
+_MODULES = {
+    "Lasot": "lasot",
+    "Got10k": "got10k",
+    "TrackingNet": "tracking_net",
+    "VideoFolder": "video_folder",
+    "ImagenetVID": "imagenetvid",
+    "LasotVOS": "vos_masks",
+    "Got10kVOS": "vos_masks",
+    "Davis": "davis",
+    "YouTubeVOS": "youtubevos",
+    "MSCOCO": "coco",
+    "MSCOCOSeq": "coco_seq",
+    "LVIS": "lvis",
+    "ECSSD": "ecssd",
+    "MSRA10k": "msra10k",
+    "HKUIS": "hku_is",
+    "SBD": "sbd",
+    "SyntheticVideo": "synthetic_video",
+    "SyntheticVideoBlend": "synthetic_video_blend",
+}
 __all__ = list(_MODULES)
 
 

@@ -14,7 +14,8 @@ from ltr.data.image_loader import jpeg4py_loader
 
 
 class BaseImageDataset(torch.utils.data.Dataset):
-    """Base of image data sets. A subclass fills `image_list` and implements `get_name`, `get_image_info`, `get_image`.
+    """Base of image data sets. A subclass fills `image_list` and implements `get_name`,
+    `get_image_info`, `get_image`.
     """
 
     def __init__(self, name: str, root: str | Path | None, image_loader: Callable = jpeg4py_loader):
@@ -67,7 +68,10 @@ class BaseImageDataset(torch.utils.data.Dataset):
         """`bbox` (4,) xywh, `valid`, `visible`, and `mask` (H, W) where there is one."""
         raise NotImplementedError
 
-    def get_image(self, image_id: int,
-                  anno: dict[str, Any] | None = None) -> tuple[np.ndarray, dict[str, Any], OrderedDict]:
-        """Image (H, W, 3) uint8 RGB, its annotation (default: `get_image_info`), and what is known of the target."""
+    def get_image(
+        self, image_id: int, anno: dict[str, Any] | None = None
+    ) -> tuple[np.ndarray, dict[str, Any], OrderedDict]:
+        """Image (H, W, 3) uint8 RGB, its annotation (default: `get_image_info`), and what is known
+        of the target.
+        """
         raise NotImplementedError

@@ -22,11 +22,12 @@ def object_meta(**known: str | None) -> OrderedDict:
 
 
 class BaseVideoDataset(torch.utils.data.Dataset):
-    """Base of video data sets. A subclass fills `sequence_list` and implements `get_name`, `get_sequence_info`,
-    `get_frames`.
+    """Base of video data sets. A subclass fills `sequence_list` and implements `get_name`,
+    `get_sequence_info`, `get_frames`.
 
-    `get_frame`, `get_sequence_length`, `get_boxes` and `get_visible` have defaults that go through these; a subclass
-    overrides them where it can do with less: a sparsely labelled training reads boxes with `get_boxes` only.
+    `get_frame`, `get_sequence_length`, `get_boxes` and `get_visible` have defaults that go through
+    these; a subclass overrides them where it can do with less: a sparsely labelled training reads
+    boxes with `get_boxes` only.
     """
 
     def __init__(self, name: str, root: str | Path | None, image_loader: Callable = jpeg4py_loader):
@@ -68,7 +69,8 @@ class BaseVideoDataset(torch.utils.data.Dataset):
         return False
 
     def prepare(self) -> None:
-        """Do now what the first use would do in every loader worker, such as making an index; to be called before they start.
+        """Do now what the first use would do in every loader worker, such as making an index; to be
+        called before they start.
         """
 
     def get_name(self) -> str:
@@ -92,20 +94,26 @@ class BaseVideoDataset(torch.utils.data.Dataset):
         raise NotImplementedError
 
     def get_sequence_info(self, seq_id: int) -> dict[str, Any]:
-        """`bbox` float32 (N, 4) xywh, `valid` bool (N,) (it has an area), `visible` uint8 (N,), and what else there is.
+        """`bbox` float32 (N, 4) xywh, `valid` bool (N,) (it has an area), `visible` uint8 (N,), and
+        what else there is.
         """
         raise NotImplementedError
 
-    def get_frames(self, seq_id: int, frame_ids: Sequence[int],
-                   anno: dict[str, Any] | None = None) -> tuple[list[np.ndarray], dict[str, list], OrderedDict]:
-        """Frames (H, W, 3) uint8 RGB, the entries of `anno` (default: `get_sequence_info`) for them, and `object_meta`.
+    def get_frames(
+        self, seq_id: int, frame_ids: Sequence[int], anno: dict[str, Any] | None = None
+    ) -> tuple[list[np.ndarray], dict[str, list], OrderedDict]:
+        """Frames (H, W, 3) uint8 RGB, the entries of `anno` (default: `get_sequence_info`) for
+        them, and `object_meta`.
         """
         raise NotImplementedError
 
     def get_frame(self, seq_id: int, frame_id: int) -> np.ndarray:
         """One frame (H, W, 3) uint8 RGB; no annotation is read."""
-        empty = {"bbox": torch.zeros(frame_id + 1, 4), "valid": torch.zeros(frame_id + 1, dtype=torch.bool),
-                 "visible": torch.zeros(frame_id + 1, dtype=torch.uint8)}
+        empty = {
+            "bbox": torch.zeros(frame_id + 1, 4),
+            "valid": torch.zeros(frame_id + 1, dtype=torch.bool),
+            "visible": torch.zeros(frame_id + 1, dtype=torch.uint8),
+        }
         return self.get_frames(seq_id, [frame_id], empty)[0][0]
 
     def get_sequence_length(self, seq_id: int) -> int:
@@ -113,9 +121,12 @@ class BaseVideoDataset(torch.utils.data.Dataset):
         return len(self.get_sequence_info(seq_id)["bbox"])
 
     def get_boxes(self, seq_id: int, frame_ids: Iterable[int]) -> np.ndarray:
-        """Boxes xywh float32 (n, 4) of the given frames. A reader of files interprets the lines of these frames only.
+        """Boxes xywh float32 (n, 4) of the given frames. A reader of files interprets the lines of
+        these frames only.
         """
-        return np.asarray(self.get_sequence_info(seq_id)["bbox"], np.float32)[list(frame_ids)].reshape(-1, 4)
+        return np.asarray(self.get_sequence_info(seq_id)["bbox"], np.float32)[
+            list(frame_ids)
+        ].reshape(-1, 4)
 
     def get_visible(self, seq_id: int) -> np.ndarray:
         """Bool (N,): the target can be seen."""

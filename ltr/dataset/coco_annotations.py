@@ -1,8 +1,9 @@
 """Annotation files in COCO's JSON format (COCO, LVIS), read once and kept as memory-mapped arrays.
 
-The JSON of COCO's training set (half a gigabyte of text) becomes many times as much in Python objects, in every process that
-loads it. Here it is read once; the arrays lie in the workspace and are shared by all loader workers. Neither pycocotools nor
-lvis is needed, except for masks in COCO's compressed run lengths, which the instance files of COCO and LVIS do not hold.
+The JSON of COCO's training set (half a gigabyte of text) becomes many times as much in Python
+objects, in every process that loads it. Here it is read once; the arrays lie in the workspace and
+are shared by all loader workers. Neither pycocotools nor lvis is needed, except for masks in COCO's
+compressed run lengths, which the instance files of COCO and LVIS do not hold.
 """
 
 from __future__ import annotations
@@ -27,13 +28,15 @@ _FORMAT = 1
 class CocoAnnotations:
     """The annotations of one file: arrays by annotation (A), image (I) and class.
 
-    `ids` (A,), `image_of` (A,), `class_of` (A,) index into `class_names`, `boxes_xywh` (A, 4) float32, `areas` (A,), `crowd`
-    (A,); `image_sizes` (I, 2) height, width.
+    `ids` (A,), `image_of` (A,), `class_of` (A,) index into `class_names`, `boxes_xywh` (A, 4)
+    float32, `areas` (A,), `crowd` (A,); `image_sizes` (I, 2) height, width.
     """
 
     def __init__(self, file: Path, what: str):
         if not file.is_file():
-            raise MissingFile(f"{what}: there is no {file}; get this annotation file or correct the split")
+            raise MissingFile(
+                f"{what}: there is no {file}; get this annotation file or correct the split"
+            )
         self.file = file
         self._cache = index_file(file.stem, file)
         self._what = what
@@ -55,16 +58,27 @@ class CocoAnnotations:
             except BadInput as error:
                 log.warning("%s; it is made anew", error)
         if info is None or (info.get("format"), info.get("stamp")) != (_FORMAT, stamp):
-            log.info("%s: reading %s, once%s", self._what, self.file, f"; kept in {self._cache}" if self._cache else "")
+            log.info(
+                "%s: reading %s, once%s",
+                self._what,
+                self.file,
+                f"; kept in {self._cache}" if self._cache else "",
+            )
             arrays, info = _parse(self.file)
             if self._cache is not None:
                 try:
                     write_arrays(self._cache, arrays, {**info, "format": _FORMAT, "stamp": stamp})
                     arrays, info = open_arrays(self._cache)
                 except OSError as error:
-                    log.warning("%s: %s cannot be written (%s)", self._what, self._cache, error.strerror)
+                    log.warning(
+                        "%s: %s cannot be written (%s)", self._what, self._cache, error.strerror
+                    )
         self.class_names: list[str] = info["classes"]
-        self.ids, self.image_of, self.class_of = arrays["ids"], arrays["image_of"], arrays["class_of"]
+        self.ids, self.image_of, self.class_of = (
+            arrays["ids"],
+            arrays["image_of"],
+            arrays["class_of"],
+        )
         self.boxes_xywh, self.areas, self.crowd = arrays["boxes"], arrays["areas"], arrays["crowd"]
         self.image_sizes = arrays["image_sizes"]
         self._arrays = arrays
@@ -75,27 +89,35 @@ class CocoAnnotations:
     def image_name(self, row: int) -> str:
         """File name of an annotation's image, with its folder where the file gives one."""
         image, starts = self.image_of[row], self._arrays["name_starts"]
-        return self._arrays["names"][starts[image]:starts[image + 1]].tobytes().decode()
+        return self._arrays["names"][starts[image] : starts[image + 1]].tobytes().decode()
 
     def mask(self, row: int) -> np.ndarray:
         """Mask (H, W) uint8, 0 and 1, of an annotation.
 
-        A polygon covers the pixels whose centre lies in it; pycocotools differs in some pixels of the edge.
+        A polygon covers the pixels whose centre lies in it; pycocotools differs in some pixels of
+        the edge.
         """
         height, width = self.image_sizes[self.image_of[row]].tolist()
         mask = np.zeros((height, width), np.uint8)
-        rings, starts, points = (self._arrays[name] for name in ("ring_starts", "point_starts", "points"))
+        rings, starts, points = (
+            self._arrays[name] for name in ("ring_starts", "point_starts", "points")
+        )
         for ring in range(rings[row], rings[row + 1]):
-            mask |= fill_polygon(points[starts[ring]:starts[ring + 1]].reshape(-1, 2), height, width)
-        runs = self._arrays["runs"][self._arrays["run_starts"][row]:self._arrays["run_starts"][row + 1]]
+            mask |= fill_polygon(
+                points[starts[ring] : starts[ring + 1]].reshape(-1, 2), height, width
+            )
+        runs = self._arrays["runs"][
+            self._arrays["run_starts"][row] : self._arrays["run_starts"][row + 1]
+        ]
         if len(runs):
             flat = np.repeat(np.arange(len(runs)) % 2, runs).astype(np.uint8)
-            mask |= flat[:mask.size].reshape(width, height).T  # runs go down the columns
+            mask |= flat[: mask.size].reshape(width, height).T  # runs go down the columns
         return mask
 
 
 def fill_polygon(xy: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Mask (H, W) uint8 of the pixels whose centre (x + 0.5, y + 0.5) lies in the polygon xy (P, 2), by the even-odd rule.
+    """Mask (H, W) uint8 of the pixels whose centre (x + 0.5, y + 0.5) lies in the polygon xy (P,
+    2), by the even-odd rule.
 
     OpenCV's fillPoly would add every pixel that the edge touches: half a pixel all around.
     """
@@ -112,7 +134,11 @@ def fill_polygon(xy: np.ndarray, height: int, width: int) -> np.ndarray:
 def _parse(file: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
-        images, annotations, classes = content["images"], content["annotations"], content["categories"]
+        images, annotations, classes = (
+            content["images"],
+            content["annotations"],
+            content["categories"],
+        )
         image_at = {image["id"]: i for i, image in enumerate(images)}
         class_at = {category["id"]: i for i, category in enumerate(classes)}
         names = [_name(image).encode() for image in images]
@@ -123,27 +149,45 @@ def _parse(file: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
             "boxes": np.array([a["bbox"] for a in annotations], np.float32).reshape(-1, 4),
             "areas": np.array([a["area"] for a in annotations], np.float32),
             "crowd": np.array([a.get("iscrowd", 0) for a in annotations], np.uint8),
-            "image_sizes": np.array([(image["height"], image["width"]) for image in images], np.int32).reshape(-1, 2),
-            "names": np.frombuffer(b"".join(names), np.uint8), "name_starts": _starts(len(name) for name in names),
-            **_pack_masks([a.get("segmentation") or [] for a in annotations])}, {"classes": [c["name"] for c in classes]}
+            "image_sizes": np.array(
+                [(image["height"], image["width"]) for image in images], np.int32
+            ).reshape(-1, 2),
+            "names": np.frombuffer(b"".join(names), np.uint8),
+            "name_starts": _starts(len(name) for name in names),
+            **_pack_masks([a.get("segmentation") or [] for a in annotations]),
+        }, {"classes": [c["name"] for c in classes]}
     except (ValueError, KeyError, TypeError) as error:
         if isinstance(error, BadInput):
             raise
-        raise BadValue(f"{file} is no annotation file in COCO's format ({error!r}); get it again") from error
+        raise BadValue(
+            f"{file} is no annotation file in COCO's format ({error!r}); get it again"
+        ) from error
 
 
 def _name(image: Mapping[str, Any]) -> str:
-    """`file_name` as COCO has it; LVIS 1 has an address instead, of which the folder and the file matter."""
-    return image["file_name"] if image.get("file_name") else "/".join(image["coco_url"].split("/")[-2:])
+    """`file_name` as COCO has it; LVIS 1 has an address instead, of which the folder and the file
+    matter.
+    """
+    return (
+        image["file_name"]
+        if image.get("file_name")
+        else "/".join(image["coco_url"].split("/")[-2:])
+    )
 
 
 def _pack_masks(masks: list) -> dict[str, np.ndarray]:
     """Polygons as points of rings of annotations, run lengths as runs of annotations."""
-    rings = [np.asarray(ring, np.float32) for mask in masks if isinstance(mask, list) for ring in mask]
+    rings = [
+        np.asarray(ring, np.float32) for mask in masks if isinstance(mask, list) for ring in mask
+    ]
     runs = [_runs(mask) for mask in masks]
-    return {"ring_starts": _starts(len(mask) if isinstance(mask, list) else 0 for mask in masks),
-            "point_starts": _starts(len(ring) for ring in rings), "points": np.concatenate([np.empty(0, np.float32), *rings]),
-            "run_starts": _starts(len(run) for run in runs), "runs": np.concatenate([np.empty(0, np.int32), *runs])}
+    return {
+        "ring_starts": _starts(len(mask) if isinstance(mask, list) else 0 for mask in masks),
+        "point_starts": _starts(len(ring) for ring in rings),
+        "points": np.concatenate([np.empty(0, np.float32), *rings]),
+        "run_starts": _starts(len(run) for run in runs),
+        "runs": np.concatenate([np.empty(0, np.int32), *runs]),
+    }
 
 
 def _runs(mask: list | Mapping[str, Any]) -> np.ndarray:
@@ -155,8 +199,10 @@ def _runs(mask: list | Mapping[str, Any]) -> np.ndarray:
     try:
         from pycocotools.mask import decode
     except ImportError:
-        raise BadInput('compressed masks in COCO\'s format need the package pycocotools: pip install "spot-tracking[coco]"') \
-            from None
+        raise BadInput(
+            "compressed masks in COCO's format need the package pycocotools: pip install "
+            '"spot-tracking[coco]"'
+        ) from None
     flat = decode({**mask, "counts": mask["counts"].encode()}).ravel(order="F")
     changes = np.flatnonzero(np.diff(flat, prepend=0)).tolist()
     return np.diff([0, *changes, flat.size]).astype(np.int32)

@@ -13,13 +13,23 @@ _IMAGES = 1000
 
 
 class ECSSD(MaskImages):
-    """`images/0001.jpg` and `ground_truth_mask/0001.png` to 1000 below `root` or `ecssd_dir` of local.py."""
+    """`images/0001.jpg` and `ground_truth_mask/0001.png` to 1000 below `root` or `ecssd_dir` of
+    local.py.
+    """
 
-    def __init__(self, root: str | Path | None = None, image_loader: Callable = jpeg4py_loader,
-                 data_fraction: float | None = None, min_area: float | None = None):
+    def __init__(
+        self,
+        root: str | Path | None = None,
+        image_loader: Callable = jpeg4py_loader,
+        data_fraction: float | None = None,
+        min_area: float | None = None,
+    ):
         refuse_fraction("ECSSD", data_fraction)
         root = find_root("ECSSD", "ecssd_dir", "images/", "images/ and ground_truth_mask/", root)
         super().__init__("ecssd", root, range(1, _IMAGES + 1), min_area, image_loader)
 
     def paths(self, name: int) -> tuple[Path, Path]:
-        return self.root / "images" / f"{name:04d}.jpg", self.root / "ground_truth_mask" / f"{name:04d}.png"
+        return (
+            self.root / "images" / f"{name:04d}.jpg",
+            self.root / "ground_truth_mask" / f"{name:04d}.png",
+        )

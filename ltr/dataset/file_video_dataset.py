@@ -22,14 +22,14 @@ from ltr.dataset.sequence_index import SequenceIndex, index_file
 class FileVideoDataset(BaseVideoDataset):
     """A data set with one image file a frame and a text file of boxes a sequence.
 
-    A subclass says where things are: `frame_path`, `boxes_path` and, where there are more, `flag_paths`; and, where it
-    knows more, `visibility` and `meta`. In place of a folder of images there may be a video file or a tar archive (see
-    `ltr.data.frame_sources`).
+    A subclass says where things are: `frame_path`, `boxes_path` and, where there are more,
+    `flag_paths`; and, where it knows more, `visibility` and `meta`. In place of a folder of images
+    there may be a video file or a tar archive (see `ltr.data.frame_sources`).
 
-    Annotation is parsed once and kept in an index (see `ltr.dataset.sequence_index`), which is made or opened by `prepare`
-    or by the first call that needs whole sequences: `get_sequence_info`, `get_visible`. `get_boxes` and
-    `get_sequence_length` never cause it: without an index they interpret the rows asked for and no other, which is all that
-    sparsely labelled training reads.
+    Annotation is parsed once and kept in an index (see `ltr.dataset.sequence_index`), which is made
+    or opened by `prepare` or by the first call that needs whole sequences: `get_sequence_info`,
+    `get_visible`. `get_boxes` and `get_sequence_length` never cause it: without an index they
+    interpret the rows asked for and no other, which is all that sparsely labelled training reads.
     """
 
     def __init__(self, name: str, root: str | Path, image_loader: Callable = jpeg4py_loader):
@@ -49,10 +49,14 @@ class FileVideoDataset(BaseVideoDataset):
         raise NotImplementedError
 
     def flag_paths(self, seq_id: int) -> Sequence[Path]:
-        """Further files that `visibility` reads; the index is made anew for a sequence when one of them changes."""
+        """Further files that `visibility` reads; the index is made anew for a sequence when one of
+        them changes.
+        """
         return ()
 
-    def visibility(self, seq_id: int, boxes: np.ndarray, valid: np.ndarray) -> dict[str, np.ndarray]:
+    def visibility(
+        self, seq_id: int, boxes: np.ndarray, valid: np.ndarray
+    ) -> dict[str, np.ndarray]:
         """`visible` uint8 (N,), and further per-frame annotation."""
         return {"visible": valid.astype(np.uint8)}
 
@@ -61,34 +65,58 @@ class FileVideoDataset(BaseVideoDataset):
         return object_meta()
 
     def prepare(self) -> None:
-        """Make or open the index of all sequences: 20 s for 30,000 the first time, later 0.6 s (benchmarks/index.py).
+        """Make or open the index of all sequences: 20 s for 30,000 the first time, later 0.6 s
+        (benchmarks/index.py).
 
-        Call it before loader workers start, else each of them does it on first use (one parses, the others wait).
+        Call it before loader workers start, else each of them does it on first use (one parses, the
+        others wait).
         """
         if self._index is None:
-            name = type(self).__name__  # not get_name(): another class may keep other columns of the same data
-            files = [(self.boxes_path(i), *self.flag_paths(i)) for i in range(len(self.sequence_list))]
-            self._index = SequenceIndex.open(index_file(name.lower(), self.root), [_key(s) for s in self.sequence_list],
-                                             files, self._parse, f"{name} {self.root}")
+            name = type(
+                self
+            ).__name__  # not get_name(): another class may keep other columns of the same data
+            files = [
+                (self.boxes_path(i), *self.flag_paths(i)) for i in range(len(self.sequence_list))
+            ]
+            self._index = SequenceIndex.open(
+                index_file(name.lower(), self.root),
+                [_key(s) for s in self.sequence_list],
+                files,
+                self._parse,
+                f"{name} {self.root}",
+            )
 
     def get_sequence_info(self, seq_id: int) -> dict[str, Tensor]:
         record = self._record(seq_id)
         boxes = np.array(record["bbox"])
-        return {"bbox": torch.from_numpy(boxes), "valid": torch.from_numpy(_valid(boxes)),
-                **{key: torch.from_numpy(np.array(value)) for key, value in record.items() if key != "bbox"}}
+        return {
+            "bbox": torch.from_numpy(boxes),
+            "valid": torch.from_numpy(_valid(boxes)),
+            **{
+                key: torch.from_numpy(np.array(value))
+                for key, value in record.items()
+                if key != "bbox"
+            },
+        }
 
     def get_visible(self, seq_id: int) -> np.ndarray:
         return self._record(seq_id)["visible"].astype(bool)
 
-    def get_frames(self, seq_id: int, frame_ids: Sequence[int],
-                   anno: dict[str, Any] | None = None) -> tuple[list[np.ndarray], dict[str, list], OrderedDict]:
+    def get_frames(
+        self, seq_id: int, frame_ids: Sequence[int], anno: dict[str, Any] | None = None
+    ) -> tuple[list[np.ndarray], dict[str, list], OrderedDict]:
         frames = [self.get_frame(seq_id, frame_id) for frame_id in frame_ids]
         anno = self.get_sequence_info(seq_id) if anno is None else anno
-        picked = {key: [value[frame_id, ...].clone() for frame_id in frame_ids] for key, value in anno.items()}
+        picked = {
+            key: [value[frame_id, ...].clone() for frame_id in frame_ids]
+            for key, value in anno.items()
+        }
         return frames, picked, self.meta(seq_id)
 
     def get_frame(self, seq_id: int, frame_id: int) -> np.ndarray:
-        return self._frames.read(self.frame_path(seq_id, int(frame_id)), int(frame_id), self.image_loader)
+        return self._frames.read(
+            self.frame_path(seq_id, int(frame_id)), int(frame_id), self.image_loader
+        )
 
     def get_sequence_length(self, seq_id: int) -> int:
         record = self._index[seq_id] if self._index is not None else None
@@ -118,7 +146,9 @@ class FileVideoDataset(BaseVideoDataset):
     def _record(self, seq_id: int) -> dict[str, np.ndarray]:
         self.prepare()
         record = self._index[seq_id]
-        return self._parse(seq_id) if record is None else record  # parsing once more says what is wrong
+        return (
+            self._parse(seq_id) if record is None else record
+        )  # parsing once more says what is wrong
 
 
 def _valid(boxes: np.ndarray) -> np.ndarray:
@@ -130,8 +160,12 @@ def _key(sequence: Any) -> str:
 
 
 def take_fraction(sequences: list, fraction: float | None) -> list:
-    """A random `fraction` of the sequences (all for None), drawn from Python's global generator as pytracking does."""
-    return sequences if fraction is None else random.sample(sequences, int(len(sequences) * fraction))
+    """A random `fraction` of the sequences (all for None), drawn from Python's global generator as
+    pytracking does.
+    """
+    return (
+        sequences if fraction is None else random.sample(sequences, int(len(sequences) * fraction))
+    )
 
 
 def by_class(classes: Sequence[str | None]) -> dict[str, list[int]]:

@@ -16,44 +16,73 @@ from ltr.dataset.base_video_dataset import object_meta
 from ltr.dataset.file_video_dataset import FileVideoDataset, by_class, take_fraction
 from ltr.dataset.places import find_root, log, read_ids, read_names, spec_file
 
-_ID_FILES = {"train": "got10k_train_split.txt", "val": "got10k_val_split.txt",
-             "vottrain": "got10k_vot_train_split.txt", "votval": "got10k_vot_val_split.txt"}
+_ID_FILES = {
+    "train": "got10k_train_split.txt",
+    "val": "got10k_val_split.txt",
+    "vottrain": "got10k_vot_train_split.txt",
+    "votval": "got10k_vot_val_split.txt",
+}
 SPLITS = (*_ID_FILES, "all")
-_EVERY = 7  # the rule without id files: each 7th sequence is validation, close to the 15 % of the official lists
-_META = {"object_class": "object_class_name", "motion_class": "motion_class", "major_class": "major_class",
-         "root_class": "root_class", "motion_adverb": "motion_adverb"}
+# the rule without id files: each 7th sequence is validation, close to the 15 % of the official
+# lists
+_EVERY = 7
+_META = {
+    "object_class": "object_class_name",
+    "motion_class": "motion_class",
+    "major_class": "major_class",
+    "root_class": "root_class",
+    "motion_adverb": "motion_adverb",
+}
 
 
 class Got10k(FileVideoDataset):
-    """Sequences listed in `list.txt` of GOT-10k's train folder (`root`, or `got10k_dir` of local.py).
+    """Sequences listed in `list.txt` of GOT-10k's train folder (`root`, or `got10k_dir` of
+    local.py).
 
-    `split` is 'train', 'val', 'vottrain', 'votval' or 'all'; `seq_ids` are 0-based positions in list.txt; with neither,
-    all sequences. pytracking's id lists of the splits are looked up in `data_specs_dir` and in ltr/data_specs. Without
-    them every 7th sequence (of a shorter list, the last) belongs to the val splits and the others to the train splits,
-    which a log line says. `data_fraction` keeps a random part.
+    `split` is 'train', 'val', 'vottrain', 'votval' or 'all'; `seq_ids` are 0-based positions in
+    list.txt; with neither, all sequences. pytracking's id lists of the splits are looked up in
+    `data_specs_dir` and in ltr/data_specs. Without them every 7th sequence (of a shorter list, the
+    last) belongs to the val splits and the others to the train splits, which a log line says.
+    `data_fraction` keeps a random part.
 
-    A target is visible where the box has an area, `absence.label` is 0 and `cover.label` is above 0; `visible_ratio` is
-    cover / 8.
+    A target is visible where the box has an area, `absence.label` is 0 and `cover.label` is above
+    0; `visible_ratio` is cover / 8.
     """
 
-    def __init__(self, root: str | Path | None = None, image_loader: Callable = jpeg4py_loader,
-                 split: str | None = None, seq_ids: Sequence[int] | None = None, data_fraction: float | None = None):
+    def __init__(
+        self,
+        root: str | Path | None = None,
+        image_loader: Callable = jpeg4py_loader,
+        split: str | None = None,
+        seq_ids: Sequence[int] | None = None,
+        data_fraction: float | None = None,
+    ):
         if split is not None and seq_ids is not None:
             raise BadValue("Got10k: split and seq_ids exclude each other; give one of them")
         if split is not None and split not in SPLITS:
-            raise BadValue(f"Got10k: split '{split}' is not known{suggestion(split, SPLITS)}; "
-                           f"choose one of {', '.join(SPLITS)}")
-        super().__init__("got10k", find_root("GOT-10k", "got10k_dir", "list.txt", "list.txt", root), image_loader)
+            raise BadValue(
+                f"Got10k: split '{split}' is not known{suggestion(split, SPLITS)}; "
+                f"choose one of {', '.join(SPLITS)}"
+            )
+        super().__init__(
+            "got10k", find_root("GOT-10k", "got10k_dir", "list.txt", "list.txt", root), image_loader
+        )
         self.split = split
         names = read_names(self.root / "list.txt")
         ids = _split_ids(split, len(names)) if seq_ids is None else [int(i) for i in seq_ids]
         for i in ids:
             if not -len(names) <= i < len(names):
-                raise BadValue(f"Got10k: there is no sequence {i} in {self.root / 'list.txt'}, which has {len(names)} "
-                               "lines; correct seq_ids")
+                raise BadValue(
+                    f"Got10k: there is no sequence {i} in {self.root / 'list.txt'}, which has "
+                    f"{len(names)} "
+                    "lines; correct seq_ids"
+                )
         self.sequence_list = take_fraction([names[i] for i in ids], data_fraction)
         if not self.sequence_list:
-            raise BadValue(f"Got10k: {self.root / 'list.txt'} gives no sequence for split '{split}'; use another split")
+            raise BadValue(
+                f"Got10k: {self.root / 'list.txt'} gives no sequence for split '{split}'; use "
+                "another split"
+            )
 
     def has_class_info(self) -> bool:
         return True
@@ -69,7 +98,8 @@ class Got10k(FileVideoDataset):
 
     @functools.cached_property
     def _sequences_by_class(self) -> dict[str, list[int]]:
-        # Reads a small file for each sequence: seconds for all of GOT-10k, so only where classes are asked for.
+        # Reads a small file for each sequence: seconds for all of GOT-10k, so only where classes
+        # are asked for.
         return by_class([self.meta(i)["object_class_name"] for i in range(len(self.sequence_list))])
 
     def frame_path(self, seq_id: int, frame_id: int) -> Path:
@@ -81,12 +111,16 @@ class Got10k(FileVideoDataset):
     def flag_paths(self, seq_id: int) -> Sequence[Path]:
         return [self._folder(seq_id) / name for name in ("absence.label", "cover.label")]
 
-    def visibility(self, seq_id: int, boxes: np.ndarray, valid: np.ndarray) -> dict[str, np.ndarray]:
+    def visibility(
+        self, seq_id: int, boxes: np.ndarray, valid: np.ndarray
+    ) -> dict[str, np.ndarray]:
         absent, cover = (read_flags(path) for path in self.flag_paths(seq_id))
         for path, values in zip(self.flag_paths(seq_id), (absent, cover), strict=True):
             if len(values) != len(valid):
-                raise BadValue(f"{path} has {len(values)} entries for {len(valid)} boxes; "
-                               "copy the sequence again")
+                raise BadValue(
+                    f"{path} has {len(values)} entries for {len(valid)} boxes; "
+                    "copy the sequence again"
+                )
         visible = (absent == 0) & (cover > 0) & valid
         return {"visible": visible.astype(np.uint8), "visible_ratio": cover.astype(np.float32) / 8}
 
@@ -97,7 +131,9 @@ class Got10k(FileVideoDataset):
         except BadInput:
             return object_meta()
         values = dict(line.split(": ", 1) for line in lines if ": " in line)
-        return object_meta(**{ours: values[theirs].strip() for theirs, ours in _META.items() if theirs in values})
+        return object_meta(
+            **{ours: values[theirs].strip() for theirs, ours in _META.items() if theirs in values}
+        )
 
     def _folder(self, seq_id: int) -> Path:
         return self.root / self.sequence_list[seq_id]
@@ -112,6 +148,13 @@ def _split_ids(split: str | None, count: int) -> list[int]:
         return read_ids(file, count)
     held_out = range(_EVERY - 1, count, _EVERY) if count >= _EVERY else range(count - 1, count)
     ids = [i for i in range(count) if (i in held_out) == split.endswith("val")]
-    log.info("GOT-10k %s: no %s in data_specs_dir, so %s sequence of list.txt is for validation; %d of %d sequences",
-             split, _ID_FILES[split], f"every {_EVERY}th" if count >= _EVERY else "the last", len(ids), count)
+    log.info(
+        "GOT-10k %s: no %s in data_specs_dir, so %s sequence of list.txt is for validation; %d of "
+        "%d sequences",
+        split,
+        _ID_FILES[split],
+        f"every {_EVERY}th" if count >= _EVERY else "the last",
+        len(ids),
+        count,
+    )
     return ids

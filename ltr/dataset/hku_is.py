@@ -13,8 +13,13 @@ from ltr.dataset.places import find_root
 class HKUIS(MaskImages):
     """`imgs/<name>.png` and `gt/<name>.png` below `root` or `hkuis_dir` of local.py."""
 
-    def __init__(self, root: str | Path | None = None, image_loader: Callable = jpeg4py_loader,
-                 data_fraction: float | None = None, min_area: float | None = None):
+    def __init__(
+        self,
+        root: str | Path | None = None,
+        image_loader: Callable = jpeg4py_loader,
+        data_fraction: float | None = None,
+        min_area: float | None = None,
+    ):
         refuse_fraction("HKU-IS", data_fraction)
         root = find_root("HKU-IS", "hkuis_dir", "imgs/", "imgs/ and gt/", root)
         names = sorted(path.stem for path in (root / "imgs").glob("*.png"))

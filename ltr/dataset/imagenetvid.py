@@ -21,7 +21,9 @@ from ltr.dataset.sequence_index import SequenceIndex, index_file
 
 @dataclass(frozen=True)
 class Tracklet:
-    """One sequence: frames `start_frame` on of a video, and where its annotation is in the video's record."""
+    """One sequence: frames `start_frame` on of a video, and where its annotation is in the video's
+    record.
+    """
 
     set_id: int
     vid_id: int
@@ -33,34 +35,57 @@ class Tracklet:
 
 
 class ImagenetVID(FileVideoDataset):
-    """Contiguous runs of a track id in `Annotations/VID/train`, with `Data/VID/train`, below `root` or `imagenet_dir` of
-    local.py. `sequence_list` holds a `Tracklet` each.
+    """Contiguous runs of a track id in `Annotations/VID/train`, with `Data/VID/train`, below `root`
+    or `imagenet_dir` of local.py. `sequence_list` holds a `Tracklet` each.
 
-    `min_length` leaves out shorter runs; `max_target_area` those whose first box's side, as the square root of its share of
-    the image, reaches that value. A target is visible where it has an area and is not marked occluded. Reading the million
-    annotation files takes minutes, once (see `ltr.dataset.sequence_index`); nothing is written into the data set.
+    `min_length` leaves out shorter runs; `max_target_area` those whose first box's side, as the
+    square root of its share of the image, reaches that value. A target is visible where it has an
+    area and is not marked occluded. Reading the million annotation files takes minutes, once (see
+    `ltr.dataset.sequence_index`); nothing is written into the data set.
     """
 
-    def __init__(self, root: str | Path | None = None, image_loader: Callable = default_image_loader, min_length: int = 0,
-                 max_target_area: float = 1):
+    def __init__(
+        self,
+        root: str | Path | None = None,
+        image_loader: Callable = default_image_loader,
+        min_length: int = 0,
+        max_target_area: float = 1,
+    ):
         pattern = "Annotations/VID/train/"
-        super().__init__("imagenetvid", find_root("ImageNet VID", "imagenet_dir", pattern, pattern, root), image_loader)
+        super().__init__(
+            "imagenetvid",
+            find_root("ImageNet VID", "imagenet_dir", pattern, pattern, root),
+            image_loader,
+        )
         base = self.root / "Annotations" / "VID" / "train"
         folders = (path for path in base.glob("*/*") if path.is_dir())
-        self._videos = sorted((path.relative_to(base).as_posix() for path in folders), key=natural_key)
+        self._videos = sorted(
+            (path.relative_to(base).as_posix() for path in folders), key=natural_key
+        )
         self._folders = [base / name for name in self._videos]
         self.prepare()
-        self.sequence_list = [tracklet for video in range(len(self._videos))
-                              for tracklet in self._tracklets(video, min_length, max_target_area)]
+        self.sequence_list = [
+            tracklet
+            for video in range(len(self._videos))
+            for tracklet in self._tracklets(video, min_length, max_target_area)
+        ]
         if not self.sequence_list:
-            raise BadValue(f"ImageNet VID: {base} holds no track of {min_length} frames; correct imagenet_dir or min_length")
+            raise BadValue(
+                f"ImageNet VID: {base} holds no track of {min_length} frames; correct "
+                "imagenet_dir or min_length"
+            )
         self._by_class = by_class([tracklet.class_name for tracklet in self.sequence_list])
         self.class_list = list(self._by_class)
 
     def prepare(self) -> None:
         if self._index is None:
-            self._index = SequenceIndex.open(index_file("imagenetvid", self.root), self._videos,
-                                             [(folder,) for folder in self._folders], self._parse, "ImageNet VID")
+            self._index = SequenceIndex.open(
+                index_file("imagenetvid", self.root),
+                self._videos,
+                [(folder,) for folder in self._folders],
+                self._parse,
+                "ImageNet VID",
+            )
 
     def has_class_info(self) -> bool:
         return True
@@ -73,12 +98,21 @@ class ImagenetVID(FileVideoDataset):
 
     def frame_path(self, seq_id: int, frame_id: int) -> Path:
         tracklet = self.sequence_list[seq_id]
-        return (self.root / "Data" / "VID" / "train" / f"ILSVRC2015_VID_train_{tracklet.set_id:04d}"
-                / f"ILSVRC2015_train_{tracklet.vid_id:08d}" / f"{tracklet.start_frame + frame_id:06d}.JPEG")
+        return (
+            self.root
+            / "Data"
+            / "VID"
+            / "train"
+            / f"ILSVRC2015_VID_train_{tracklet.set_id:04d}"
+            / f"ILSVRC2015_train_{tracklet.vid_id:08d}"
+            / f"{tracklet.start_frame + frame_id:06d}.JPEG"
+        )
 
     def get_frame(self, seq_id: int, frame_id: int) -> np.ndarray:
         start = self.sequence_list[seq_id].start_frame
-        return self._frames.read(self.frame_path(seq_id, int(frame_id)), start + int(frame_id), self.image_loader)
+        return self._frames.read(
+            self.frame_path(seq_id, int(frame_id)), start + int(frame_id), self.image_loader
+        )
 
     def get_sequence_length(self, seq_id: int) -> int:
         return self.sequence_list[seq_id].stop - self.sequence_list[seq_id].first
@@ -94,7 +128,7 @@ class ImagenetVID(FileVideoDataset):
     def _record(self, seq_id: int) -> dict[str, np.ndarray]:
         tracklet = self.sequence_list[seq_id]
         record = self._video(tracklet.video)
-        return {key: record[key][tracklet.first:tracklet.stop] for key in ("bbox", "visible")}
+        return {key: record[key][tracklet.first : tracklet.stop] for key in ("bbox", "visible")}
 
     def _video(self, video: int) -> dict[str, np.ndarray]:
         self.prepare()
@@ -112,11 +146,17 @@ class ImagenetVID(FileVideoDataset):
         for k, name in enumerate(names if bounds[-1] else ()):
             side = np.sqrt(record["bbox"][bounds[k], 2:].prod() / record["size"].prod())
             if bounds[k + 1] - bounds[k] >= min_length and side < max_target_area:
-                found.append(Tracklet(*numbers, name, int(record["starts"][k]), video, bounds[k], bounds[k + 1]))
+                found.append(
+                    Tracklet(
+                        *numbers, name, int(record["starts"][k]), video, bounds[k], bounds[k + 1]
+                    )
+                )
         return found
 
     def _parse(self, video: int) -> dict[str, np.ndarray]:
-        """All tracks of a video: `bbox` and `visible` one after another, `lengths`, `starts`, `classes`; `size` w, h."""
+        """All tracks of a video: `bbox` and `visible` one after another, `lengths`, `starts`,
+        `classes`; `size` w, h.
+        """
         tracks: dict[str, list[tuple[int, str, list[float], bool]]] = {}
         size = (0, 0)
         for file in sorted(self._folders[video].glob("*.xml")):
@@ -126,11 +166,17 @@ class ImagenetVID(FileVideoDataset):
         runs = [run for track in tracks.values() for run in _contiguous(track)]
         runs.sort(key=lambda run: run[0][0])
         boxes = np.array([seen[2] for run in runs for seen in run], np.float32).reshape(-1, 4)
-        visible = np.array([seen[3] for run in runs for seen in run], bool) & (boxes[:, 2:] > 0).all(1)
-        return {"bbox": boxes, "visible": visible.astype(np.uint8), "size": np.array(size, np.int32),
-                "lengths": np.array([len(run) for run in runs], np.int32),
-                "starts": np.array([run[0][0] for run in runs], np.int32),
-                "classes": np.frombuffer("\n".join(run[0][1] for run in runs).encode(), np.uint8)}
+        visible = np.array([seen[3] for run in runs for seen in run], bool) & (
+            boxes[:, 2:] > 0
+        ).all(1)
+        return {
+            "bbox": boxes,
+            "visible": visible.astype(np.uint8),
+            "size": np.array(size, np.int32),
+            "lengths": np.array([len(run) for run in runs], np.int32),
+            "starts": np.array([run[0][0] for run in runs], np.int32),
+            "classes": np.frombuffer("\n".join(run[0][1] for run in runs).encode(), np.uint8),
+        }
 
 
 def _contiguous(track: list[tuple]) -> list[list[tuple]]:
@@ -145,15 +191,27 @@ def _contiguous(track: list[tuple]) -> list[list[tuple]]:
 
 
 def _read(file: Path) -> tuple[tuple[int, int], list[tuple[str, str, list[float], bool]]]:
-    """Width and height, and of every object its track id, class, box xywh and whether it can be seen."""
+    """Width and height, and of every object its track id, class, box xywh and whether it can be
+    seen.
+    """
     try:
         root = ElementTree.parse(file).getroot()
         size = tuple(int(root.find(f"size/{side}").text) for side in ("width", "height"))
         objects = []
         for node in root.iter("object"):
-            x1, y1, x2, y2 = (float(node.find(f"bndbox/{edge}").text) for edge in ("xmin", "ymin", "xmax", "ymax"))
-            objects.append((node.find("trackid").text, node.find("name").text, [x1, y1, x2 - x1, y2 - y1],
-                            node.find("occluded").text.strip() == "0"))
+            x1, y1, x2, y2 = (
+                float(node.find(f"bndbox/{edge}").text) for edge in ("xmin", "ymin", "xmax", "ymax")
+            )
+            objects.append(
+                (
+                    node.find("trackid").text,
+                    node.find("name").text,
+                    [x1, y1, x2 - x1, y2 - y1],
+                    node.find("occluded").text.strip() == "0",
+                )
+            )
         return size, objects
     except (ElementTree.ParseError, AttributeError, TypeError, ValueError) as error:
-        raise BadValue(f"ImageNet VID: {file} is no annotation of this data set ({error}); copy it again") from error
+        raise BadValue(
+            f"ImageNet VID: {file} is no annotation of this data set ({error}); copy it again"
+        ) from error

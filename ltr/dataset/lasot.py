@@ -16,22 +16,31 @@ from ltr.dataset.base_video_dataset import object_meta
 from ltr.dataset.file_video_dataset import FileVideoDataset, by_class, take_fraction
 from ltr.dataset.places import find_root, log, read_names, spec_file
 
-_HELD_OUT_EVERY = 5  # the rule without lists leaves 4 of a class's 20 sequences for testing, as the official split does
+# the rule without lists leaves 4 of a class's 20 sequences for testing, as the official split does
+_HELD_OUT_EVERY = 5
 
 
 class Lasot(FileVideoDataset):
     """Sequences `<class>/<class>-<k>` of LaSOT (`root`, or `lasot_dir` of local.py).
 
-    Give either `vid_ids`, numbers k that are taken from every class, or `split='train'`. The split comes from, in this
-    order: `training_set.txt` of the data set, all sequences but those in its `testing_set.txt`, pytracking's
-    `lasot_train_split.txt` in `data_specs_dir`; failing these, the sequences whose number is no multiple of 5, which is
-    not the official split. A log line says which. `data_fraction` keeps a random part.
+    Give either `vid_ids`, numbers k that are taken from every class, or `split='train'`. The split
+    comes from, in this order: `training_set.txt` of the data set, all sequences but those in its
+    `testing_set.txt`, pytracking's `lasot_train_split.txt` in `data_specs_dir`; failing these, the
+    sequences whose number is no multiple of 5, which is not the official split. A log line says
+    which. `data_fraction` keeps a random part.
 
-    A target is visible where the box has an area and neither `full_occlusion.txt` nor `out_of_view.txt` says 1.
+    A target is visible where the box has an area and neither `full_occlusion.txt` nor
+    `out_of_view.txt` says 1.
     """
 
-    def __init__(self, root: str | Path | None = None, image_loader: Callable = jpeg4py_loader,
-                 vid_ids: Sequence[int] | None = None, split: str | None = None, data_fraction: float | None = None):
+    def __init__(
+        self,
+        root: str | Path | None = None,
+        image_loader: Callable = jpeg4py_loader,
+        vid_ids: Sequence[int] | None = None,
+        split: str | None = None,
+        data_fraction: float | None = None,
+    ):
         if (vid_ids is None) == (split is None):
             raise BadValue("Lasot: give either vid_ids or split")
         if split not in (None, "train"):
@@ -41,7 +50,9 @@ class Lasot(FileVideoDataset):
         self.split = split
         self.class_list = sorted(entry.name for entry in os.scandir(self.root) if entry.is_dir())
         if split is None:
-            sequences = [f"{class_name}-{number}" for class_name in self.class_list for number in vid_ids]
+            sequences = [
+                f"{class_name}-{number}" for class_name in self.class_list for number in vid_ids
+            ]
         else:
             sequences = self._training_sequences()
         self.sequence_list = take_fraction(sequences, data_fraction)
@@ -65,13 +76,17 @@ class Lasot(FileVideoDataset):
     def flag_paths(self, seq_id: int) -> Sequence[Path]:
         return [self._folder(seq_id) / name for name in ("full_occlusion.txt", "out_of_view.txt")]
 
-    def visibility(self, seq_id: int, boxes: np.ndarray, valid: np.ndarray) -> dict[str, np.ndarray]:
+    def visibility(
+        self, seq_id: int, boxes: np.ndarray, valid: np.ndarray
+    ) -> dict[str, np.ndarray]:
         visible = valid.copy()
         for path in self.flag_paths(seq_id):
             hidden = read_flags(path)
             if len(hidden) != len(valid):
-                raise BadValue(f"{path} has {len(hidden)} entries for {len(valid)} boxes; "
-                               "copy the sequence again")
+                raise BadValue(
+                    f"{path} has {len(hidden)} entries for {len(valid)} boxes; "
+                    "copy the sequence again"
+                )
             visible &= hidden == 0
         return {"visible": visible.astype(np.uint8)}
 
@@ -89,21 +104,39 @@ class Lasot(FileVideoDataset):
             file = own if own.is_file() else spec
             names = read_names(file)
             absent = sum(not (self.root / _class_of(name) / name).is_dir() for name in names)
-            log.info("LaSOT train: the %d sequences listed in %s%s", len(names), file,
-                     f", {absent} of which are not in {self.root}" if absent else "")
+            log.info(
+                "LaSOT train: the %d sequences listed in %s%s",
+                len(names),
+                file,
+                f", {absent} of which are not in {self.root}" if absent else "",
+            )
             return names
-        found = sorted((path.name for path in self.root.glob("*/*-*") if path.is_dir()), key=_natural)
+        found = sorted(
+            (path.name for path in self.root.glob("*/*-*") if path.is_dir()), key=_natural
+        )
         if test.is_file():
             excluded = set(read_names(test))
             names = [name for name in found if name not in excluded]
             log.info("LaSOT train: all %d sequences that %s does not list", len(names), test)
         else:
-            names = [name for name in found if not _natural(name)[1] or _natural(name)[1] % _HELD_OUT_EVERY]
-            log.warning("LaSOT train: neither training_set.txt nor testing_set.txt in %s nor lasot_train_split.txt in "
-                        "data_specs_dir, so the %d sequences whose number is no multiple of %d: not the official split",
-                        self.root, len(names), _HELD_OUT_EVERY)
+            names = [
+                name
+                for name in found
+                if not _natural(name)[1] or _natural(name)[1] % _HELD_OUT_EVERY
+            ]
+            log.warning(
+                "LaSOT train: neither training_set.txt nor testing_set.txt in %s nor "
+                "lasot_train_split.txt in "
+                "data_specs_dir, so the %d sequences whose number is no multiple of %d: not the "
+                "official split",
+                self.root,
+                len(names),
+                _HELD_OUT_EVERY,
+            )
         if not names:
-            raise BadValue(f"LaSOT: {self.root} holds no folder <class>/<class>-<number>; correct lasot_dir")
+            raise BadValue(
+                f"LaSOT: {self.root} holds no folder <class>/<class>-<number>; correct lasot_dir"
+            )
         return names
 
 

@@ -31,19 +31,29 @@ def refuse_fraction(name: str, data_fraction: float | None) -> None:
 
 
 class MaskImages(BaseImageDataset):
-    """Base of these data sets: `image_list` holds names, `paths` gives the image and the mask of one.
+    """Base of these data sets: `image_list` holds names, `paths` gives the image and the mask of
+    one.
 
-    Pixels of 255 in the mask are the object. `min_area` keeps images whose object has more pixels; finding them decodes
-    every mask, once (see `ltr.dataset.sequence_index`).
+    Pixels of 255 in the mask are the object. `min_area` keeps images whose object has more pixels;
+    finding them decodes every mask, once (see `ltr.dataset.sequence_index`).
     """
 
-    def __init__(self, name: str, root: Path, names: Sequence, min_area: float | None, image_loader: Callable):
+    def __init__(
+        self, name: str, root: Path, names: Sequence, min_area: float | None, image_loader: Callable
+    ):
         super().__init__(name, root, image_loader)
         self.image_list = list(names)
         if min_area is not None:
-            areas = SequenceIndex.open(index_file(type(self).__name__.lower(), root), [str(n) for n in names],
-                                       [(self.paths(n)[1],) for n in names], self._area, name)
-            self.image_list = [n for i, n in enumerate(names) if (areas[i] or self._area(i))["area"][0] > min_area]
+            areas = SequenceIndex.open(
+                index_file(type(self).__name__.lower(), root),
+                [str(n) for n in names],
+                [(self.paths(n)[1],) for n in names],
+                self._area,
+                name,
+            )
+            self.image_list = [
+                n for i, n in enumerate(names) if (areas[i] or self._area(i))["area"][0] > min_area
+            ]
 
     def paths(self, name: Any) -> tuple[Path, Path]:
         """Files of an image and of its mask."""
@@ -58,13 +68,16 @@ class MaskImages(BaseImageDataset):
     def get_image_info(self, im_id: int) -> dict[str, torch.Tensor]:
         return mask_info(self._mask(im_id))
 
-    def get_image(self, image_id: int,
-                  anno: dict[str, Any] | None = None) -> tuple[np.ndarray, dict[str, Any], OrderedDict]:
+    def get_image(
+        self, image_id: int, anno: dict[str, Any] | None = None
+    ) -> tuple[np.ndarray, dict[str, Any], OrderedDict]:
         anno = self.get_image_info(image_id) if anno is None else anno
         return self.image_loader(str(self.paths(self.image_list[image_id])[0])), anno, object_meta()
 
     def _mask(self, im_id: int) -> np.ndarray:
-        return (imread_indexed(self.paths(self.image_list[im_id])[1]) == FOREGROUND).astype(np.uint8)
+        return (imread_indexed(self.paths(self.image_list[im_id])[1]) == FOREGROUND).astype(
+            np.uint8
+        )
 
     def _area(self, im_id: int) -> dict[str, np.ndarray]:
         return {"area": np.array([self._mask(im_id).sum()], np.int64)}
@@ -74,4 +87,9 @@ def mask_info(mask: np.ndarray) -> dict[str, torch.Tensor]:
     """`bbox` (4,) around a mask (H, W) of 0 and 1, `mask`, `valid`, `visible`."""
     box = torch.tensor(mask_box(mask), dtype=torch.float32)
     valid = (box[2] > 0) & (box[3] > 0)
-    return {"bbox": box, "mask": torch.from_numpy(mask), "valid": valid, "visible": valid.to(torch.uint8)}
+    return {
+        "bbox": box,
+        "mask": torch.from_numpy(mask),
+        "valid": valid,
+        "visible": valid.to(torch.uint8),
+    }

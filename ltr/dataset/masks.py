@@ -14,13 +14,20 @@ def mask_box(mask: np.ndarray) -> tuple[int, int, int, int]:
 
 
 def label_boxes(labels: np.ndarray, ids: Iterable[int]) -> tuple[np.ndarray, np.ndarray]:
-    """Boxes xywh (O, 4) float32 and sizes in pixels (O,) int32 of the labels `ids` in a label image (H, W) uint8."""
+    """Boxes xywh (O, 4) float32 and sizes in pixels (O,) int32 of the labels `ids` in a label image
+    (H, W) uint8.
+    """
     ids = list(ids)
     sizes = np.bincount(labels.ravel(), minlength=256)[ids].astype(np.int32)
-    boxes = [mask_box(labels == label) if size else (0, 0, 0, 0) for label, size in zip(ids, sizes, strict=True)]
+    boxes = [
+        mask_box(labels == label) if size else (0, 0, 0, 0)
+        for label, size in zip(ids, sizes, strict=True)
+    ]
     return np.array(boxes, np.float32).reshape(-1, 4), sizes
 
 
 def labels_in(labels: np.ndarray) -> list[int]:
     """The labels of a label image (H, W) uint8, without the background 0."""
-    return [int(label) for label in np.flatnonzero(np.bincount(labels.ravel(), minlength=256)) if label]
+    return [
+        int(label) for label in np.flatnonzero(np.bincount(labels.ravel(), minlength=256)) if label
+    ]

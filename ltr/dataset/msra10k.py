@@ -13,8 +13,13 @@ from ltr.dataset.places import find_root
 class MSRA10k(MaskImages):
     """`Imgs/<name>.jpg` with `Imgs/<name>.png` below `root` or `msra10k_dir` of local.py."""
 
-    def __init__(self, root: str | Path | None = None, image_loader: Callable = jpeg4py_loader,
-                 data_fraction: float | None = None, min_area: float | None = None):
+    def __init__(
+        self,
+        root: str | Path | None = None,
+        image_loader: Callable = jpeg4py_loader,
+        data_fraction: float | None = None,
+        min_area: float | None = None,
+    ):
         refuse_fraction("MSRA10K", data_fraction)
         root = find_root("MSRA10K", "msra10k_dir", "Imgs/", "Imgs/", root)
         names = sorted(path.stem for path in (root / "Imgs").glob("*.jpg"))

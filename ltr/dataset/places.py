@@ -14,18 +14,27 @@ log = logging.getLogger(__name__)
 PACKAGE_SPECS = Path(__file__).resolve().parents[1] / "data_specs"
 
 
-def find_root(dataset: str, setting: str, pattern: str, what: str, root: str | Path | None = None) -> Path:
+def find_root(
+    dataset: str, setting: str, pattern: str, what: str, root: str | Path | None = None
+) -> Path:
     """Folder of a data set: `root`, or the setting of that name in local.py.
 
-    The folder must hold an entry that matches the glob `pattern`, described by `what`. The errors, NotConfigured and
-    MissingFile, say which setting to change, and that there is something to run without data.
+    The folder must hold an entry that matches the glob `pattern`, described by `what`. The errors,
+    NotConfigured and MissingFile, say which setting to change, and that there is something to run
+    without data.
     """
     if root is None:
         root = getattr(env_settings(), setting, None)
         if not root:
-            raise NotConfigured(f"{dataset}: {setting} is not set in {local_file()}; set it to the folder that holds "
-                                f"{what} ({WITHOUT_DATA})")
-        where, remedy = f"{setting} in {local_file()} is '{root}', which", f"set it to the folder that holds {what}"
+            raise NotConfigured(
+                f"{dataset}: {setting} is not set in {local_file()}; set it to the folder that "
+                "holds "
+                f"{what} ({WITHOUT_DATA})"
+            )
+        where, remedy = (
+            f"{setting} in {local_file()} is '{root}', which",
+            f"set it to the folder that holds {what}",
+        )
     else:
         where, remedy = f"the folder '{root}'", f"give the folder that holds {what}"
     folder = Path(root).expanduser()
@@ -39,8 +48,8 @@ def find_root(dataset: str, setting: str, pattern: str, what: str, root: str | P
 
 
 def spec_file(name: str) -> Path | None:
-    """The list `name` of pytracking's ltr/data_specs, in `data_specs_dir` of local.py or in ltr/data_specs; None if
-    absent.
+    """The list `name` of pytracking's ltr/data_specs, in `data_specs_dir` of local.py or in
+    ltr/data_specs; None if absent.
     """
     configured = getattr(find_env_settings(), "data_specs_dir", None)
     folders = ([Path(configured).expanduser()] if configured else []) + [PACKAGE_SPECS]
@@ -57,7 +66,10 @@ def read_ids(path: Path, count: int) -> list[int]:
     ids = []
     for number, line in enumerate(read_names(path), 1):
         if not line.isdigit() or int(line) >= count:
-            raise BadValue(f"{path} line {number}: '{line[:40]}' is no number of one of the {count} sequences; this "
-                           "list does not belong to this data set, correct data_specs_dir or remove the file")
+            raise BadValue(
+                f"{path} line {number}: '{line[:40]}' is no number of one of the {count} "
+                "sequences; this "
+                "list does not belong to this data set, correct data_specs_dir or remove the file"
+            )
         ids.append(int(line))
     return ids

@@ -23,22 +23,42 @@ SPLITS = ("train", "train_noval", "val")
 
 
 class SBD(BaseImageDataset):
-    """Instances of the images listed in `<split>.txt`: `img/<name>.jpg`, `inst/<name>.mat` below `root` or `sbd_dir` of
-    local.py. An entry of `image_list` is a pair (name, instance number).
+    """Instances of the images listed in `<split>.txt`: `img/<name>.jpg`, `inst/<name>.mat` below
+    `root` or `sbd_dir` of local.py. An entry of `image_list` is a pair (name, instance number).
     """
 
-    def __init__(self, root: str | Path | None = None, image_loader: Callable = jpeg4py_loader_w_failsafe,
-                 data_fraction: float | None = None, split: str = "train"):
+    def __init__(
+        self,
+        root: str | Path | None = None,
+        image_loader: Callable = jpeg4py_loader_w_failsafe,
+        data_fraction: float | None = None,
+        split: str = "train",
+    ):
         refuse_fraction("SBD", data_fraction)
         if split not in SPLITS:
-            raise BadValue(f"SBD: split '{split}' is not known{suggestion(split, SPLITS)}; choose one of {', '.join(SPLITS)}")
-        root = find_root("SBD", "sbd_dir", "inst/", "img/, inst/ and the lists train.txt, val.txt", root)
+            raise BadValue(
+                f"SBD: split '{split}' is not known{suggestion(split, SPLITS)}; choose one of "
+                f"{', '.join(SPLITS)}"
+            )
+        root = find_root(
+            "SBD", "sbd_dir", "inst/", "img/, inst/ and the lists train.txt, val.txt", root
+        )
         super().__init__("sbd", root, image_loader)
         names = read_names(root / f"{split}.txt")
-        index = SequenceIndex.open(index_file("sbd", root), names, [(self._annotation(name),) for name in names],
-                                   lambda i: {"instances": np.array(labels_in(self._labels(names[i])), np.int32)}, "SBD")
+        index = SequenceIndex.open(
+            index_file("sbd", root),
+            names,
+            [(self._annotation(name),) for name in names],
+            lambda i: {"instances": np.array(labels_in(self._labels(names[i])), np.int32)},
+            "SBD",
+        )
         records = ((name, index[i]) for i, name in enumerate(names))
-        self.image_list = [(name, int(k)) for name, record in records if record is not None for k in record["instances"]]
+        self.image_list = [
+            (name, int(k))
+            for name, record in records
+            if record is not None
+            for k in record["instances"]
+        ]
 
     def get_name(self) -> str:
         return self.name
@@ -50,8 +70,9 @@ class SBD(BaseImageDataset):
         name, instance = self.image_list[im_id]
         return mask_info((self._labels(name) == instance).astype(np.uint8))
 
-    def get_image(self, image_id: int,
-                  anno: dict[str, Any] | None = None) -> tuple[np.ndarray, dict[str, Any], OrderedDict]:
+    def get_image(
+        self, image_id: int, anno: dict[str, Any] | None = None
+    ) -> tuple[np.ndarray, dict[str, Any], OrderedDict]:
         anno = self.get_image_info(image_id) if anno is None else anno
         name, _ = self.image_list[image_id]
         return self.image_loader(str(self.root / "img" / f"{name}.jpg")), anno, object_meta()

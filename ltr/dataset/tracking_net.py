@@ -18,36 +18,63 @@ NUM_SETS = 12
 
 
 class TrackingNet(FileVideoDataset):
-    """Videos `TRAIN_<set>/frames/<video>` of TrackingNet (`root`, or `trackingnet_dir` of local.py).
+    """Videos `TRAIN_<set>/frames/<video>` of TrackingNet (`root`, or `trackingnet_dir` of
+    local.py).
 
-    `set_ids` chooses among the sets 0 to 11 (None: those that are there); chosen sets that are not there are named in a
-    warning. `sequence_list` holds pairs (set, video), sorted. Classes come from pytracking's `trackingnet_classmap.txt` in
-    `data_specs_dir`, where there is one. `data_fraction` keeps a random part. Boxes are machine-made except about one per
-    second.
+    `set_ids` chooses among the sets 0 to 11 (None: those that are there); chosen sets that are not
+    there are named in a warning. `sequence_list` holds pairs (set, video), sorted. Classes come
+    from pytracking's `trackingnet_classmap.txt` in `data_specs_dir`, where there is one.
+    `data_fraction` keeps a random part. Boxes are machine-made except about one per second.
     """
 
-    def __init__(self, root: str | Path | None = None, image_loader: Callable = jpeg4py_loader,
-                 set_ids: Iterable[int] | None = None, data_fraction: float | None = None):
-        root = find_root("TrackingNet", "trackingnet_dir", "TRAIN_*/", "TRAIN_0, TRAIN_1, ...", root)
+    def __init__(
+        self,
+        root: str | Path | None = None,
+        image_loader: Callable = jpeg4py_loader,
+        set_ids: Iterable[int] | None = None,
+        data_fraction: float | None = None,
+    ):
+        root = find_root(
+            "TrackingNet", "trackingnet_dir", "TRAIN_*/", "TRAIN_0, TRAIN_1, ...", root
+        )
         super().__init__("trackingnet", root, image_loader)
         present = [i for i in range(NUM_SETS) if (root / f"TRAIN_{i}").is_dir()]
         if set_ids is None and len(present) < NUM_SETS:
-            log.info("TrackingNet: %s holds %d of %d sets: %s", root, len(present), NUM_SETS, str(present)[1:-1])
+            log.info(
+                "TrackingNet: %s holds %d of %d sets: %s",
+                root,
+                len(present),
+                NUM_SETS,
+                str(present)[1:-1],
+            )
         wanted = present if set_ids is None else [int(i) for i in set_ids]
         self.set_ids = [i for i in wanted if (root / f"TRAIN_{i}" / "anno").is_dir()]
         missing = [f"TRAIN_{i}/anno" for i in wanted if i not in self.set_ids]
         if missing and not self.set_ids:
-            raise MissingFile(f"TrackingNet: there is no folder {root / missing[0]}; correct set_ids or get the set")
+            raise MissingFile(
+                f"TrackingNet: there is no folder {root / missing[0]}; correct set_ids or get the "
+                "set"
+            )
         if missing:
-            log.warning("TrackingNet: %s lacks %s; going on with the sets %s", root, ", ".join(missing), self.set_ids)
+            log.warning(
+                "TrackingNet: %s lacks %s; going on with the sets %s",
+                root,
+                ", ".join(missing),
+                self.set_ids,
+            )
         sequences = []
         for set_id in self.set_ids:
-            names = os.listdir(root / f"TRAIN_{set_id}" / "anno")  # not a glob, which makes 30,000 Path objects
+            names = os.listdir(
+                root / f"TRAIN_{set_id}" / "anno"
+            )  # not a glob, which makes 30,000 Path objects
             sequences += sorted((set_id, name[:-4]) for name in names if name.endswith(".txt"))
         self.sequence_list = take_fraction(sequences, data_fraction)
         if not self.sequence_list:
-            raise BadValue(f"TrackingNet: {root} holds no annotation TRAIN_*/anno/*.txt for sets {self.set_ids}; "
-                           "correct trackingnet_dir or set_ids")
+            raise BadValue(
+                f"TrackingNet: {root} holds no annotation TRAIN_*/anno/*.txt for sets "
+                f"{self.set_ids}; "
+                "correct trackingnet_dir or set_ids"
+            )
 
     def has_class_info(self) -> bool:
         return True

@@ -8,7 +8,14 @@ from pathlib import Path
 import numpy as np
 
 from ltr.admin.errors import BadValue, MissingFile
-from ltr.data.frame_sources import IMAGE_SUFFIXES, VIDEO_SUFFIXES, find_packed, images_in, natural_key, shared_source
+from ltr.data.frame_sources import (
+    IMAGE_SUFFIXES,
+    VIDEO_SUFFIXES,
+    find_packed,
+    images_in,
+    natural_key,
+    shared_source,
+)
 from ltr.data.image_loader import jpeg4py_loader
 from ltr.dataset.annotations import read_lines
 from ltr.dataset.file_video_dataset import FileVideoDataset
@@ -16,26 +23,47 @@ from ltr.dataset.places import find_root
 
 
 class VideoFolder(FileVideoDataset):
-    """Videos in `root`, or in `folder_dir` of local.py: its sub-folders, and the video files and tar archives beside them.
+    """Videos in `root`, or in `folder_dir` of local.py: its sub-folders, and the video files and
+    tar archives beside them.
 
-    A sub-folder holds the frames, or has them in `img/`, ordered by the numbers in their names; or it holds `frames.tar` or
-    `video.mp4`. Optional boxes are in its `groundtruth.txt`, those of a file `<name>.mp4` in `<name>.txt` or
-    `<name>/groundtruth.txt`: either a line `x,y,w,h` for every frame, or lines `frame,x,y,w,h` (frame 0-based) for some.
-    Frames without a box have a NaN box and count as not visible.
+    A sub-folder holds the frames, or has them in `img/`, ordered by the numbers in their names; or
+    it holds `frames.tar` or `video.mp4`. Optional boxes are in its `groundtruth.txt`, those of a
+    file `<name>.mp4` in `<name>.txt` or `<name>/groundtruth.txt`: either a line `x,y,w,h` for every
+    frame, or lines `frame,x,y,w,h` (frame 0-based) for some. Frames without a box have a NaN box
+    and count as not visible.
     """
 
     def __init__(self, root: str | Path | None = None, image_loader: Callable = jpeg4py_loader):
-        root = find_root("video folder", "folder_dir", "*", "one sub-folder of images or one video file per video", root)
+        root = find_root(
+            "video folder",
+            "folder_dir",
+            "*",
+            "one sub-folder of images or one video file per video",
+            root,
+        )
         super().__init__("folder", root, image_loader)
         self._found: dict[int, list[Path] | Path] = {}  # images, or the file that holds the frames
         packed = (".tar", *VIDEO_SUFFIXES)
-        names = {path.stem for path in self.root.iterdir() if path.suffix.lower() in packed and path.is_file()}
-        names |= {path.name for path in self.root.iterdir() if path.is_dir() and (_image_folder(path) or find_packed(path))}
-        self.sequence_list = sorted((name for name in names if not name.startswith(".")), key=natural_key)
+        names = {
+            path.stem
+            for path in self.root.iterdir()
+            if path.suffix.lower() in packed and path.is_file()
+        }
+        names |= {
+            path.name
+            for path in self.root.iterdir()
+            if path.is_dir() and (_image_folder(path) or find_packed(path))
+        }
+        self.sequence_list = sorted(
+            (name for name in names if not name.startswith(".")), key=natural_key
+        )
         if not self.sequence_list:
-            raise MissingFile(f"video folder: no sub-folder of {self.root} holds images "
-                              f"({', '.join(IMAGE_SUFFIXES)}) and there is no video file; point folder_dir at the folder above "
-                              "the videos")
+            raise MissingFile(
+                f"video folder: no sub-folder of {self.root} holds images "
+                f"({', '.join(IMAGE_SUFFIXES)}) and there is no video file; point folder_dir at "
+                "the folder above "
+                "the videos"
+            )
 
     def get_sequence_length(self, seq_id: int) -> int:
         frames = self._frames_of(seq_id)
@@ -43,7 +71,11 @@ class VideoFolder(FileVideoDataset):
 
     def get_frame(self, seq_id: int, frame_id: int) -> np.ndarray:
         frames = self._frames_of(seq_id)
-        return shared_source(frames).read(int(frame_id)) if isinstance(frames, Path) else super().get_frame(seq_id, frame_id)
+        return (
+            shared_source(frames).read(int(frame_id))
+            if isinstance(frames, Path)
+            else super().get_frame(seq_id, frame_id)
+        )
 
     def frame_path(self, seq_id: int, frame_id: int) -> Path:
         """The image of a frame; the video file or archive for all frames of a packed video."""
@@ -51,13 +83,17 @@ class VideoFolder(FileVideoDataset):
         if isinstance(frames, Path):
             return frames
         if not 0 <= frame_id < len(frames):
-            raise MissingFile(f"{self.root / self.sequence_list[seq_id]} has no frame {frame_id}, it has "
-                              f"{len(frames)} images; check the frame numbers")
+            raise MissingFile(
+                f"{self.root / self.sequence_list[seq_id]} has no frame {frame_id}, it has "
+                f"{len(frames)} images; check the frame numbers"
+            )
         return frames[frame_id]
 
     def get_selectable(self, seq_id: int) -> np.ndarray:
-        """(N,) bool: the frames in which a box may be asked for. Those that show the object where that is known of every frame;
-        all of a video that is not annotated, or in part: nothing is said of the other frames then."""
+        """(N,) bool: the frames in which a box may be asked for. Those that show the object where
+        that is known of every frame; all of a video that is not annotated, or in part: nothing is
+        said of the other frames then.
+        """
         count = self.get_sequence_length(seq_id)
         if self.boxes_path(seq_id).is_file():
             boxes = self.get_boxes(seq_id, range(count))
@@ -98,25 +134,37 @@ class VideoFolder(FileVideoDataset):
 
 def _image_folder(video: Path) -> Path | None:
     """The folder of a video's frames: itself or its `img`; None where neither holds an image."""
-    return next((folder for folder in (video, video / "img") if folder.is_dir() and images_in(folder)), None)
+    return next(
+        (folder for folder in (video, video / "img") if folder.is_dir() and images_in(folder)), None
+    )
 
 
 def _rows_by_frame(path: Path, length: int) -> dict[int, tuple[int, list[str]]]:
-    """Line number (from 1) and the texts of the four coordinates, by frame; coordinates are not interpreted yet."""
-    lines = [(number, line.replace(",", " ").split()) for number, line in enumerate(read_lines(path), 1)]
+    """Line number (from 1) and the texts of the four coordinates, by frame; coordinates are not
+    interpreted yet.
+    """
+    lines = [
+        (number, line.replace(",", " ").split()) for number, line in enumerate(read_lines(path), 1)
+    ]
     sparse = bool(lines) and len(lines[0][1]) == 5
     if not sparse:
         if len(lines) != length:
-            raise BadValue(f"{path} has {len(lines)} lines for {length} frames; give every frame a line x,y,w,h, or "
-                           "write lines frame,x,y,w,h")
+            raise BadValue(
+                f"{path} has {len(lines)} lines for {length} frames; give every frame a line "
+                "x,y,w,h, or "
+                "write lines frame,x,y,w,h"
+            )
         return dict(enumerate(lines))
     rows = {}
     for number, values in lines:
         if not values:
             continue
         if not values[0].isdigit() or int(values[0]) >= length:
-            raise BadValue(f"{path} line {number}: '{values[0]}' is no frame of this video, which has frames 0 to "
-                           f"{length - 1}; correct the line")
+            raise BadValue(
+                f"{path} line {number}: '{values[0]}' is no frame of this video, which has frames "
+                "0 to "
+                f"{length - 1}; correct the line"
+            )
         rows[int(values[0])] = number, values[1:]
     return rows
 
@@ -125,6 +173,9 @@ def _floats(path: Path, number: int, values: list[str]) -> list[float]:
     try:
         x, y, w, h = map(float, values)
     except ValueError:
-        raise BadValue(f"{path} line {number}: expected four numbers x,y,w,h, found '{' '.join(values)[:60]}'; "
-                       "correct the line") from None
+        raise BadValue(
+            f"{path} line {number}: expected four numbers x,y,w,h, found "
+            f"'{' '.join(values)[:60]}'; "
+            "correct the line"
+        ) from None
     return [x, y, w, h]

@@ -1,4 +1,6 @@
-"""LaSOT and GOT-10k with masks that somebody made for them, as `<anno_path>/<sequence>/%08d.png`."""
+"""LaSOT and GOT-10k with masks that somebody made for them, as
+`<anno_path>/<sequence>/%08d.png`.
+"""
 
 from __future__ import annotations
 
@@ -22,13 +24,21 @@ _NOT_USED = "GOT-10k_Train_004419"
 
 
 def _mask_root(name: str, anno_path: str | Path | None) -> Path:
-    """`anno_path`, or the folder `pregenerated_masks` of local.py or its sub-folder for the data set."""
+    """`anno_path`, or the folder `pregenerated_masks` of local.py or its sub-folder for the data
+    set.
+    """
     folder = anno_path or getattr(env_settings(), "pregenerated_masks", None)
     if not folder:
-        raise NotConfigured(f"{name} masks: give anno_path or set pregenerated_masks in {local_file()} to the folder of them")
+        raise NotConfigured(
+            f"{name} masks: give anno_path or set pregenerated_masks in {local_file()} to the "
+            "folder of them"
+        )
     folder = Path(folder).expanduser()
     if not folder.is_dir():
-        raise MissingFile(f"{name} masks: the folder '{folder}' does not exist; correct anno_path or pregenerated_masks")
+        raise MissingFile(
+            f"{name} masks: the folder '{folder}' does not exist; correct anno_path or "
+            "pregenerated_masks"
+        )
     below = folder / name
     return below if anno_path is None and below.is_dir() else folder
 
@@ -41,12 +51,15 @@ class _WithMasks:
     def has_segmentation_info(self) -> bool:
         return True
 
-    def get_frames(self, seq_id: int, frame_ids: Sequence[int],
-                   anno: dict[str, Any] | None = None) -> tuple[list[np.ndarray], dict[str, list], OrderedDict]:
+    def get_frames(
+        self, seq_id: int, frame_ids: Sequence[int], anno: dict[str, Any] | None = None
+    ) -> tuple[list[np.ndarray], dict[str, list], OrderedDict]:
         frames, picked, meta = super().get_frames(seq_id, frame_ids, anno)
         stems = [self.frame_path(seq_id, frame_id).stem for frame_id in frame_ids]
         files = [self._masks / self.sequence_list[seq_id] / f"{stem}.png" for stem in stems]
-        picked["mask"] = [torch.from_numpy((imread_indexed(file) > 0).astype(np.uint8)) for file in files]
+        picked["mask"] = [
+            torch.from_numpy((imread_indexed(file) > 0).astype(np.uint8)) for file in files
+        ]
         return frames, picked, meta
 
 
@@ -61,7 +74,9 @@ class LasotVOS(_WithMasks, Lasot):
         return super().frame_path(seq_id, frame_id * _STEP)
 
     def get_frame(self, seq_id: int, frame_id: int) -> np.ndarray:
-        return self._frames.read(self.frame_path(seq_id, int(frame_id)), int(frame_id) * _STEP, self.image_loader)
+        return self._frames.read(
+            self.frame_path(seq_id, int(frame_id)), int(frame_id) * _STEP, self.image_loader
+        )
 
     def get_sequence_length(self, seq_id: int) -> int:
         return len(range(0, min(count_rows(self.boxes_path(seq_id)), _LAST), _STEP))

@@ -1,5 +1,6 @@
-"""The loop over epochs: seeds, checkpoints, resuming, restarts after failures, ends on request. What an epoch is, a subclass
-says."""
+"""The loop over epochs: seeds, checkpoints, resuming, restarts after failures, ends on request.
+What an epoch is, a subclass says.
+"""
 
 from __future__ import annotations
 
@@ -45,16 +46,20 @@ class BaseTrainer:
 
     What a subclass provides or may change:
 
-    - `train_epoch()`, required: one epoch. `self.epoch` is its number from 1, `self.device` where the actor is. The
-      global generators have just been seeded by (settings.seed, epoch), so that an epoch depends on the state before
-      it only. It takes its batches through `self.stop.until(batches)`; when those end early because SIGTERM has come it
-      puts away what can be gone on with, if anything, and raises `self.terminated(what happened)`.
+    - `train_epoch()`, required: one epoch. `self.epoch` is its number from 1, `self.device` where
+      the actor is. The
+      global generators have just been seeded by (settings.seed, epoch), so that an epoch depends on
+      the state before it only. It takes its batches through `self.stop.until(batches)`; when those
+      end early because SIGTERM has come it puts away what can be gone on with, if anything, and
+      raises `self.terminated(what happened)`.
     - `checkpoint_suffix`: text after the epoch in the file name, e.g. '_s'.
-    - `state_dict_for_checkpoint()` and `load_state(state, path)`: extend both for more state, calling super(). What a
+    - `state_dict_for_checkpoint()` and `load_state(state, path)`: extend both for more state,
+      calling super(). What a
       subclass does not handle in `load_state` becomes an attribute of the trainer under its name.
-    - `companions(path)` and `write_companions(path)`: files that belong to the checkpoint `path`. They are written
-      before it and removed after it. `read_state(path)`, which reads the checkpoint, checks them, too: where anything
-      is missing or damaged, resuming goes back to the checkpoint before.
+    - `companions(path)` and `write_companions(path)`: files that belong to the checkpoint `path`.
+      They are written
+      before it and removed after it. `read_state(path)`, which reads the checkpoint, checks them,
+      too: where anything is missing or damaged, resuming goes back to the checkpoint before.
     - `resumable()`: the files to resume from, newest first.
 
     `loaders` is kept for subclasses and not touched here; it may be empty.
@@ -75,34 +80,49 @@ class BaseTrainer:
         self.actor.to(self.device)
 
     def update_settings(self, settings=None) -> None:
-        """Use `settings` from now on, and make the folder for checkpoints (none when env.workspace_dir is None)."""
+        """Use `settings` from now on, and make the folder for checkpoints (none when
+        env.workspace_dir is None).
+        """
         if settings is not None:
             self.settings = settings
         keep = getattr(self.settings, "keep_checkpoints", None)
         if keep is not None and keep < 1:
-            raise BadValue(f"settings.keep_checkpoints is {keep}; give at least 1, or None to keep all")
+            raise BadValue(
+                f"settings.keep_checkpoints is {keep}; give at least 1, or None to keep all"
+            )
         if not hasattr(self.settings.env, "workspace_dir"):
-            raise NotConfigured("workspace_dir is not set in ltr/admin/local.py; set it to a folder for checkpoints")
+            raise NotConfigured(
+                "workspace_dir is not set in ltr/admin/local.py; set it to a folder for checkpoints"
+            )
         workspace = self.settings.env.workspace_dir
-        self._checkpoint_dir = None if workspace is None else Path(workspace).expanduser() / "checkpoints"
+        self._checkpoint_dir = (
+            None if workspace is None else Path(workspace).expanduser() / "checkpoints"
+        )
         if self._checkpoint_dir is not None:
             try:
                 self._checkpoint_dir.mkdir(parents=True, exist_ok=True)
             except OSError as error:
-                raise BadInput(f"the folder {self._checkpoint_dir} for checkpoints cannot be made ({error.strerror}); "
-                               "correct workspace_dir in ltr/admin/local.py") from error
+                raise BadInput(
+                    f"the folder {self._checkpoint_dir} for checkpoints cannot be made "
+                    f"({error.strerror}); "
+                    "correct workspace_dir in ltr/admin/local.py"
+                ) from error
 
     def train(self, max_epochs: int, load_latest: bool = False, fail_safe: bool = True) -> None:
         """Train up to epoch `max_epochs`, with `load_latest` from the newest checkpoint on.
 
-        With `fail_safe`, a failure leads back to the last checkpoint, up to 10 times in all; then, and without it at
-        once, the error is raised. Errors in what the user gave (BadInput) are raised at once: they would come again. So is
-        every one in a run of several processes, which `torchrun --max-restarts` starts again.
-        Ctrl-C tells which checkpoint there is and raises KeyboardInterrupt. SIGTERM ends the run as soon as what can be
-        kept is written, with status 143; a second one ends it at once. No other run may use the same folder meanwhile.
+        With `fail_safe`, a failure leads back to the last checkpoint, up to 10 times in all; then,
+        and without it at once, the error is raised. Errors in what the user gave (BadInput) are
+        raised at once: they would come again. So is every one in a run of several processes, which
+        `torchrun --max-restarts` starts again. Ctrl-C tells which checkpoint there is and raises
+        KeyboardInterrupt. SIGTERM ends the run as soon as what can be kept is written, with status
+        143; a second one ends it at once. No other run may use the same folder meanwhile.
         """
-        alone = contextlib.nullcontext() if self._checkpoint_dir is None else run_lock.held(
-            self._folder(), "give this run another settings.project_path")
+        alone = (
+            contextlib.nullcontext()
+            if self._checkpoint_dir is None
+            else run_lock.held(self._folder(), "give this run another settings.project_path")
+        )
         with alone, stop_requests() as self.stop:
             self._train(max_epochs, load_latest, fail_safe)
         print("Finished training!")
@@ -113,7 +133,10 @@ class BaseTrainer:
             try:
                 if load_latest:
                     self.load_checkpoint()
-                distributed.require_equal((self.epoch, getattr(self.settings, "seed", 0)), "seed or checkpoint to go on from")
+                distributed.require_equal(
+                    (self.epoch, getattr(self.settings, "seed", 0)),
+                    "seed or checkpoint to go on from",
+                )
                 for epoch in range(self.epoch + 1, max_epochs + 1):
                     self._run_epoch(epoch)
                 return
@@ -126,7 +149,12 @@ class BaseTrainer:
                 if no_room(error):
                     path = getattr(error, "path", None) or getattr(error, "filename", None)
                     raise DiskFull(path, f"start again. {self._how_to_go_on()}") from error
-                if not fail_safe or isinstance(error, BadInput) or failures == MAX_FAILURES or distributed.get_world_size() > 1:
+                if (
+                    not fail_safe
+                    or isinstance(error, BadInput)
+                    or failures == MAX_FAILURES
+                    or distributed.get_world_size() > 1
+                ):
                     raise
                 traceback.print_exc()
                 print("Restarting training from last epoch ...")
@@ -139,7 +167,9 @@ class BaseTrainer:
 
     def _run_epoch(self, epoch: int) -> None:
         self.epoch = epoch
-        own = ("process", distributed.get_rank()) if distributed.get_rank() else ()  # else all would drop out the same
+        own = (
+            ("process", distributed.get_rank()) if distributed.get_rank() else ()
+        )  # else all would drop out the same
         seed_everything(getattr(self.settings, "seed", 0), "epoch", epoch, *own)
         self.train_epoch()
         if self.lr_scheduler is not None:
@@ -157,14 +187,17 @@ class BaseTrainer:
         distributed.barrier()
 
     def terminated(self, when: str) -> Terminated:
-        """Say `when` SIGTERM has stopped the training and how to go on; what is to be raised then."""
+        """Say `when` SIGTERM has stopped the training and how to go on; what is to be raised
+        then.
+        """
         print(f"Stopped by SIGTERM {when}. {self._how_to_go_on()}", flush=True)
         return Terminated()
 
     # Checkpoints
 
     def save_checkpoint(self) -> None:
-        """Write the checkpoint of `self.epoch`; remove old ones when `settings.keep_checkpoints` limits their number.
+        """Write the checkpoint of `self.epoch`; remove old ones when `settings.keep_checkpoints`
+        limits their number.
         """
         path = self.checkpoint_path(self.epoch)
         whole = path.exists()
@@ -172,7 +205,9 @@ class BaseTrainer:
             self.write_companions(path)
             write_checkpoint(path, self.state_dict_for_checkpoint())
         except BaseException:
-            for file in [] if whole else self.companions(path):  # of no use without it, and the disk may be full
+            for file in (
+                [] if whole else self.companions(path)
+            ):  # of no use without it, and the disk may be full
                 file.unlink(missing_ok=True)
             raise
         keep = getattr(self.settings, "keep_checkpoints", None)
@@ -180,13 +215,20 @@ class BaseTrainer:
             for file in (old.path, *self.companions(old.path)):
                 file.unlink(missing_ok=True)
 
-    def load_checkpoint(self, checkpoint: int | str | os.PathLike | None = None, fields: Iterable[str] | None = None,
-                        ignore_fields: Iterable[str] | None = None, load_constructor: bool = False) -> bool | None:
-        """Restore the trainer from a checkpoint: None = the newest readable one, an epoch, a file, or a folder.
+    def load_checkpoint(
+        self,
+        checkpoint: int | str | os.PathLike | None = None,
+        fields: Iterable[str] | None = None,
+        ignore_fields: Iterable[str] | None = None,
+        load_constructor: bool = False,
+    ) -> bool | None:
+        """Restore the trainer from a checkpoint: None = the newest readable one, an epoch, a file,
+        or a folder.
 
-        `fields` limits what is restored (default: everything but `settings`); `ignore_fields` replaces the list of
-        what is not. `load_constructor` also takes the network's constructor and info from the file. Returns True, or
-        None when there is no checkpoint yet, which is said on stdout.
+        `fields` limits what is restored (default: everything but `settings`); `ignore_fields`
+        replaces the list of what is not. `load_constructor` also takes the network's constructor
+        and info from the file. Returns True, or None when there is no checkpoint yet, which is said
+        on stdout.
         """
         path, state = self._newest() if checkpoint is None else self._chosen(checkpoint)
         if path is None:
@@ -194,8 +236,11 @@ class BaseTrainer:
             return None
         net = unwrapped(self.actor.net)
         if state.get("net_type") != type(net).__name__:
-            raise BadValue(f"{path} holds the network {state.get('net_type')}, this run trains {type(net).__name__}; "
-                           "move the file away or use the recipe it belongs to")
+            raise BadValue(
+                f"{path} holds the network {state.get('net_type')}, this run trains "
+                f"{type(net).__name__}; "
+                "move the file away or use the recipe it belongs to"
+            )
         ignored = set(["settings"] if ignore_fields is None else ignore_fields)
         wanted = set(state if fields is None else fields) - ignored
         self.load_state({name: value for name, value in state.items() if name in wanted}, path)
@@ -208,13 +253,23 @@ class BaseTrainer:
     def state_dict_for_checkpoint(self) -> dict[str, Any]:
         """What a checkpoint holds; turned into plain values when it is written."""
         net = unwrapped(self.actor.net)
-        return {"epoch": self.epoch, "actor_type": type(self.actor).__name__, "net_type": type(net).__name__,
-                "net": net.state_dict(), "net_info": getattr(net, "info", None),
-                "constructor": getattr(net, "constructor", None), "optimizer": self.optimizer.state_dict(),
-                "lr_scheduler": _scheduler_state(self.lr_scheduler), "stats": self.stats, "settings": self.settings}
+        return {
+            "epoch": self.epoch,
+            "actor_type": type(self.actor).__name__,
+            "net_type": type(net).__name__,
+            "net": net.state_dict(),
+            "net_info": getattr(net, "info", None),
+            "constructor": getattr(net, "constructor", None),
+            "optimizer": self.optimizer.state_dict(),
+            "lr_scheduler": _scheduler_state(self.lr_scheduler),
+            "stats": self.stats,
+            "settings": self.settings,
+        }
 
     def load_state(self, state: dict[str, Any], path: Path) -> None:
-        """Restore what `state`, read from `path`, holds. Checkpoints of pytracking lack the scheduler's state."""
+        """Restore what `state`, read from `path`, holds. Checkpoints of pytracking lack the
+        scheduler's state.
+        """
         for name, value in state.items():
             if name == "net":
                 load_state(unwrapped(self.actor.net), value, path)
@@ -229,10 +284,14 @@ class BaseTrainer:
                 self.lr_scheduler.last_epoch = self.epoch
 
     def read_state(self, path: Path) -> dict[str, Any]:
-        """What the checkpoint `path` and its companions hold; BadInput when any of them is missing or damaged."""
+        """What the checkpoint `path` and its companions hold; BadInput when any of them is missing
+        or damaged.
+        """
         for file in self.companions(path):
             if not file.is_file():
-                raise MissingFile(f"{file} is missing, without which {path.name} is of no use; copy it again")
+                raise MissingFile(
+                    f"{file} is missing, without which {path.name} is of no use; copy it again"
+                )
         return read_checkpoint(path, verify=True)
 
     def companions(self, path: Path) -> list[Path]:
@@ -249,30 +308,44 @@ class BaseTrainer:
 
     def _folder(self) -> Path:
         if self._checkpoint_dir is None:
-            raise BadValue("checkpoints are switched off, as workspace_dir is None in ltr/admin/local.py; set it")
+            raise BadValue(
+                "checkpoints are switched off, as workspace_dir is None in ltr/admin/local.py; "
+                "set it"
+            )
         if not getattr(self.settings, "project_path", None):
-            raise BadValue("settings.project_path is not set, which names the folder for checkpoints; start the "
-                           "recipe with ltr/run_training.py, or set it to 'ltr/<module>/<name>'")
+            raise BadValue(
+                "settings.project_path is not set, which names the folder for checkpoints; start "
+                "the "
+                "recipe with ltr/run_training.py, or set it to 'ltr/<module>/<name>'"
+            )
         return self._checkpoint_dir / self.settings.project_path
 
     def _own_checkpoints(self) -> list[CheckpointFile]:
         """Complete checkpoints of this run, oldest first."""
-        return [file for file in self._checkpoints()
-                if all(companion.exists() for companion in self.companions(file.path))]
+        return [
+            file
+            for file in self._checkpoints()
+            if all(companion.exists() for companion in self.companions(file.path))
+        ]
 
     def _checkpoints(self) -> list[CheckpointFile]:
         if self._checkpoint_dir is None:
             return []
         name = type(unwrapped(self.actor.net)).__name__
-        return [file for file in checkpoint_files(self._folder())
-                if file.net_type == name and file.suffix == self.checkpoint_suffix]
+        return [
+            file
+            for file in checkpoint_files(self._folder())
+            if file.net_type == name and file.suffix == self.checkpoint_suffix
+        ]
 
     def resumable(self) -> list[Path]:
         """Files that resuming tries, newest first."""
         return [file.path for file in reversed(self._checkpoints())]
 
     def _newest(self) -> tuple[Path | None, dict[str, Any]]:
-        """The newest checkpoint that can be read; a damaged one is reported and the one before it taken."""
+        """The newest checkpoint that can be read; a damaged one is reported and the one before it
+        taken.
+        """
         paths = [] if self._checkpoint_dir is None else self.resumable()
         for path in paths:
             try:
@@ -280,17 +353,33 @@ class BaseTrainer:
             except BadInput as error:
                 print(f"Going back one checkpoint: {error}")
         if paths:
-            raise BadInput(f"no checkpoint in {self._folder()} can be read; move them away to start from the beginning")
+            raise BadInput(
+                f"no checkpoint in {self._folder()} can be read; move them away to start from the "
+                "beginning"
+            )
         return None, {}
 
     def _chosen(self, checkpoint: int | str | os.PathLike) -> tuple[Path, dict[str, Any]]:
         if isinstance(checkpoint, bool) or not isinstance(checkpoint, (int, str, os.PathLike)):
-            raise TypeError(f"checkpoint must be None, an epoch number or a path, not {type(checkpoint).__name__}")
-        path = self.checkpoint_path(checkpoint) if isinstance(checkpoint, int) else Path(checkpoint).expanduser()
+            raise TypeError(
+                "checkpoint must be None, an epoch number or a path, not "
+                f"{type(checkpoint).__name__}"
+            )
+        path = (
+            self.checkpoint_path(checkpoint)
+            if isinstance(checkpoint, int)
+            else Path(checkpoint).expanduser()
+        )
         if path.is_dir():
-            found = [file.path for file in checkpoint_files(path) if file.suffix == self.checkpoint_suffix]
+            found = [
+                file.path
+                for file in checkpoint_files(path)
+                if file.suffix == self.checkpoint_suffix
+            ]
             if not found:
-                raise MissingFile(f"No checkpoint found in {path}; give the folder of a training run")
+                raise MissingFile(
+                    f"No checkpoint found in {path}; give the folder of a training run"
+                )
             path = found[-1]
         return path, self.read_state(path)
 
@@ -298,8 +387,11 @@ class BaseTrainer:
         try:
             self.optimizer.load_state_dict(state)
         except ValueError as error:
-            raise BadValue(f"the optimizer state in {path} does not fit this run ({error}); the recipe's parameter "
-                           "groups have changed: undo that, or move the checkpoints away") from error
+            raise BadValue(
+                f"the optimizer state in {path} does not fit this run ({error}); the recipe's "
+                "parameter "
+                "groups have changed: undo that, or move the checkpoints away"
+            ) from error
 
     def _how_to_go_on(self) -> str:
         if self._checkpoint_dir is None or not (done := self.resumable()):
@@ -309,7 +401,8 @@ class BaseTrainer:
 
 
 def choose_device(settings) -> torch.device:
-    """`settings.device`, else the first GPU if `settings.use_gpu`; the CPU where there is none, which a log line says.
+    """`settings.device`, else the first GPU if `settings.use_gpu`; the CPU where there is none,
+    which a log line says.
     """
     device = getattr(settings, "device", None)
     if device is None:
@@ -322,7 +415,9 @@ def choose_device(settings) -> torch.device:
 
 
 def seed_everything(seed: int | None, *key: int | str) -> None:
-    """Start Python's, NumPy's and torch's global generators from (seed, key); None leaves them alone."""
+    """Start Python's, NumPy's and torch's global generators from (seed, key); None leaves them
+    alone.
+    """
     if seed is not None:
         draw = generator(seed, *key)
         random.seed(int(draw.integers(2**63)))
@@ -331,8 +426,14 @@ def seed_everything(seed: int | None, *key: int | str) -> None:
 
 
 def _scheduler_state(lr_scheduler) -> dict[str, Any] | None:
-    """The scheduler's state without what cannot be stored, such as functions: the recipe gives those again."""
+    """The scheduler's state without what cannot be stored, such as functions: the recipe gives
+    those again.
+    """
     if lr_scheduler is None:
         return None
     state = to_plain(lr_scheduler.state_dict())
-    return {name: value for name, value in state.items() if not (isinstance(value, dict) and TYPE in value)}
+    return {
+        name: value
+        for name, value in state.items()
+        if not (isinstance(value, dict) and TYPE in value)
+    }

@@ -24,24 +24,39 @@ from ltr.util.distributed import get_world_size, is_main_process, mean_numbers
 
 log = logging.getLogger(__name__)
 
-_DEFAULTS = {"print_interval": 10, "print_stats": None, "description": "", "max_fault_share": DEFAULT_SHARE}
+_DEFAULTS = {
+    "print_interval": 10,
+    "print_stats": None,
+    "description": "",
+    "max_fault_share": DEFAULT_SHARE,
+}
 
 
 class LTRTrainer(BaseTrainer):
-    """Runs each loader once an epoch: those with `training` update the weights, the others only measure.
+    """Runs each loader once an epoch: those with `training` update the weights, the others only
+    measure.
 
-    A batch is passed to the actor with the entries `epoch` and `settings` added. Reads from the settings:
-    `print_interval` (batches between two lines), `print_stats` (names to print; None: all), `description`,
-    `move_data_to_gpu`, `grad_clip_max_norm`, `max_fault_share` (draws of an epoch that may meet unusable files, 0.05 =
-    5 %; more end the training). `freeze_backbone_bn_layers` keeps the batch norms of `actor.net.feature_extractor` in
-    eval mode.
+    A batch is passed to the actor with the entries `epoch` and `settings` added. Reads from the
+    settings: `print_interval` (batches between two lines), `print_stats` (names to print; None:
+    all), `description`, `move_data_to_gpu`, `grad_clip_max_norm`, `max_fault_share` (draws of an
+    epoch that may meet unusable files, 0.05 = 5 %; more end the training).
+    `freeze_backbone_bn_layers` keeps the batch norms of `actor.net.feature_extractor` in eval mode.
 
-    Of several processes (torchrun) each computes its part of every batch, and `actor.net` is wrapped so that gradients become
-    those of the whole; a MultiGPU around it is taken off. The loss should be a mean over samples, or follow
-    `ltr.util.distributed`; statistics are averaged. See docs/distributed.md.
+    Of several processes (torchrun) each computes its part of every batch, and `actor.net` is
+    wrapped so that gradients become those of the whole; a MultiGPU around it is taken off. The loss
+    should be a mean over samples, or follow `ltr.util.distributed`; statistics are averaged. See
+    docs/distributed.md.
     """
 
-    def __init__(self, actor, loaders, optimizer, settings, lr_scheduler=None, freeze_backbone_bn_layers: bool = False):
+    def __init__(
+        self,
+        actor,
+        loaders,
+        optimizer,
+        settings,
+        lr_scheduler=None,
+        freeze_backbone_bn_layers: bool = False,
+    ):
         super().__init__(actor, loaders, optimizer, settings, lr_scheduler)
         if get_world_size() > 1:
             self.actor.net = sharing_norms(unwrapped(self.actor.net), self.device)
@@ -70,13 +85,17 @@ class LTRTrainer(BaseTrainer):
                 if isinstance(module, nn.modules.batchnorm._BatchNorm):
                     module.eval()
         if loader.training and get_world_size() > 1:
-            self.actor.net = sharing_gradients(unwrapped(self.actor.net), self.actor.net, some_unused=True)
+            self.actor.net = sharing_gradients(
+                unwrapped(self.actor.net), self.actor.net, some_unused=True
+            )
         self._tell_epoch(loader)
         for meter in (self.stats.get(loader.name) or {}).values():
             if isinstance(meter, AverageMeter):
                 meter.reset()  # of an attempt at this epoch that failed
         clock, faults, number = _Clock(), _faults_of(loader), 0
-        with torch.random.fork_rng(devices=[]):  # starting workers draws a number, those that live on draw none
+        with torch.random.fork_rng(
+            devices=[]
+        ):  # starting workers draws a number, those that live on draw none
             batches = iter(loader)
         with torch.set_grad_enabled(loader.training):
             for number, data in enumerate(self.stop.until(batches), 1):
@@ -93,19 +112,29 @@ class LTRTrainer(BaseTrainer):
             faults.gather()
         if faults is not None and faults.count and is_main_process():
             log.warning("%s, epoch %d: %s", loader.name, self.epoch, faults.summary())
-        if self.stop.requested and number < len(loader):  # half an epoch of any actor cannot be repeated exactly
-            raise self.terminated(f"in epoch {self.epoch}, which is lost: it had {number} of {len(loader)} batches of "
-                                  f"{loader.name}")
+        if self.stop.requested and number < len(
+            loader
+        ):  # half an epoch of any actor cannot be repeated exactly
+            raise self.terminated(
+                f"in epoch {self.epoch}, which is lost: it had {number} of {len(loader)} batches "
+                "of "
+                f"{loader.name}"
+            )
 
     def _tell_epoch(self, loader) -> None:
-        """Make the loader's draws depend on the run's seed and on the epoch; count its unusable files anew."""
+        """Make the loader's draws depend on the run's seed and on the epoch; count its unusable
+        files anew.
+        """
         if (faults := _faults_of(loader)) is not None:
             faults.share = self.settings.max_fault_share
         if hasattr(loader, "set_epoch"):
             if loader.seed is None:
                 loader.seed = getattr(self.settings, "seed", None)
             if loader.seed is None and get_world_size() > 1:
-                raise BadValue("settings.seed is None: processes that share batches need a common seed, give one")
+                raise BadValue(
+                    "settings.seed is None: processes that share batches need a common seed, give "
+                    "one"
+                )
             loader.set_epoch(self.epoch)
 
     def _prepare(self, data: Any) -> Any:
@@ -133,8 +162,10 @@ class LTRTrainer(BaseTrainer):
             stats[name].update(value, batch_size)
 
     def _print(self, loader, number: int, clock: _Clock) -> None:
-        parts = [f"[{loader.name}: {self.epoch}, {number} / {len(loader)}] "
-                 f"FPS: {clock.mean_rate:.1f} ({clock.rate:.1f})"]
+        parts = [
+            f"[{loader.name}: {self.epoch}, {number} / {len(loader)}] "
+            f"FPS: {clock.mean_rate:.1f} ({clock.rate:.1f})"
+        ]
         for name, value in self.stats[loader.name].items():
             shown = self.settings.print_stats is None or name in self.settings.print_stats
             if shown and hasattr(value, "avg"):
@@ -169,14 +200,18 @@ class LTRTrainer(BaseTrainer):
         except BadInput:
             raise
         except OSError as error:
-            raise BadInput(f"the TensorBoard folder {project} cannot be made ({error.strerror}); correct "
-                           "tensorboard_dir in ltr/admin/local.py, or set it to None to go without") from error
+            raise BadInput(
+                f"the TensorBoard folder {project} cannot be made ({error.strerror}); correct "
+                "tensorboard_dir in ltr/admin/local.py, or set it to None to go without"
+            ) from error
 
     def _write_tensorboard(self) -> None:
         if self.tensorboard_writer is None:
             return
         if self.epoch == 1:
-            module, script = (getattr(self.settings, name, "") for name in ("module_name", "script_name"))
+            module, script = (
+                getattr(self.settings, name, "") for name in ("module_name", "script_name")
+            )
             self.tensorboard_writer.write_info(module, script, self.settings.description)
         self.tensorboard_writer.write_epoch(self.stats, self.epoch)
 

@@ -1,1 +1,3 @@
-"""Helpers under the names that TransT's own code uses (`util.misc`, `util.box_ops`); nothing here imports them."""
+"""Helpers under the names that TransT's own code uses (`util.misc`, `util.box_ops`); nothing here
+imports them.
+"""

@@ -1,4 +1,6 @@
-"""Batch norms over the batches of several processes on CPUs, where torch's SyncBatchNorm does not run."""
+"""Batch norms over the batches of several processes on CPUs, where torch's SyncBatchNorm does not
+run.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ class _Total(torch.autograd.Function):
 
 
 class SharedBatchNorm(_BatchNorm):
-    """Batch norm whose mean and variance, while it trains, are those of the rows of all processes. Any number of dimensions."""
+    """Batch norm whose mean and variance, while it trains, are those of the rows of all processes.
+    Any number of dimensions.
+    """
 
     def forward(self, values: Tensor) -> Tensor:
         """`values` (B, C, ...) normalised; processes may have different B."""
@@ -36,7 +40,9 @@ class SharedBatchNorm(_BatchNorm):
         count = count.detach()
         mean = sums / count
         centred = values - mean.view(view)
-        variance = _Total.apply(centred.square().sum(dims)) / count  # of deviations: sums of squares would cancel
+        variance = (
+            _Total.apply(centred.square().sum(dims)) / count
+        )  # of deviations: sums of squares would cancel
         if self.track_running_stats:
             self._track(mean.detach(), variance.detach() * count / (count - 1))
         scale = torch.rsqrt(variance + self.eps)
@@ -46,7 +52,9 @@ class SharedBatchNorm(_BatchNorm):
 
     def _check_input_dim(self, values: Tensor) -> None:
         if values.dim() < 2:
-            raise ValueError(f"batch norm takes values (B, C, ...), these are {tuple(values.shape)}")
+            raise ValueError(
+                f"batch norm takes values (B, C, ...), these are {tuple(values.shape)}"
+            )
 
     @torch.no_grad()
     def _track(self, mean: Tensor, variance: Tensor) -> None:
@@ -57,10 +65,18 @@ class SharedBatchNorm(_BatchNorm):
 
     @classmethod
     def convert(cls, net: nn.Module) -> nn.Module:
-        """`net` with all of its batch norms replaced by ones of this kind that have the same parameters and buffers."""
+        """`net` with all of its batch norms replaced by ones of this kind that have the same
+        parameters and buffers.
+        """
         if isinstance(net, _BatchNorm) and not isinstance(net, cls):
-            shared = cls(net.num_features, net.eps, net.momentum, net.affine, net.track_running_stats)
-            shared._parameters, shared._buffers, shared.training = net._parameters, net._buffers, net.training
+            shared = cls(
+                net.num_features, net.eps, net.momentum, net.affine, net.track_running_stats
+            )
+            shared._parameters, shared._buffers, shared.training = (
+                net._parameters,
+                net._buffers,
+                net.training,
+            )
             return shared
         for name, child in net.named_children():
             setattr(net, name, cls.convert(child))

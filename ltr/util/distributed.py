@@ -1,8 +1,10 @@
-"""Numbers and rows shared between the processes of a distributed run; every function also works in a single process.
+"""Numbers and rows shared between the processes of a distributed run; every function also works in
+a single process.
 
-Losses and statistics follow one convention: what each process computes, averaged over the processes, is the value of the
-whole batch. DistributedDataParallel averages gradients the same way. A mean over some of a process's rows is therefore a sum
-over them divided by `mean_count` of these rows, and not by their number in this process.
+Losses and statistics follow one convention: what each process computes, averaged over the
+processes, is the value of the whole batch. DistributedDataParallel averages gradients the same way.
+A mean over some of a process's rows is therefore a sum over them divided by `mean_count` of these
+rows, and not by their number in this process.
 """
 
 from __future__ import annotations
@@ -57,7 +59,9 @@ def all_gather(data: Any) -> list[Any]:
 
 @torch.no_grad()
 def reduce_dict(input_dict: dict[str, Tensor], average: bool = True) -> dict[str, Tensor]:
-    """The sum, or mean, over processes of every value of a dict of scalars with the same keys everywhere."""
+    """The sum, or mean, over processes of every value of a dict of scalars with the same keys
+    everywhere.
+    """
     if get_world_size() == 1:
         return input_dict
     names = sorted(input_dict)
@@ -67,7 +71,8 @@ def reduce_dict(input_dict: dict[str, Tensor], average: bool = True) -> dict[str
 
 
 def init_distributed_mode(args: Any) -> None:
-    """Join the processes that torchrun started, and say so in `args`: `distributed`, `rank`, `world_size`, `gpu`.
+    """Join the processes that torchrun started, and say so in `args`: `distributed`, `rank`,
+    `world_size`, `gpu`.
 
     Without torchrun `args.distributed` is False and nothing else happens.
     """
@@ -79,29 +84,43 @@ def init_distributed_mode(args: Any) -> None:
     on_gpu = torch.cuda.is_available()
     if on_gpu:
         torch.cuda.set_device(args.gpu)
-    dist.init_process_group("nccl" if on_gpu else "gloo", rank=args.rank, world_size=args.world_size)
+    dist.init_process_group(
+        "nccl" if on_gpu else "gloo", rank=args.rank, world_size=args.world_size
+    )
 
 
 # Who does which rows
 
 
 def own_part(count: int) -> slice:
-    """The rows of `count` that are this process's: consecutive ones, as many as any other's where `count` divides."""
-    return slice(count * get_rank() // get_world_size(), count * (get_rank() + 1) // get_world_size())
+    """The rows of `count` that are this process's: consecutive ones, as many as any other's where
+    `count` divides.
+    """
+    return slice(
+        count * get_rank() // get_world_size(), count * (get_rank() + 1) // get_world_size()
+    )
 
 
 def require_even_shares(counts: Mapping[str, int]) -> None:
-    """BadValue when one of the named numbers of samples is no multiple of the number of processes."""
+    """BadValue when one of the named numbers of samples is no multiple of the number of
+    processes.
+    """
     for name, count in counts.items():
         if count % get_world_size():
-            raise BadValue(f"{name} is {count}, which {get_world_size()} processes cannot share evenly: make it a multiple of "
-                           f"{get_world_size()}, or start another number of processes")
+            raise BadValue(
+                f"{name} is {count}, which {get_world_size()} processes cannot share evenly: make "
+                "it a multiple of "
+                f"{get_world_size()}, or start another number of processes"
+            )
 
 
 def require_one_process(what: str) -> None:
     """BadValue in a run of several processes."""
     if get_world_size() > 1:
-        raise BadValue(f"{what} is not made for {get_world_size()} processes: start it with python instead of torchrun")
+        raise BadValue(
+            f"{what} is not made for {get_world_size()} processes: start it with python instead "
+            "of torchrun"
+        )
 
 
 # Sums and rows of all processes
@@ -109,7 +128,9 @@ def require_one_process(what: str) -> None:
 
 @torch.no_grad()
 def total(values: Tensor) -> Tensor:
-    """The sum of `values` over processes, and over the parts of a batch that is learned in several (`ltr.util.parts`)."""
+    """The sum of `values` over processes, and over the parts of a batch that is learned in several
+    (`ltr.util.parts`).
+    """
     if parts.are_given():
         return parts.next_total()
     if get_world_size() > 1:
@@ -120,8 +141,9 @@ def total(values: Tensor) -> Tensor:
 
 
 def mean_count(count: Tensor) -> Tensor:
-    """The mean over processes of a number of rows or positions, of which there is one at least in all: what sums are divided
-    by."""
+    """The mean over processes of a number of rows or positions, of which there is one at least in
+    all: what sums are divided by.
+    """
     count = total(count).clamp(min=1)
     return count / get_world_size() if get_world_size() > 1 else count
 
@@ -130,7 +152,10 @@ def mean_numbers(numbers: Mapping[str, float]) -> dict[str, float]:
     """The mean over processes of every number; all processes name the same."""
     if get_world_size() == 1:
         return dict(numbers)
-    means = total(torch.tensor([float(numbers[name]) for name in numbers], dtype=torch.float64)) / get_world_size()
+    means = (
+        total(torch.tensor([float(numbers[name]) for name in numbers], dtype=torch.float64))
+        / get_world_size()
+    )
     return dict(zip(numbers, means.tolist(), strict=True))
 
 
@@ -151,7 +176,7 @@ def roll_rows(rows: Tensor) -> Tensor:
     if get_world_size() == 1:
         return rows.roll(1, 0)
     last = gather_rows(rows[-1:])
-    return torch.cat([last[get_rank() - 1:][:1], rows[:-1]])
+    return torch.cat([last[get_rank() - 1 :][:1], rows[:-1]])
 
 
 # Waiting for each other
@@ -181,5 +206,8 @@ def require_equal(value: Any, what: str) -> None:
     """BadInput, in all processes, when they do not have an equal `value`."""
     values = all_gather(value)
     if others := [rank for rank, other in enumerate(values) if other != values[0]]:
-        raise BadInput(f"{what} differ between the processes 0 and {others[0]} of {len(values)}: start all of them with the "
-                       "same command, code, local.py and data")
+        raise BadInput(
+            f"{what} differ between the processes 0 and {others[0]} of {len(values)}: start all "
+            "of them with the "
+            "same command, code, local.py and data"
+        )

@@ -1,4 +1,6 @@
-"""Running values for training loops written for TransT or DETR; recipes here use `ltr.admin.stats`."""
+"""Running values for training loops written for TransT or DETR; recipes here use
+`ltr.admin.stats`.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ from ltr.util import distributed
 
 
 class SmoothedValue:
-    """A series of numbers, of which the last `window_size` are kept; `fmt` may use median, avg, global_avg, max, value."""
+    """A series of numbers, of which the last `window_size` are kept; `fmt` may use median, avg,
+    global_avg, max, value.
+    """
 
     def __init__(self, window_size: int = 20, fmt: str | None = None):
         self.deque: deque[float] = deque(maxlen=window_size)
@@ -32,7 +36,10 @@ class SmoothedValue:
     def synchronize_between_processes(self) -> None:
         """Make `global_avg` that of all processes; the window stays this one's."""
         shared = distributed.all_gather((self.count, self.total))
-        self.count, self.total = sum(count for count, _ in shared), sum(total for _, total in shared)
+        self.count, self.total = (
+            sum(count for count, _ in shared),
+            sum(total for _, total in shared),
+        )
 
     @property
     def median(self) -> float:
@@ -62,11 +69,19 @@ class SmoothedValue:
     def __str__(self) -> str:
         if not self.deque:
             return "-"
-        return self.fmt.format(median=self.median, avg=self.avg, global_avg=self.global_avg, max=self.max, value=self.value)
+        return self.fmt.format(
+            median=self.median,
+            avg=self.avg,
+            global_avg=self.global_avg,
+            max=self.max,
+            value=self.value,
+        )
 
 
 class MetricLogger:
-    """Named `SmoothedValue`s that are also attributes: `logger.update(loss=0.3); logger.loss.avg`."""
+    """Named `SmoothedValue`s that are also attributes: `logger.update(loss=0.3);
+    logger.loss.avg`.
+    """
 
     def __init__(self, delimiter: str = "\t"):
         self.meters: defaultdict[str, SmoothedValue] = defaultdict(SmoothedValue)
@@ -86,15 +101,29 @@ class MetricLogger:
         for meter in self.meters.values():
             meter.synchronize_between_processes()
 
-    def log_every(self, iterable: Iterable[Any], print_freq: int, header: str = "") -> Iterator[Any]:
-        """Yield the items of a sized iterable, printing a line after every `print_freq` of them and at the end."""
+    def log_every(
+        self, iterable: Iterable[Any], print_freq: int, header: str = ""
+    ) -> Iterator[Any]:
+        """Yield the items of a sized iterable, printing a line after every `print_freq` of them and
+        at the end.
+        """
         total, start = len(iterable), time.monotonic()
         for number, item in enumerate(iterable):
             yield item
             if number % print_freq == 0 or number == total - 1:
                 each = (time.monotonic() - start) / (number + 1)
                 left = datetime.timedelta(seconds=int(each * (total - number - 1)))
-                print(self.delimiter.join([header, f"[{number}/{total}]", f"eta: {left}", str(self), f"time: {each:.4f}"]))
+                print(
+                    self.delimiter.join(
+                        [
+                            header,
+                            f"[{number}/{total}]",
+                            f"eta: {left}",
+                            str(self),
+                            f"time: {each:.4f}",
+                        ]
+                    )
+                )
 
     def __getattr__(self, name: str) -> SmoothedValue:
         meters = self.__dict__.get("meters", {})

@@ -11,7 +11,9 @@ from ltr.admin.errors import BadValue
 
 
 class NestedTensor:
-    """`tensors` (B, C, H, W) and `mask` (B, H, W) bool, true where an image has no pixel (or None)."""
+    """`tensors` (B, C, H, W) and `mask` (B, H, W) bool, true where an image has no pixel (or
+    None).
+    """
 
     def __init__(self, tensors: Tensor, mask: Tensor | None):
         self.tensors = tensors
@@ -31,24 +33,30 @@ class NestedTensor:
 
 
 def nested_tensor_from_tensor_list(tensor_list: Sequence[Tensor]) -> NestedTensor:
-    """Images (C, H, W) of any sizes, padded with zeros at the right and bottom to the largest height and width."""
+    """Images (C, H, W) of any sizes, padded with zeros at the right and bottom to the largest
+    height and width.
+    """
     images = list(tensor_list)
     if any(image.dim() != 3 or image.shape[0] != images[0].shape[0] for image in images):
-        raise BadValue("nested_tensor_from_tensor_list takes images (C, H, W) of one C, these are "
-                       f"{[tuple(image.shape) for image in images]}")
+        raise BadValue(
+            "nested_tensor_from_tensor_list takes images (C, H, W) of one C, these are "
+            f"{[tuple(image.shape) for image in images]}"
+        )
     height, width = (max(image.shape[dim] for image in images) for dim in (1, 2))
     tensors = images[0].new_zeros(len(images), images[0].shape[0], height, width)
     mask = torch.ones(len(images), height, width, dtype=torch.bool, device=tensors.device)
     for index, image in enumerate(images):
-        tensors[index, :, :image.shape[1], :image.shape[2]] = image
-        mask[index, :image.shape[1], :image.shape[2]] = False
+        tensors[index, :, : image.shape[1], : image.shape[2]] = image
+        mask[index, : image.shape[1], : image.shape[2]] = False
     return NestedTensor(tensors, mask)
 
 
 def nested_tensor_from_tensor(tensor: Tensor) -> NestedTensor:
     """Images (B, C, H, W), or one (C, H, W), of one size: nothing is padded."""
     tensor = tensor[None] if tensor.dim() == 3 else tensor
-    return NestedTensor(tensor, torch.zeros(len(tensor), *tensor.shape[-2:], dtype=torch.bool, device=tensor.device))
+    return NestedTensor(
+        tensor, torch.zeros(len(tensor), *tensor.shape[-2:], dtype=torch.bool, device=tensor.device)
+    )
 
 
 nested_tensor_from_tensor_2 = nested_tensor_from_tensor

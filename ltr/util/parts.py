@@ -1,8 +1,10 @@
-"""A batch that is learned in parts, one after the other, with the loss and the gradients of the whole.
+"""A batch that is learned in parts, one after the other, with the loss and the gradients of the
+whole.
 
-A loss that is a mean divides by a number of rows or positions. It must be that of the whole batch, which no part knows; but it
-depends on the targets only. So the losses are once computed for the whole batch with any outputs, to note what they divide
-by, and then for each part with what was noted: the sum over the parts is the loss of the whole.
+A loss that is a mean divides by a number of rows or positions. It must be that of the whole batch,
+which no part knows; but it depends on the targets only. So the losses are once computed for the
+whole batch with any outputs, to note what they divide by, and then for each part with what was
+noted: the sum over the parts is the loss of the whole.
 """
 
 from __future__ import annotations
@@ -30,7 +32,9 @@ def noting() -> Iterator[list[Tensor]]:
 
 @contextlib.contextmanager
 def given(totals: list[Tensor]) -> Iterator[None]:
-    """Let `ltr.util.distributed.total` return these within, in order: the losses of a part become its share of the whole."""
+    """Let `ltr.util.distributed.total` return these within, in order: the losses of a part become
+    its share of the whole.
+    """
     token = _given.set(iter(totals))
     try:
         yield
@@ -55,5 +59,7 @@ def note(value: Tensor) -> None:
 
 
 def any_outputs(outputs: Mapping[str, Tensor], rows: int) -> dict[str, Tensor]:
-    """Zeros in the shapes that `outputs` of a part would have for `rows` rows; to compute losses with while `noting`."""
+    """Zeros in the shapes that `outputs` of a part would have for `rows` rows; to compute losses
+    with while `noting`.
+    """
     return {name: value.new_zeros(rows, *value.shape[1:]) for name, value in outputs.items()}

@@ -1,7 +1,8 @@
 """Scores on the sequences of each challenge attribute: a table, a radar plot and bars.
 
-`datasets` maps an attribute to its sequences, as `pytracking.evaluation.get_dataset_attributes` returns it. All
-attributes share one evaluation of the union of their sequences, cached under `report_name`.
+`datasets` maps an attribute to its sequences, as `pytracking.evaluation.get_dataset_attributes`
+returns it. All attributes share one evaluation of the union of their sequences, cached under
+`report_name`.
 """
 
 from __future__ import annotations
@@ -36,9 +37,12 @@ def print_results_per_attribute(
     """Print the AUC of each tracker (rows) on the sequences of each attribute (columns).
 
     Returns:
-        Attribute -> AUC in percent, (T,), and the T labels. Attributes without a scored sequence are left out.
+        Attribute -> AUC in percent, (T,), and the T labels. Attributes without a scored sequence
+        are left out.
     """
-    scores, labels, counts = attribute_scores(trackers, datasets, report_name, merge_results, verbose=verbose, **kwargs)
+    scores, labels, counts = attribute_scores(
+        trackers, datasets, report_name, merge_results, verbose=verbose, **kwargs
+    )
     columns = {f"{name} ({counts[name]})": values for name, values in scores.items()}
     print("\nAUC per attribute (number of sequences)")
     print(generate_formatted_report(labels, columns, table_name=report_name))
@@ -54,11 +58,14 @@ def plot_attributes_radar(
     verbose: bool = False,
     **kwargs: Any,
 ) -> list[Path]:
-    """Draw the AUC per attribute as a radar plot, `radar_plot.pdf` and `.png` in the report's folder.
+    """Draw the AUC per attribute as a radar plot, `radar_plot.pdf` and `.png` in the report's
+    folder.
 
     `plot_opts` are fields of `radar.RadarOptions`.
     """
-    scores, labels, _ = attribute_scores(trackers, datasets, report_name, merge_results, verbose=verbose, **kwargs)
+    scores, labels, _ = attribute_scores(
+        trackers, datasets, report_name, merge_results, verbose=verbose, **kwargs
+    )
     return _drawn(plot_radar_draw_save, scores, labels, report_name, plot_opts)
 
 
@@ -71,8 +78,12 @@ def plot_attributes_bars(
     verbose: bool = False,
     **kwargs: Any,
 ) -> list[Path]:
-    """Draw the AUC per attribute as bars, `attributes_plot.pdf` and `.png` in the report's folder."""
-    scores, labels, _ = attribute_scores(trackers, datasets, report_name, merge_results, verbose=verbose, **kwargs)
+    """Draw the AUC per attribute as bars, `attributes_plot.pdf` and `.png` in the report's
+    folder.
+    """
+    scores, labels, _ = attribute_scores(
+        trackers, datasets, report_name, merge_results, verbose=verbose, **kwargs
+    )
     return _drawn(plot_bars_draw_save, scores, labels, report_name, plot_opts)
 
 
@@ -83,9 +94,14 @@ def attribute_scores(
     merge_results: bool = False,
     **kwargs: Any,
 ) -> tuple[dict[str, Tensor], list[str], dict[str, int]]:
-    """AUC (T,) in percent per attribute, the labels, and the number of scored sequences per attribute."""
+    """AUC (T,) in percent per attribute, the labels, and the number of scored sequences per
+    attribute.
+    """
     if not isinstance(datasets, Mapping):
-        raise BadValue("Scores per attribute need a dict attribute -> sequences; get_dataset_attributes(name) makes one")
+        raise BadValue(
+            "Scores per attribute need a dict attribute -> sequences; "
+            "get_dataset_attributes(name) makes one"
+        )
     sequences = {seq.name: seq for dataset in datasets.values() for seq in dataset}
     eval_data = load_results(trackers, list(sequences.values()), report_name, "success", **kwargs)
     if merge_results:
@@ -102,13 +118,28 @@ def attribute_scores(
         else:
             logger.warning("Attribute '%s' has no sequence with results and is left out", attribute)
     if not scores:
-        raise BadValue("No attribute has a sequence with results of all trackers; run the trackers first")
+        raise BadValue(
+            "No attribute has a sequence with results of all trackers; run the trackers first"
+        )
     return scores, [get_tracker_display_name(tracker) for tracker in eval_data["trackers"]], counts
 
 
-def _drawn(draw: Callable[..., list[Path]], scores: dict[str, Tensor], labels: list[str], report_name: str,
-           plot_opts: Mapping[str, Any] | None) -> list[Path]:
-    """Draw into the report's folder, show the figure where that is possible, and return the files."""
-    files = draw(scores, labels, get_plot_draw_styles(), eval_cache.report_folder(report_name), plot_opts or {})
+def _drawn(
+    draw: Callable[..., list[Path]],
+    scores: dict[str, Tensor],
+    labels: list[str],
+    report_name: str,
+    plot_opts: Mapping[str, Any] | None,
+) -> list[Path]:
+    """Draw into the report's folder, show the figure where that is possible, and return the
+    files.
+    """
+    files = draw(
+        scores,
+        labels,
+        get_plot_draw_styles(),
+        eval_cache.report_folder(report_name),
+        plot_opts or {},
+    )
     show_figures()
     return files

@@ -1,8 +1,10 @@
-"""From result files to per-sequence curves: the one-pass evaluation of pytracking, frame errors included.
+"""From result files to per-sequence curves: the one-pass evaluation of pytracking, frame errors
+included.
 
-The numbers follow pytracking on purpose, oddities included (a ground-truth box that touches x = 0 or y = 0 does not
-count as valid, and frames without a valid box count as hits in the normalised precision), because all numbers published
-with it rest on them. `extract_results(..., corrected=True)` gives the values without these oddities.
+The numbers follow pytracking on purpose, oddities included (a ground-truth box that touches x = 0
+or y = 0 does not count as valid, and frames without a valid box count as hits in the normalised
+precision), because all numbers published with it rest on them. `extract_results(...,
+corrected=True)` gives the values without these oddities.
 """
 
 from __future__ import annotations
@@ -37,7 +39,11 @@ from pytracking.analysis.result_files import (
 )
 
 __all__ = [
-    "calc_err_center", "calc_iou_overlap", "calc_seq_err_robust", "extract_results", "extract_results_prec_rec_f1",
+    "calc_err_center",
+    "calc_iou_overlap",
+    "calc_seq_err_robust",
+    "extract_results",
+    "extract_results_prec_rec_f1",
 ]
 
 CENTER_THRESHOLDS = torch.arange(0, 51, dtype=torch.float64)
@@ -55,19 +61,21 @@ def extract_results(
     *,
     corrected: bool = False,
 ) -> dict[str, Any]:
-    """Score all results of `trackers` on `dataset`, store them in the report's `eval_data.pkl` and return them.
+    """Score all results of `trackers` on `dataset`, store them in the report's `eval_data.pkl` and
+    return them.
 
     Args:
-        trackers: objects with name, parameter_name, run_id, display_name and results_dir.
-        dataset: sequences; ground truth xywh in `ground_truth_rect`.
-        report_name: folder under `result_plot_path` of local.py.
-        skip_missing_seq: leave a sequence out for all trackers when one of them has no result for it.
-        plot_bin_gap: distance of the overlap thresholds; OP50 and OP75 need a grid that holds 0.5 and 0.75.
-        exclude_invalid_frames: divide by the number of valid frames instead of all frames.
-        verbose: print how many sequences were scored, with a progress bar on a terminal.
-        corrected: our variant without pytracking's oddities: a ground-truth box is valid when it has an area and the
-            target is visible, wherever it lies; frames that are not valid count nowhere; an overlap equal to the
-            threshold succeeds (at threshold 0 it must be above), so that a perfect tracker has AUC 100.
+        trackers: objects with name, parameter_name, run_id, display_name and results_dir. dataset:
+        sequences; ground truth xywh in `ground_truth_rect`. report_name: folder under
+        `result_plot_path` of local.py. skip_missing_seq: leave a sequence out for all trackers when
+        one of them has no result for it. plot_bin_gap: distance of the overlap thresholds; OP50 and
+        OP75 need a grid that holds 0.5 and 0.75. exclude_invalid_frames: divide by the number of
+        valid frames instead of all frames. verbose: print how many sequences were scored, with a
+        progress bar on a terminal. corrected: our variant without pytracking's oddities: a
+        ground-truth box is valid when it has an area and the
+            target is visible, wherever it lies; frames that are not valid count nowhere; an overlap
+            equal to the threshold succeeds (at threshold 0 it must be above), so that a perfect
+            tracker has AUC 100.
 
     Raises:
         MissingFile: `Result not found.` and the path, unless `skip_missing_seq`.
@@ -78,15 +86,24 @@ def extract_results(
         raise BadValue(f"plot_bin_gap must be above 0 and at most 1, got {plot_bin_gap}")
 
     rule = _Rule(_overlap_thresholds(plot_bin_gap), exclude_invalid_frames, corrected)
-    progress = tqdm(dataset, desc=report_name, disable=None if verbose else True)  # None: shown on terminals only
+    progress = tqdm(
+        dataset, desc=report_name, disable=None if verbose else True
+    )  # None: shown on terminals only
     scores = {
         **_score_all(trackers, progress, len(dataset), rule, skip_missing_seq),
         "threshold_set_overlap": rule.thresholds_overlap.tolist(),
         "threshold_set_center": CENTER_THRESHOLDS.tolist(),
         "threshold_set_center_norm": CENTER_NORM_THRESHOLDS.tolist(),
     }
-    return keep_evaluation(scores, trackers, dataset, report_name,
-                           Options(plot_bin_gap, exclude_invalid_frames, corrected), result_paths(trackers, dataset), verbose)
+    return keep_evaluation(
+        scores,
+        trackers,
+        dataset,
+        report_name,
+        Options(plot_bin_gap, exclude_invalid_frames, corrected),
+        result_paths(trackers, dataset),
+        verbose,
+    )
 
 
 @dataclass(frozen=True)
@@ -103,13 +120,21 @@ def _overlap_thresholds(gap: float) -> Tensor:
 
 
 def _score_all(
-    trackers: Sequential[Any], dataset: Iterable[Any], n_sequences: int, rule: _Rule, skip_missing_seq: bool
+    trackers: Sequential[Any],
+    dataset: Iterable[Any],
+    n_sequences: int,
+    rule: _Rule,
+    skip_missing_seq: bool,
 ) -> dict[str, list]:
-    """The entries of `eval_data` that depend on result files; lists over sequences, then trackers."""
+    """The entries of `eval_data` that depend on result files; lists over sequences, then
+    trackers.
+    """
     size_ST = (n_sequences, len(trackers))
     valid_sequence = [1] * n_sequences
     average_overlap = torch.zeros(size_ST, dtype=torch.float64)
-    curves_overlap = torch.zeros((*size_ST, len(rule.thresholds_overlap)))  # float32, as the published numbers
+    curves_overlap = torch.zeros(
+        (*size_ST, len(rule.thresholds_overlap))
+    )  # float32, as the published numbers
     curves_center = torch.zeros((*size_ST, len(CENTER_THRESHOLDS)))
     curves_center_norm = torch.zeros_like(curves_center)
     for s, seq in enumerate(dataset):
@@ -120,7 +145,12 @@ def _score_all(
                 valid_sequence[s] = 0
                 break
             scores = _score_result(tracker, seq, rule)
-            average_overlap[s, t], curves_overlap[s, t], curves_center[s, t], curves_center_norm[s, t] = scores
+            (
+                average_overlap[s, t],
+                curves_overlap[s, t],
+                curves_center[s, t],
+                curves_center_norm[s, t],
+            ) = scores
     return {
         "valid_sequence": valid_sequence,
         "ave_success_rate_plot_overlap": curves_overlap.tolist(),
@@ -136,19 +166,25 @@ def _score_result(tracker: Any, seq: Any, rule: _Rule) -> tuple[Tensor, Tensor, 
 
 
 def _score_boxes(pred_bb: Tensor, seq: Any, rule: _Rule) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Average overlap, success curve, precision curve and normalised precision curve of one result."""
+    """Average overlap, success curve, precision curve and normalised precision curve of one
+    result.
+    """
     anno_bb = ground_truth(seq)
     if rule.corrected:
         visible = checked_visibility(seq.target_visible, len(anno_bb))
         valid = (anno_bb[:, 2:] > 0).all(1) & ~anno_bb.isnan().any(1)
         valid = valid if visible is None else valid & visible
-        overlap, center, center_norm, valid = frame_errors(pred_bb, anno_bb, seq.dataset, visible, valid)
+        overlap, center, center_norm, valid = frame_errors(
+            pred_bb, anno_bb, seq.dataset, visible, valid
+        )
         average = overlap[valid].mean()
         overlap, center, center_norm = overlap[valid], center[valid], center_norm[valid]
         length = len(overlap)
         success = (overlap[:, None] >= rule.thresholds_overlap) & (overlap[:, None] > 0)
     else:
-        overlap, center, center_norm, valid = calc_seq_err_robust(pred_bb, anno_bb, seq.dataset, seq.target_visible)
+        overlap, center, center_norm, valid = calc_seq_err_robust(
+            pred_bb, anno_bb, seq.dataset, seq.target_visible
+        )
         average = overlap[valid].mean()
         length = int(valid.sum()) if rule.exclude_invalid_frames else len(anno_bb)
         success = overlap[:, None] > rule.thresholds_overlap

@@ -1,7 +1,8 @@
 """Tables and plots of a report: what users call after the trackers have run.
 
-A report is named by `report_name`; its cache and its plots lie in `<result_plot_path>/<report_name>/`. All functions
-take `trackers` (see `pytracking.evaluation.trackerlist`) and `dataset` (a list of sequences). Their `**kwargs` go to
+A report is named by `report_name`; its cache and its plots lie in
+`<result_plot_path>/<report_name>/`. All functions take `trackers` (see
+`pytracking.evaluation.trackerlist`) and `dataset` (a list of sequences). Their `**kwargs` go to
 `check_and_load_precomputed_results` and from there to `extract_results`.
 """
 
@@ -36,31 +37,73 @@ from pytracking.analysis.scores import (
     score_columns,
     selected_plot_types,
 )
-from pytracking.analysis.tables import ResultRow, as_dict, format_rows, generate_formatted_report, make_rows, unique
+from pytracking.analysis.tables import (
+    ResultRow,
+    as_dict,
+    format_rows,
+    generate_formatted_report,
+    make_rows,
+    unique,
+)
 
 __all__ = [
-    "check_and_load_precomputed_results", "check_eval_data_is_valid", "generate_formatted_report", "get_auc_curve",
-    "get_plot_draw_styles", "get_prec_curve", "get_tracker_display_name", "merge_multiple_runs", "per_sequence_rows",
-    "plot_attributes_radar", "plot_draw_save", "plot_draw_save_f1_prec_rec", "plot_got_success", "plot_radar_draw_save",
-    "plot_results", "print_per_sequence_results", "print_results", "print_results_per_attribute", "result_rows",
+    "check_and_load_precomputed_results",
+    "check_eval_data_is_valid",
+    "generate_formatted_report",
+    "get_auc_curve",
+    "get_plot_draw_styles",
+    "get_prec_curve",
+    "get_tracker_display_name",
+    "merge_multiple_runs",
+    "per_sequence_rows",
+    "plot_attributes_radar",
+    "plot_draw_save",
+    "plot_draw_save_f1_prec_rec",
+    "plot_got_success",
+    "plot_radar_draw_save",
+    "plot_results",
+    "print_per_sequence_results",
+    "print_results",
+    "print_results_per_attribute",
+    "result_rows",
 ]
 
 _PLOT_DEFAULTS: dict[str, dict[str, Any]] = {
     "success": {
-        "plot_type": "success", "legend_loc": "upper right", "xlabel": "Overlap threshold",
-        "ylabel": "Overlap Precision [%]", "xlim": (0, 1.0), "ylim": (0, 100), "title": "Success plot",
+        "plot_type": "success",
+        "legend_loc": "upper right",
+        "xlabel": "Overlap threshold",
+        "ylabel": "Overlap Precision [%]",
+        "xlim": (0, 1.0),
+        "ylim": (0, 100),
+        "title": "Success plot",
     },
     "prec": {
-        "plot_type": "precision", "legend_loc": "lower right", "xlabel": "Location error threshold [pixels]",
-        "ylabel": "Distance Precision [%]", "xlim": (0, 50), "ylim": (0, 100), "title": "Precision plot",
+        "plot_type": "precision",
+        "legend_loc": "lower right",
+        "xlabel": "Location error threshold [pixels]",
+        "ylabel": "Distance Precision [%]",
+        "xlim": (0, 50),
+        "ylim": (0, 100),
+        "title": "Precision plot",
     },
     "norm_prec": {
-        "plot_type": "norm_precision", "legend_loc": "lower right", "xlabel": "Location error threshold",
-        "ylabel": "Distance Precision [%]", "xlim": (0, 0.5), "ylim": (0, 100), "title": "Normalized Precision plot",
+        "plot_type": "norm_precision",
+        "legend_loc": "lower right",
+        "xlabel": "Location error threshold",
+        "ylabel": "Distance Precision [%]",
+        "xlim": (0, 0.5),
+        "ylim": (0, 100),
+        "title": "Normalized Precision plot",
     },
     "f1_prec_rec": {
-        "plot_type": "f1_prec_rec", "legend_loc": "lower left", "xlabel": "Recall", "ylabel": "Precision",
-        "xlim": (0, 1), "ylim": (0, 1), "title": "Precision Recall plot",
+        "plot_type": "f1_prec_rec",
+        "legend_loc": "lower left",
+        "xlabel": "Recall",
+        "ylabel": "Precision",
+        "xlim": (0, 1),
+        "ylim": (0, 1),
+        "title": "Precision Recall plot",
     },
 }
 
@@ -75,11 +118,18 @@ def result_rows(
     spread: bool = False,
     **kwargs: Any,
 ) -> list[ResultRow]:
-    """The results table as rows: AUC, OP50, OP75, Precision, Norm Precision in percent, F1 Scores, as `plot_types` selects.
+    """The results table as rows: AUC, OP50, OP75, Precision, Norm Precision in percent, F1 Scores,
+    as `plot_types` selects.
 
-    `merge_results` averages the runs of a tracker; `spread` does so, too, and adds the standard deviation over runs.
+    `merge_results` averages the runs of a tracker; `spread` does so, too, and adds the standard
+    deviation over runs.
     """
-    return _rows(load_results(trackers, dataset, report_name, plot_types, **kwargs), plot_types, merge_results, spread)
+    return _rows(
+        load_results(trackers, dataset, report_name, plot_types, **kwargs),
+        plot_types,
+        merge_results,
+        spread,
+    )
 
 
 def print_results(
@@ -94,9 +144,9 @@ def print_results(
 ) -> dict[str, dict[str, float]]:
     """Print the results table and return it as label -> column -> score.
 
-    `plot_types` holds 'success' (columns AUC, OP50, OP75), 'prec' (Precision), 'norm_prec' (Norm Precision), all in
-    percent, and 'f1_prec_rec' (F1 Scores, in [0, 1]). `merge_results` averages the runs of a tracker; `spread` does so,
-    too, and shows the standard deviation over runs.
+    `plot_types` holds 'success' (columns AUC, OP50, OP75), 'prec' (Precision), 'norm_prec' (Norm
+    Precision), all in percent, and 'f1_prec_rec' (F1 Scores, in [0, 1]). `merge_results` averages
+    the runs of a tracker; `spread` does so, too, and shows the standard deviation over runs.
     """
     eval_data = load_results(trackers, dataset, report_name, plot_types, **kwargs)
     print(f"\nReporting results over {_counts(eval_data)} sequences")
@@ -117,10 +167,13 @@ def plot_results(
 ) -> list[Path]:
     """Draw the chosen plots into the report's folder, as PDF and PNG, and return the files.
 
-    `plot_opts` overrides fields of `drawing.PlotOptions` in every plot; a `plot_type`, which names the files, is put
-    before the usual name when several plots are drawn. Figures are shown when the matplotlib backend can show them.
+    `plot_opts` overrides fields of `drawing.PlotOptions` in every plot; a `plot_type`, which names
+    the files, is put before the usual name when several plots are drawn. Figures are shown when the
+    matplotlib backend can show them.
     """
-    eval_data = load_results(trackers, dataset, report_name, plot_types, force_evaluation=force_evaluation, **kwargs)
+    eval_data = load_results(
+        trackers, dataset, report_name, plot_types, force_evaluation=force_evaluation, **kwargs
+    )
     if merge_results:
         eval_data = merge_multiple_runs(eval_data)
     print(f"\nPlotting results over {_counts(eval_data)} sequences")
@@ -128,17 +181,29 @@ def plot_results(
     folder, styles, files = eval_cache.report_folder(report_name), get_plot_draw_styles(), []
     chosen = selected_plot_types(plot_types)
     for plot_type in chosen:
-        options = {"legend_move": "legend_loc" not in (plot_opts or {}), **_PLOT_DEFAULTS[plot_type]}
+        options = {
+            "legend_move": "legend_loc" not in (plot_opts or {}),
+            **_PLOT_DEFAULTS[plot_type],
+        }
         options["title"] += _variant(kwargs)
         options.update(plot_opts or {})
         if len(chosen) > 1 and "plot_type" in (plot_opts or {}):
             options["plot_type"] += "_" + _PLOT_DEFAULTS[plot_type]["plot_type"]
         if plot_type == "f1_prec_rec":
-            files += plot_draw_save_f1_prec_rec(eval_data["raw_data"], eval_data["trackers"], styles, folder, options)
+            files += plot_draw_save_f1_prec_rec(
+                eval_data["raw_data"], eval_data["trackers"], styles, folder, options
+            )
             continue
         curves = data_set_curves(eval_data, plot_type)
-        files += plot_draw_save(curves.curves_TB, curves.thresholds, curves.scores_T, eval_data["trackers"], styles,
-                                folder, options)
+        files += plot_draw_save(
+            curves.curves_TB,
+            curves.thresholds,
+            curves.scores_T,
+            eval_data["trackers"],
+            styles,
+            folder,
+            options,
+        )
     show_figures()
     return files
 
@@ -151,10 +216,12 @@ def print_per_sequence_results(
     filter_criteria: Mapping[str, Any] | None = None,
     **kwargs: Any,
 ) -> dict[str, dict[str, float]]:
-    """Print the average overlap in percent of each sequence (rows) and tracker (columns), and return it as a dict.
+    """Print the average overlap in percent of each sequence (rows) and tracker (columns), and
+    return it as a dict.
 
-    `filter_criteria` = {'mode': …, 'threshold': percent} keeps the sequences where the worst tracker is below the
-    threshold ('ao_min'), the best tracker is ('ao_max'), or best and worst differ by more ('delta_ao').
+    `filter_criteria` = {'mode': …, 'threshold': percent} keeps the sequences where the worst
+    tracker is below the threshold ('ao_min'), the best tracker is ('ao_max'), or best and worst
+    differ by more ('delta_ao').
     """
     keep = _sequence_filter(filter_criteria)
     eval_data = load_results(trackers, dataset, report_name, "success", **kwargs)
@@ -174,21 +241,36 @@ def per_sequence_rows(
 ) -> list[ResultRow]:
     """The rows of `print_per_sequence_results`."""
     keep = _sequence_filter(filter_criteria)
-    return _per_sequence(load_results(trackers, dataset, report_name, "success", **kwargs), merge_results, keep)
+    return _per_sequence(
+        load_results(trackers, dataset, report_name, "success", **kwargs), merge_results, keep
+    )
 
 
-def _per_sequence(eval_data: dict[str, Any], merge: bool, keep: Callable[[np.ndarray], bool]) -> list[ResultRow]:
-    """One row for each sequence with results of which `keep` (average overlaps (T,) in percent) is true."""
+def _per_sequence(
+    eval_data: dict[str, Any], merge: bool, keep: Callable[[np.ndarray], bool]
+) -> list[ResultRow]:
+    """One row for each sequence with results of which `keep` (average overlaps (T,) in percent) is
+    true.
+    """
     if merge:
         eval_data = merge_multiple_runs(eval_data)
-    overlap_ST = np.asarray(eval_data["avg_overlap_all"], dtype=float).reshape(len(eval_data["sequences"]), -1) * 100.0
-    shown = [s for s, valid in enumerate(eval_data["valid_sequence"]) if valid and keep(overlap_ST[s])]
+    overlap_ST = (
+        np.asarray(eval_data["avg_overlap_all"], dtype=float).reshape(
+            len(eval_data["sequences"]), -1
+        )
+        * 100.0
+    )
+    shown = [
+        s for s, valid in enumerate(eval_data["valid_sequence"]) if valid and keep(overlap_ST[s])
+    ]
     labels = [f"{eval_data['sequences'][s]} (ID={s})" for s in shown]
     names = unique([get_tracker_display_name(tracker) for tracker in eval_data["trackers"]])
     return make_rows(labels, {name: overlap_ST[shown, t] for t, name in enumerate(names)})
 
 
-def _rows(eval_data: dict[str, Any], plot_types: str | Sequence[str], merge: bool, spread: bool) -> list[ResultRow]:
+def _rows(
+    eval_data: dict[str, Any], plot_types: str | Sequence[str], merge: bool, spread: bool
+) -> list[ResultRow]:
     if merge and not spread:
         eval_data = merge_multiple_runs(eval_data)
     labels = [get_tracker_display_name(tracker) for tracker in eval_data["trackers"]]
@@ -196,16 +278,31 @@ def _rows(eval_data: dict[str, Any], plot_types: str | Sequence[str], merge: boo
     return _with_spread(eval_data["trackers"], rows) if spread else rows
 
 
-def _with_spread(trackers: Sequence[Mapping[str, Any]], rows: Sequence[ResultRow]) -> list[ResultRow]:
-    """One row per (name, param): mean and, from two runs on, standard deviation (n - 1) over runs of its rows."""
+def _with_spread(
+    trackers: Sequence[Mapping[str, Any]], rows: Sequence[ResultRow]
+) -> list[ResultRow]:
+    """One row per (name, param): mean and, from two runs on, standard deviation (n - 1) over runs
+    of its rows.
+    """
     merged = []
     for places in runs_by_tracker(trackers).values():
         label = get_tracker_display_name({**trackers[places[0]], "run_id": None})
         if len(places) > 1:
             label += f" ({len(places)} runs)"
-        values = {column: [rows[i].scores[column] for i in places] for column in rows[places[0]].scores}
-        merged.append(ResultRow(label, {column: float(np.mean(runs)) for column, runs in values.items()},
-                                {column: float(np.std(runs, ddof=1)) for column, runs in values.items() if len(runs) > 1}))
+        values = {
+            column: [rows[i].scores[column] for i in places] for column in rows[places[0]].scores
+        }
+        merged.append(
+            ResultRow(
+                label,
+                {column: float(np.mean(runs)) for column, runs in values.items()},
+                {
+                    column: float(np.std(runs, ddof=1))
+                    for column, runs in values.items()
+                    if len(runs) > 1
+                },
+            )
+        )
     return merged
 
 
@@ -214,7 +311,9 @@ def _counts(eval_data: Mapping[str, Any]) -> str:
 
 
 def _variant(kwargs: Mapping[str, Any]) -> str:
-    return " (corrected)" if kwargs.get("corrected") else ""  # numbers that are not pytracking's say so
+    return (
+        " (corrected)" if kwargs.get("corrected") else ""
+    )  # numbers that are not pytracking's say so
 
 
 def _sequence_filter(criteria: Mapping[str, Any] | None) -> Callable[[np.ndarray], bool]:
@@ -227,5 +326,8 @@ def _sequence_filter(criteria: Mapping[str, Any] | None) -> Callable[[np.ndarray
     }
     mode = criteria["mode"]
     if mode not in modes:
-        raise BadValue(f"Unknown filter mode '{mode}'{suggestion(mode, modes)} (choose from {', '.join(modes)})")
+        raise BadValue(
+            f"Unknown filter mode '{mode}'{suggestion(mode, modes)} (choose from "
+            f"{', '.join(modes)})"
+        )
     return modes[mode]

@@ -1,8 +1,10 @@
-"""Precision, recall and F1 of long-term tracking: is the reported box right, and does the tracker know when it is not?
+"""Precision, recall and F1 of long-term tracking: is the reported box right, and does the tracker
+know when it is not?
 
-Frames of all sequences are pooled and sorted by the tracker's own presence score. Accepting the k most certain frames,
-precision is their mean overlap and recall their summed overlap per visible frame (Lukezic et al., "Performance
-Evaluation Methodology for Long-Term Single-Object Tracking", IEEE Transactions on Cybernetics 2020).
+Frames of all sequences are pooled and sorted by the tracker's own presence score. Accepting the k
+most certain frames, precision is their mean overlap and recall their summed overlap per visible
+frame (Lukezic et al., "Performance Evaluation Methodology for Long-Term Single-Object Tracking",
+IEEE Transactions on Cybernetics 2020).
 """
 
 from __future__ import annotations
@@ -43,20 +45,23 @@ def extract_results_prec_rec_f1(
     corrected: bool = False,
     **kwargs: Any,
 ) -> dict[str, Any]:
-    """Precision-recall curve and best F1 of each tracker; stored in the report's `eval_data.pkl` and returned.
+    """Precision-recall curve and best F1 of each tracker; stored in the report's `eval_data.pkl`
+    and returned.
 
     Args:
-        skip_missing_seq: leave a sequence out for all trackers when one of them has no result for it.
-        plot_bin_gap, exclude_invalid_frames: of no effect; accepted as the report functions pass them on.
-        verbose: print how many sequences were scored, with a progress bar on a terminal.
-        anno_period: every how many frames the ground truth holds a box; frames in between are left out.
-        corrected: our variant that takes frames of equal score together. pytracking takes them one by one in their order,
+        skip_missing_seq: leave a sequence out for all trackers when one of them has no result for
+        it. plot_bin_gap, exclude_invalid_frames: of no effect; accepted as the report functions
+        pass them on. verbose: print how many sequences were scored, with a progress bar on a
+        terminal. anno_period: every how many frames the ground truth holds a box; frames in between
+        are left out. corrected: our variant that takes frames of equal score together. pytracking
+        takes them one by one in their order,
             so that a tracker without scores may get its best F1 from the first frames alone.
 
     Returns:
-        `sequences`, `trackers`, `valid_sequence`, and `raw_data`: label of the tracker (with `_<run_id>` for runs) ->
-        `prec`, `rec` (tensors of length frames + 1), `f1_max`, `ths_max` (presence score from which on frames are
-        accepted at the best F1) and `idx` (its place in the curves).
+        `sequences`, `trackers`, `valid_sequence`, and `raw_data`: label of the tracker (with
+        `_<run_id>` for runs) -> `prec`, `rec` (tensors of length frames + 1), `f1_max`, `ths_max`
+        (presence score from which on frames are accepted at the best F1) and `idx` (its place in
+        the curves).
 
     Raises:
         BadValue: a sequence without `target_visible`, or results that cannot be scored.
@@ -76,19 +81,35 @@ def extract_results_prec_rec_f1(
             with scoring(tracker, seq):
                 frames[t].append(_judge(tracker, seq, anno_period))
     if not any(valid_sequence):
-        raise BadValue("No sequence has results of all trackers, so there is nothing to report; run the trackers first")
-    curves = [prec_rec_f1(*(torch.cat(part) for part in zip(*one, strict=True)), corrected) for one in frames]
+        raise BadValue(
+            "No sequence has results of all trackers, so there is nothing to report; run the "
+            "trackers first"
+        )
+    curves = [
+        prec_rec_f1(*(torch.cat(part) for part in zip(*one, strict=True)), corrected)
+        for one in frames
+    ]
     labels = raw_data_keys([tracker_entry(tracker) for tracker in trackers])
     scores = {"valid_sequence": valid_sequence, "raw_data": dict(zip(labels, curves, strict=True))}
-    return keep_evaluation(scores, trackers, dataset, report_name, F1Options(anno_period, corrected),
-                           result_paths(trackers, dataset), verbose)
+    return keep_evaluation(
+        scores,
+        trackers,
+        dataset,
+        report_name,
+        F1Options(anno_period, corrected),
+        result_paths(trackers, dataset),
+        verbose,
+    )
 
 
-def prec_rec_f1(overlap: Tensor, score: Tensor, visible: Tensor, corrected: bool = False) -> dict[str, Any]:
-    """Curves and best F1 of pooled frames: `overlap` (0 where there is no target), presence `score`, `visible`; (N,) each.
+def prec_rec_f1(
+    overlap: Tensor, score: Tensor, visible: Tensor, corrected: bool = False
+) -> dict[str, Any]:
+    """Curves and best F1 of pooled frames: `overlap` (0 where there is no target), presence
+    `score`, `visible`; (N,) each.
 
-    Entry k of the curves belongs to accepting the k highest scores; entry 0 is precision 1, recall 0. `corrected` looks
-    for the best F1 only where the score changes.
+    Entry k of the curves belongs to accepting the k highest scores; entry 0 is precision 1, recall
+    0. `corrected` looks for the best F1 only where the score changes.
     """
     order = torch.argsort(score, descending=True, stable=True)
     hits = overlap[order].cumsum(0)
@@ -99,16 +120,31 @@ def prec_rec_f1(overlap: Tensor, score: Tensor, visible: Tensor, corrected: bool
         falls = score[order][:-1] > score[order][1:]
         f1[1:-1][~falls] = 0
     best = int(f1.argmax())
-    return {"prec": precision, "rec": recall, "f1_max": float(f1[best]), "ths_max": float(score[order[max(best - 1, 0)]]),
-            "idx": best}
+    return {
+        "prec": precision,
+        "rec": recall,
+        "f1_max": float(f1[best]),
+        "ths_max": float(score[order[max(best - 1, 0)]]),
+        "idx": best,
+    }
 
 
 def raw_data_keys(trackers: Sequence[dict[str, Any]]) -> list[str]:
-    """The keys of tracker entries in `raw_data`: the label, with `_<run_id>` for a run; numbered where it comes again."""
-    labels = [tracker["disp_name"] if tracker["disp_name"] is not None else f"{tracker['name']}_{tracker['param']}"
-              for tracker in trackers]
-    return unique([label if tracker["run_id"] is None else f"{label}_{tracker['run_id']}"
-                   for label, tracker in zip(labels, trackers, strict=True)])
+    """The keys of tracker entries in `raw_data`: the label, with `_<run_id>` for a run; numbered
+    where it comes again.
+    """
+    labels = [
+        tracker["disp_name"]
+        if tracker["disp_name"] is not None
+        else f"{tracker['name']}_{tracker['param']}"
+        for tracker in trackers
+    ]
+    return unique(
+        [
+            label if tracker["run_id"] is None else f"{label}_{tracker['run_id']}"
+            for label, tracker in zip(labels, trackers, strict=True)
+        ]
+    )
 
 
 def _judge(tracker: Any, seq: Any, anno_period: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -116,9 +152,16 @@ def _judge(tracker: Any, seq: Any, anno_period: int) -> tuple[Tensor, Tensor, Te
     anno_bb = ground_truth(seq)
     visible = checked_visibility(seq.target_visible, len(anno_bb))
     if visible is None:
-        raise BadValue("Precision, recall and F1 need to know in which frames the target is visible, and this sequence "
-                       "has no target_visible; choose other plot_types for this data set")
+        raise BadValue(
+            "Precision, recall and F1 need to know in which frames the target is visible, and "
+            "this sequence "
+            "has no target_visible; choose other plot_types for this data set"
+        )
     scores = read_presence_scores(tracker, seq, len(anno_bb))[::anno_period]
-    overlap, _, _, valid = calc_seq_err_robust(read_result(tracker, seq)[::anno_period], anno_bb[::anno_period],
-                                               seq.dataset, visible[::anno_period])
+    overlap, _, _, valid = calc_seq_err_robust(
+        read_result(tracker, seq)[::anno_period],
+        anno_bb[::anno_period],
+        seq.dataset,
+        visible[::anno_period],
+    )
     return overlap.where(valid, overlap.new_zeros(())), scores, valid

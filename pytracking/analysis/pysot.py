@@ -1,9 +1,10 @@
-"""The one-pass evaluation of pysot (and of the SPOT release): success, precision and normalised precision.
+"""The one-pass evaluation of pysot (and of the SPOT release): success, precision and normalised
+precision.
 
-It differs from pytracking's in the following: predictions are taken as they are (no repair, not even of the first box),
-distances count in frames whose ground-truth centre is positive, overlaps in frames whose four ground-truth values are,
-and all other frames are hits of both precisions; on LaSOT frames without the target are removed from the hits, yet stay
-in the number of frames.
+It differs from pytracking's in the following: predictions are taken as they are (no repair, not
+even of the first box), distances count in frames whose ground-truth centre is positive, overlaps in
+frames whose four ground-truth values are, and all other frames are hits of both precisions; on
+LaSOT frames without the target are removed from the hits, yet stay in the number of frames.
 """
 
 from __future__ import annotations
@@ -17,7 +18,13 @@ import numpy as np
 from ltr.admin.errors import BadValue
 from pytracking.analysis import eval_cache
 from pytracking.analysis.got10k import overlap_in_image
-from pytracking.analysis.result_files import ground_truth, missing_result, read_result, result_file, scoring
+from pytracking.analysis.result_files import (
+    ground_truth,
+    missing_result,
+    read_result,
+    result_file,
+    scoring,
+)
 from pytracking.analysis.scores import get_tracker_display_name, runs_by_tracker
 
 OVERLAPS = np.arange(0, 1.05, 0.05)
@@ -29,8 +36,8 @@ NORMALISED = PIXELS / 100
 class PysotScores:
     """Scores of one tracker on one sequence or a whole data set, in [0, 1].
 
-    `auc` is the mean of the success curve (21 thresholds), `precision` the part of frames within 20 pixels,
-    `norm_precision` within 0.20 of the target's size. Curves hold 21, 51 and 51 values.
+    `auc` is the mean of the success curve (21 thresholds), `precision` the part of frames within 20
+    pixels, `norm_precision` within 0.20 of the target's size. Curves hold 21, 51 and 51 values.
     """
 
     label: str
@@ -53,30 +60,49 @@ class PysotScores:
 
 
 def pysot_table(
-    trackers: Sequence[Any], dataset: Sequence[Any], merge_results: bool = False, skip_missing_seq: bool = False
+    trackers: Sequence[Any],
+    dataset: Sequence[Any],
+    merge_results: bool = False,
+    skip_missing_seq: bool = False,
 ) -> list[PysotScores]:
-    """Score trackers as pysot does, with the scores of each sequence inside; arguments as in `got10k_table`.
+    """Score trackers as pysot does, with the scores of each sequence inside; arguments as in
+    `got10k_table`.
 
     Raises:
         MissingFile: a result is absent.
         BadValue: a result whose length is not that of the ground truth.
     """
     if skip_missing_seq:
-        dataset = [seq for seq in dataset if all(result_file(tracker, seq).is_file() for tracker in trackers)]
+        dataset = [
+            seq
+            for seq in dataset
+            if all(result_file(tracker, seq).is_file() for tracker in trackers)
+        ]
     if not len(dataset) or not len(trackers):
-        raise BadValue("pysot's scores need at least one tracker and one sequence with results; run the trackers first")
+        raise BadValue(
+            "pysot's scores need at least one tracker and one sequence with results; run the "
+            "trackers first"
+        )
     entries = [eval_cache.tracker_entry(tracker) for tracker in trackers]
-    groups = runs_by_tracker(entries).values() if merge_results else [[t] for t in range(len(trackers))]
+    groups = (
+        runs_by_tracker(entries).values() if merge_results else [[t] for t in range(len(trackers))]
+    )
     table = []
     for runs in groups:
-        sequences = tuple(_mean([_score(trackers[run], seq) for run in runs], str(seq.name)) for seq in dataset)
+        sequences = tuple(
+            _mean([_score(trackers[run], seq) for run in runs], str(seq.name)) for seq in dataset
+        )
         table.append(_mean(sequences, get_tracker_display_name(entries[runs[0]]), sequences))
     return table
 
 
-def _mean(parts: Sequence[PysotScores], label: str, sequences: tuple[PysotScores, ...] = ()) -> PysotScores:
-    curves = (np.mean([getattr(part, f"{name}_curve") for part in parts], axis=0)
-              for name in ("success", "precision", "norm_precision"))
+def _mean(
+    parts: Sequence[PysotScores], label: str, sequences: tuple[PysotScores, ...] = ()
+) -> PysotScores:
+    curves = (
+        np.mean([getattr(part, f"{name}_curve") for part in parts], axis=0)
+        for name in ("success", "precision", "norm_precision")
+    )
     return PysotScores(label, *curves, sequences)
 
 
@@ -87,7 +113,9 @@ def _score(tracker: Any, seq: Any) -> PysotScores:
         truth, boxes = ground_truth(seq).numpy(), read_result(tracker, seq).numpy()
         n = len(truth)
         if len(boxes) != n:
-            raise BadValue(f"pysot's scores need a box for each of the {n} frames, there are {len(boxes)}")
+            raise BadValue(
+                f"pysot's scores need a box for each of the {n} frames, there are {len(boxes)}"
+            )
     if seq.dataset == "lasot" and seq.target_visible is not None:
         counted = np.asarray(seq.target_visible, bool)
         truth, boxes = truth[counted], boxes[counted]
@@ -96,8 +124,12 @@ def _score(tracker: Any, seq: Any) -> PysotScores:
     with np.errstate(divide="ignore", invalid="ignore"):  # ground truth without a size
         normalised = [center / truth[:, 2:] for center in centers]
         distances = [_distance(*centers), _distance(*normalised)]
-    return PysotScores(seq.name, (overlap[:, None] > OVERLAPS).sum(0) / n, (distances[0][:, None] <= PIXELS).sum(0) / n,
-                       (distances[1][:, None] <= NORMALISED).sum(0) / n)
+    return PysotScores(
+        seq.name,
+        (overlap[:, None] > OVERLAPS).sum(0) / n,
+        (distances[0][:, None] <= PIXELS).sum(0) / n,
+        (distances[1][:, None] <= NORMALISED).sum(0) / n,
+    )
 
 
 def _distance(truth_N2: np.ndarray, boxes_N2: np.ndarray) -> np.ndarray:

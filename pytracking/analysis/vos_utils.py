@@ -1,8 +1,8 @@
 """Measures of video object segmentation, as DAVIS defines them (Perazzi et al., CVPR 2016).
 
-Region similarity J is the intersection over union of two masks, boundary accuracy F the harmonic mean of precision and
-recall of their outlines. Statistics over frames are mean, recall (part of frames above a threshold) and decay (loss from
-the first quarter of the frames to the last).
+Region similarity J is the intersection over union of two masks, boundary accuracy F the harmonic
+mean of precision and recall of their outlines. Statistics over frames are mean, recall (part of
+frames above a threshold) and decay (loss from the first quarter of the frames to the last).
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ from ltr.admin.errors import BadValue
 
 
 def davis_jaccard_measure(fg_mask: np.ndarray, gt_mask: np.ndarray) -> float:
-    """Region similarity J in [0, 1] of two (H, W) masks, values above 0.5 being the object; 1 when both are empty."""
+    """Region similarity J in [0, 1] of two (H, W) masks, values above 0.5 being the object; 1 when
+    both are empty.
+    """
     _check_shapes(fg_mask, gt_mask)
     fg, gt = np.asarray(fg_mask) > 0.5, np.asarray(gt_mask) > 0.5
     union = np.count_nonzero(fg | gt)
@@ -35,11 +37,14 @@ def davis_jaccard_measure_torch(fg_mask: Tensor, gt_mask: Tensor) -> Tensor:
     return torch.where(union > 0, (fg & gt).sum() / union.clamp(min=1), 1.0)
 
 
-def davis_f_measure(foreground_mask: np.ndarray, gt_mask: np.ndarray, bound_th: float = 0.008) -> float:
+def davis_f_measure(
+    foreground_mask: np.ndarray, gt_mask: np.ndarray, bound_th: float = 0.008
+) -> float:
     """Boundary accuracy F in [0, 1] of two (H, W) masks.
 
-    Outline pixels match within `bound_th`: pixels when it is 1 or more, else a part of the image's diagonal (rounded up
-    to pixels). Raising it forgives coarser outlines. Two masks without outline match.
+    Outline pixels match within `bound_th`: pixels when it is 1 or more, else a part of the image's
+    diagonal (rounded up to pixels). Raising it forgives coarser outlines. Two masks without outline
+    match.
     """
     _check_shapes(foreground_mask, gt_mask)
     fg, gt = seg2bmap(foreground_mask), seg2bmap(gt_mask)
@@ -52,9 +57,11 @@ def davis_f_measure(foreground_mask: np.ndarray, gt_mask: np.ndarray, bound_th: 
 
 
 def seg2bmap(seg: np.ndarray, width: int | None = None, height: int | None = None) -> np.ndarray:
-    """Outline of an (H, W) mask, one pixel wide, as booleans: pixels that differ from the one right, below or diagonal.
+    """Outline of an (H, W) mask, one pixel wide, as booleans: pixels that differ from the one
+    right, below or diagonal.
 
-    `width` and `height` give the outline at another size of the same shape; both default to the mask's.
+    `width` and `height` give the outline at another size of the same shape; both default to the
+    mask's.
     """
     mask = np.asarray(seg) > 0
     if mask.ndim != 2:
@@ -65,8 +72,11 @@ def seg2bmap(seg: np.ndarray, width: int | None = None, height: int | None = Non
     if (height, width) == mask.shape:
         return outline
     if abs(width / height - mask.shape[1] / mask.shape[0]) > 0.01 or width > mask.shape[1]:
-        raise BadValue(f"The outline of a {mask.shape[1]} x {mask.shape[0]} mask cannot be given as {width} x {height}; "
-                       "keep the aspect ratio and do not enlarge")
+        raise BadValue(
+            f"The outline of a {mask.shape[1]} x {mask.shape[0]} mask cannot be given as {width} "
+            f"x {height}; "
+            "keep the aspect ratio and do not enlarge"
+        )
     rows, columns = np.nonzero(outline)
     small = np.zeros((height, width), bool)
     small[rows * height // mask.shape[0], columns * width // mask.shape[1]] = True
@@ -81,7 +91,9 @@ def mean(X: Sequence[float]) -> float:
 def nanmean(X: Sequence[float]) -> float:
     """Mean of the values that are not NaN; NaN for none."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # the mean of nothing is NaN here, which is meant
+        warnings.simplefilter(
+            "ignore", RuntimeWarning
+        )  # the mean of nothing is NaN here, which is meant
         return float(np.nanmean(np.asarray(X, dtype=float)))
 
 
@@ -91,12 +103,14 @@ def recall(X: Sequence[float], threshold: float = 0.5) -> float:
 
 
 def decay(X: Sequence[float], n_bins: int = 4) -> float:
-    """Mean of the first of `n_bins` equal parts of the frames less that of the last; frames on an edge are in both parts."""
+    """Mean of the first of `n_bins` equal parts of the frames less that of the last; frames on an
+    edge are in both parts.
+    """
     values = np.asarray(X, dtype=float)
     if not len(values):
         return float("nan")
     edges = np.floor(np.linspace(0, len(values) - 1, n_bins + 1) + 0.5).astype(int)
-    return nanmean(values[: edges[1] + 1]) - nanmean(values[edges[-2]:])
+    return nanmean(values[: edges[1] + 1]) - nanmean(values[edges[-2] :])
 
 
 def std(X: Sequence[float]) -> float:
@@ -105,11 +119,16 @@ def std(X: Sequence[float]) -> float:
 
 
 def text_bargraph(values: Sequence[float]) -> str:
-    """Values in [0, 1] as a line of bars, one character each; NaN is a dot. Shows at a glance where a tracker fails."""
+    """Values in [0, 1] as a line of bars, one character each; NaN is a dot. Shows at a glance where
+    a tracker fails.
+    """
     bars = " ▁▂▃▄▅▆▇█"
     numbers = np.asarray(values, dtype=float)
     levels = np.nan_to_num(numbers.clip(0, 1) * (len(bars) - 1)).round().astype(int)
-    return "".join("·" if np.isnan(number) else bars[level] for number, level in zip(numbers, levels, strict=True))
+    return "".join(
+        "·" if np.isnan(number) else bars[level]
+        for number, level in zip(numbers, levels, strict=True)
+    )
 
 
 def _grown(outline: np.ndarray, radius: int) -> np.ndarray:
@@ -121,5 +140,7 @@ def _grown(outline: np.ndarray, radius: int) -> np.ndarray:
 
 def _check_shapes(mask: np.ndarray | Tensor, other: np.ndarray | Tensor) -> None:
     if mask.shape != other.shape:
-        raise BadValue(f"Masks of the shapes {tuple(mask.shape)} and {tuple(other.shape)} cannot be compared; "
-                       "write segmentations in the size of the frames")
+        raise BadValue(
+            f"Masks of the shapes {tuple(mask.shape)} and {tuple(other.shape)} cannot be compared; "
+            "write segmentations in the size of the frames"
+        )

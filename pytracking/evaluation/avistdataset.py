@@ -1,4 +1,6 @@
-"""AVisT (adverse visibility): `sequences/<n>/img_%05d.jpg`, `anno/<n>.txt` and the visibility files."""
+"""AVisT (adverse visibility): `sequences/<n>/img_%05d.jpg`, `anno/<n>.txt` and the visibility
+files.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ from pytracking.utils.load_text import read_boxes
 
 
 class AVisTDataset(WithAttributes, BaseDataset):
-    """The 120 sequences with a file in `anno`, sorted by name; optionally those with a challenge `attribute`."""
+    """The 120 sequences with a file in `anno`, sorted by name; optionally those with a challenge
+    `attribute`.
+    """
 
     title, tag = "AVisT", "avist"
     attribute_file = "avist_attributes.json"
@@ -25,10 +29,15 @@ class AVisTDataset(WithAttributes, BaseDataset):
         self.base_path = self.folder("avist_path", self.title)
         self.sequence_list = text_stems(os.path.join(self.base_path, "anno"))
         if not self.sequence_list:
-            raise MissingFile(f"AVisT: no anno/<sequence>.txt in '{self.base_path}' - point avist_path in {local_file()} at "
-                              "the folder that holds anno/ and sequences/")
+            raise MissingFile(
+                f"AVisT: no anno/<sequence>.txt in '{self.base_path}' - point avist_path in "
+                f"{local_file()} at "
+                "the folder that holds anno/ and sequences/"
+            )
         report_partial(self.title, len(self.sequence_list), 120, self.base_path)
-        report_without_frames(self.title, ((name, self._image_folder(name)) for name in self.sequence_list))
+        report_without_frames(
+            self.title, ((name, self._image_folder(name)) for name in self.sequence_list)
+        )
         if attribute is not None:
             self.sequence_list = self._attributes().select(self.sequence_list, attribute)
 
@@ -40,10 +49,17 @@ class AVisTDataset(WithAttributes, BaseDataset):
 
     def _construct_sequence(self, name: str) -> Sequence:
         boxes_xywh = read_boxes(os.path.join(self.base_path, "anno", f"{name}.txt"))
-        visible = read_visibility(self.title, *(os.path.join(self.base_path, kind, f"{name}_{kind}.txt")
-                                                for kind in ("full_occlusion", "out_of_view")))
-        frames = [os.path.join(self._image_folder(name), f"img_{number:05d}.jpg")
-                  for number in range(1, len(boxes_xywh) + 1)]
+        visible = read_visibility(
+            self.title,
+            *(
+                os.path.join(self.base_path, kind, f"{name}_{kind}.txt")
+                for kind in ("full_occlusion", "out_of_view")
+            ),
+        )
+        frames = [
+            os.path.join(self._image_folder(name), f"img_{number:05d}.jpg")
+            for number in range(1, len(boxes_xywh) + 1)
+        ]
         return Sequence(name, frames, self.tag, boxes_xywh, target_visible=visible)
 
     def __len__(self) -> int:

@@ -1,4 +1,6 @@
-"""Tracking many sequences at once in one process: one pass of the network serves a frame of each."""
+"""Tracking many sequences at once in one process: one pass of the network serves a frame of
+each.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,9 @@ class Run:
         self.instance: Any = None
 
     def begin(self, readers: ThreadPoolExecutor) -> Run:
-        """Read the first frames and take the template. Each frame is read while the one before it is tracked."""
+        """Read the first frames and take the template. Each frame is read while the one before it
+        is tracked.
+        """
         try:
             read = _Ahead(self.tracker._read_image, self.seq.frames, readers)
             self.instance, self._steps = self.tracker.start(self.seq, read)
@@ -53,7 +57,9 @@ class Run:
 class _Ahead:
     """Reads the frames of a sequence in order, always one ahead of who asks for them."""
 
-    def __init__(self, read: Callable[[str], np.ndarray], frames: list[str], readers: ThreadPoolExecutor):
+    def __init__(
+        self, read: Callable[[str], np.ndarray], frames: list[str], readers: ThreadPoolExecutor
+    ):
         self.read, self.readers, self.left = read, readers, iter(frames)
         self.coming: Future | None = None
 
@@ -65,16 +71,22 @@ class _Ahead:
 
 
 def track_many(jobs: Iterable[tuple[Sequence, Tracker]], size: int) -> Iterator[Run]:
-    """Track through the sequences of `jobs`, up to `size` at once; each is given back when it has ended.
+    """Track through the sequences of `jobs`, up to `size` at once; each is given back when it has
+    ended.
 
-    A sequence that ends makes room for the next. All are sequences of one object, and the trackers' class has `track_many`.
-    Frames are read by several threads, while the ones before them are tracked.
+    A sequence that ends makes room for the next. All are sequences of one object, and the trackers'
+    class has `track_many`. Frames are read by several threads, while the ones before them are
+    tracked.
     """
     waiting, active = iter(jobs), []
     with ThreadPoolExecutor(min(size, os.cpu_count() or 1)) as readers:
         while True:
-            started = [Run(seq, tracker) for seq, tracker in itertools.islice(waiting, size - len(active))]
-            active += [run.begin(readers) for run in started]  # one by one: networks are loaded here
+            started = [
+                Run(seq, tracker) for seq, tracker in itertools.islice(waiting, size - len(active))
+            ]
+            active += [
+                run.begin(readers) for run in started
+            ]  # one by one: networks are loaded here
             yield from (run for run in active if run.step is None)
             ended = len(active)
             active = [run for run in active if run.step is not None]
@@ -85,7 +97,9 @@ def track_many(jobs: Iterable[tuple[Sequence, Tracker]], size: int) -> Iterator[
             start = time.perf_counter()
             answers = _answers(active)
             share = (time.perf_counter() - start) / len(active)
-            active = [run.go_on((answer, share)) for run, answer in zip(active, answers, strict=True)]
+            active = [
+                run.go_on((answer, share)) for run, answer in zip(active, answers, strict=True)
+            ]
 
 
 def _answers(active: list[Run]) -> list[Any]:
@@ -99,9 +113,14 @@ def _answers(active: list[Run]) -> list[Any]:
     for members in groups.values():
         kind = type(active[members[0]].instance)
         try:
-            found = kind.track_many([active[i].instance for i in members], [active[i].step.image for i in members])
+            found = kind.track_many(
+                [active[i].instance for i in members], [active[i].step.image for i in members]
+            )
         except torch.OutOfMemoryError:
-            error = BadInput(f"there is no GPU memory for {len(members)} sequences at once - use a smaller --batch")
+            error = BadInput(
+                f"there is no GPU memory for {len(members)} sequences at once - use a smaller "
+                "--batch"
+            )
             found = [error] * len(members)
         except Exception as error:  # the callers' business, as the exceptions of each run are
             found = [error] * len(members)
@@ -114,5 +133,8 @@ def check_batch(trackers: Iterable[Tracker], size: int) -> None:
     """BadInput when a tracker cannot follow several sequences at once."""
     for tracker in trackers:
         if size > 1 and not hasattr(tracker.tracker_class, "track_many"):
-            raise BadInput(f"tracker {tracker.name} cannot follow several sequences at once, its class has no track_many - "
-                           "leave --batch out, and use --threads")
+            raise BadInput(
+                f"tracker {tracker.name} cannot follow several sequences at once, its class has "
+                "no track_many - "
+                "leave --batch out, and use --threads"
+            )

@@ -1,6 +1,8 @@
-"""A Ray cluster as workers: sequences are tracked by many machines, their results stored by the one that asks.
+"""A Ray cluster as workers: sequences are tracked by many machines, their results stored by the one
+that asks.
 
-Every machine needs this package, and the data and networks under the same paths (a shared file system).
+Every machine needs this package, and the data and networks under the same paths (a shared file
+system).
 """
 
 from __future__ import annotations
@@ -22,10 +24,12 @@ _VARIABLES = ("PYTRACKING_LOCAL", "LTR_LOCAL")  # that say where data and networ
 
 
 class Cluster:
-    """Workers of the Ray cluster at `address` ('host:6379', 'ray://host:10001', 'auto', or 'local': this machine).
+    """Workers of the Ray cluster at `address` ('host:6379', 'ray://host:10001', 'auto', or 'local':
+    this machine).
 
-    Each takes one core, and the share `gpus` of a GPU: 0.25 lets four of them share one. The default is a whole one where
-    the cluster has GPUs. Ray gives what a dead worker had in hand to another one, which may be on another machine.
+    Each takes one core, and the share `gpus` of a GPU: 0.25 lets four of them share one. The
+    default is a whole one where the cluster has GPUs. Ray gives what a dead worker had in hand to
+    another one, which may be on another machine.
     """
 
     slots = 10_000  # given to Ray at once, which shares them out
@@ -33,7 +37,12 @@ class Cluster:
     def __init__(self, address: str, work: Callable[[Part], list], gpus: float | None = None):
         ray = _ray()
         errors = ray.exceptions
-        self.died = (errors.WorkerCrashedError, errors.NodeDiedError, errors.OutOfMemoryError, errors.ObjectLostError)
+        self.died = (
+            errors.WorkerCrashedError,
+            errors.NodeDiedError,
+            errors.OutOfMemoryError,
+            errors.ObjectLostError,
+        )
         self._ray = ray
         self._owned = not ray.is_initialized()
         if self._owned:
@@ -45,14 +54,20 @@ class Cluster:
             raise BadInput(f"the Ray cluster at {address} has no GPU - leave --ray_gpus out")
         if gpus > 1 and gpus != math.floor(gpus):
             self.close()
-            raise BadInput(f"--ray_gpus {gpus:g} cannot be given - use a part of 1, or a whole number")
+            raise BadInput(
+                f"--ray_gpus {gpus:g} cannot be given - use a part of 1, or a whole number"
+            )
         self._work = ray.put(ray.cloudpickle.dumps(work))
         self._environment = {name: os.environ[name] for name in _VARIABLES if name in os.environ}
-        self._do = ray.remote(num_cpus=1, num_gpus=gpus, max_retries=0)(do)  # `outcomes` gives it out again
+        self._do = ray.remote(num_cpus=1, num_gpus=gpus, max_retries=0)(
+            do
+        )  # `outcomes` gives it out again
 
     def start(self, part: Part) -> Future:
         """See `Workers`."""
-        return self._do.remote(self._work, self._ray.cloudpickle.dumps(part), self._environment, plugins.folders()).future()
+        return self._do.remote(
+            self._work, self._ray.cloudpickle.dumps(part), self._environment, plugins.folders()
+        ).future()
 
     def close(self, at_once: bool = False) -> None:
         """Leave the cluster, which ends what it still does for this process."""
@@ -61,7 +76,9 @@ class Cluster:
 
 
 def do(work: bytes, part: bytes, environment: dict[str, str], plugin_folders: list[str]) -> list:
-    """`work(part)` in a worker of the cluster, where plug-ins have to be known before what is pickled is read."""
+    """`work(part)` in a worker of the cluster, where plug-ins have to be known before what is
+    pickled is read.
+    """
     os.environ.update(environment)
     plugins.activate(plugin_folders)
     import cv2
@@ -78,7 +95,9 @@ def _ray():
         import ray.cloudpickle
         import ray.exceptions
     except ImportError:
-        raise NotConfigured('--ray needs the package ray: pip install "spot-tracking[ray]"') from None
+        raise NotConfigured(
+            '--ray needs the package ray: pip install "spot-tracking[ray]"'
+        ) from None
     return ray
 
 
@@ -86,10 +105,19 @@ def _connect(ray, address: str) -> None:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     handler = signal.getsignal(signal.SIGTERM)
     try:
-        ray.init(address=None if address == LOCAL else address, log_to_driver=False, logging_level="warning",
-                 include_dashboard=False if address == LOCAL else None)
+        ray.init(
+            address=None if address == LOCAL else address,
+            log_to_driver=False,
+            logging_level="warning",
+            include_dashboard=False if address == LOCAL else None,
+        )
     except (ConnectionError, ValueError, RuntimeError) as error:
-        raise BadInput(f"there is no Ray cluster at '{address}' ({' '.join(str(error).split())[:200]}) - start one with "
-                       f"`ray start --head`, or use --ray {LOCAL}") from None
+        raise BadInput(
+            f"there is no Ray cluster at '{address}' ({' '.join(str(error).split())[:200]}) - "
+            "start one with "
+            f"`ray start --head`, or use --ray {LOCAL}"
+        ) from None
     if handler is not None and threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, handler)  # Ray's would end this process with another status than ours
+        signal.signal(
+            signal.SIGTERM, handler
+        )  # Ray's would end this process with another status than ours

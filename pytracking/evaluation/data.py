@@ -1,4 +1,6 @@
-"""Sequences: the frames of one video with the boxes and masks a tracker starts from and is judged by."""
+"""Sequences: the frames of one video with the boxes and masks a tracker starts from and is judged
+by.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,9 @@ class BaseDataset:
         raise NotImplementedError(f"{type(self).__name__} defines no get_sequence_list")
 
     def folder(self, attribute: str, name: str) -> str:
-        """The folder that local.py gives for this data set; one sentence about `name` when it is missing."""
+        """The folder that local.py gives for this data set; one sentence about `name` when it is
+        missing.
+        """
         return required_folder(self.env_settings, attribute, name)
 
 
@@ -38,21 +42,31 @@ class Sequence:
     """One video.
 
     Args:
-        frames: paths of the images.
-        dataset: short tag (`otb`, `lasot`, …) by which the analysis picks the data set's rules.
-        ground_truth_rect: boxes_xywh `(N, 4)` float64; with several objects a dict object id -> `(N, 4)`.
-        ground_truth_seg: paths (or arrays) of label images per frame, entries may be None.
-        init_data: `{frame: {'bbox': …, 'mask': …, 'object_ids': […]}}`, what a tracker is told and when; by default the
-            first row of the ground truth on frame 0. When the first entry is at frame s > 0 all before s is dropped.
+        frames: paths of the images. dataset: short tag (`otb`, `lasot`, …) by which the analysis
+        picks the data set's rules. ground_truth_rect: boxes_xywh `(N, 4)` float64; with several
+        objects a dict object id -> `(N, 4)`. ground_truth_seg: paths (or arrays) of label images
+        per frame, entries may be None. init_data: `{frame: {'bbox': …, 'mask': …, 'object_ids':
+        […]}}`, what a tracker is told and when; by default the
+            first row of the ground truth on frame 0. When the first entry is at frame s > 0 all
+            before s is dropped.
         target_visible: `(N,)` bool, or None when not annotated.
         object_ids: ids of the objects as strings; None for plain single-object sequences.
         multiobj_mode: boxes are given as dicts by object id rather than as the one box.
     """
 
-    def __init__(self, name: str, frames: list[str], dataset: str, ground_truth_rect, ground_truth_seg=None,
-                 init_data: dict[int, dict] | None = None, object_class: str | None = None,
-                 target_visible: np.ndarray | None = None, object_ids: list[str] | None = None,
-                 multiobj_mode: bool = False):
+    def __init__(
+        self,
+        name: str,
+        frames: list[str],
+        dataset: str,
+        ground_truth_rect,
+        ground_truth_seg=None,
+        init_data: dict[int, dict] | None = None,
+        object_class: str | None = None,
+        target_visible: np.ndarray | None = None,
+        object_ids: list[str] | None = None,
+        multiobj_mode: bool = False,
+    ):
         self.name = name
         self.frames = frames
         self.dataset = dataset
@@ -62,7 +76,9 @@ class Sequence:
         self.target_visible = target_visible
         self.object_ids = object_ids
         self.multiobj_mode = multiobj_mode
-        self.init_data = self._complete(init_data if init_data is not None else self._first_frame_init())
+        self.init_data = self._complete(
+            init_data if init_data is not None else self._first_frame_init()
+        )
         self._start_at_first_init()
 
     def _first_frame_init(self) -> dict[int, dict]:
@@ -81,8 +97,11 @@ class Sequence:
     def _complete(self, init_data: dict[int, dict]) -> dict[int, dict]:
         """Boxes as plain lists: one, or with `multiobj_mode` one per object id."""
         if not self.multiobj_mode and self.object_ids is not None and len(self.object_ids) != 1:
-            raise BadValue(f"sequence {self.name}: {len(self.object_ids)} objects, but multiobj_mode is off - set it, "
-                           "or give one object id")
+            raise BadValue(
+                f"sequence {self.name}: {len(self.object_ids)} objects, but multiobj_mode is off "
+                "- set it, "
+                "or give one object id"
+            )
         completed = {}
         for frame, init in init_data.items():
             init = dict(init)
@@ -104,7 +123,8 @@ class Sequence:
         self.frames = self.frames[start:]
         if isinstance(self.ground_truth_rect, dict):
             self.ground_truth_rect = type(self.ground_truth_rect)(
-                (key, rows[start:]) for key, rows in self.ground_truth_rect.items())
+                (key, rows[start:]) for key, rows in self.ground_truth_rect.items()
+            )
         elif self.ground_truth_rect is not None:
             self.ground_truth_rect = self.ground_truth_rect[start:]
         if self.ground_truth_seg is not None:
@@ -113,7 +133,9 @@ class Sequence:
             self.target_visible = self.target_visible[start:]
 
     def init_info(self) -> dict[str, Any]:
-        """What `tracker.initialize` is told: `{'init_bbox': [x, y, w, h]}`, and mask and object ids if any."""
+        """What `tracker.initialize` is told: `{'init_bbox': [x, y, w, h]}`, and mask and object ids
+        if any.
+        """
         return self.frame_info(0)
 
     def frame_info(self, frame_num: int) -> dict[str, Any]:
@@ -121,7 +143,9 @@ class Sequence:
         return self.object_init_data(frame_num)
 
     def object_init_data(self, frame_num: int | None = None) -> dict[str, Any]:
-        """The start data of frame `frame_num` (default 0), its keys prefixed with `init_`; masks are read from disk."""
+        """The start data of frame `frame_num` (default 0), its keys prefixed with `init_`; masks
+        are read from disk.
+        """
         init = self.init_data.get(frame_num or 0)
         if init is None:
             return {}
@@ -136,6 +160,7 @@ class Sequence:
     def _read_mask(self, mask) -> np.ndarray:
         if not isinstance(mask, np.ndarray):
             from ltr.data.image_loader import imread_indexed
+
             mask = imread_indexed(mask)
         if self.object_ids is None or self.multiobj_mode:
             return mask
@@ -150,7 +175,9 @@ class Sequence:
         return self.object_init_data(frame_num).get("init_mask")
 
     def get_bbox(self, frame_num: int, object_id: str | None = None):
-        """Ground-truth box(es) of frame `frame_num`; with several objects of `object_id`, or a dict of all."""
+        """Ground-truth box(es) of frame `frame_num`; with several objects of `object_id`, or a dict
+        of all.
+        """
         boxes = self.ground_truth_rect
         if not isinstance(boxes, dict):
             return boxes[frame_num]
@@ -176,12 +203,20 @@ class Sequence:
 
 
 class LazySequence(Sequence):
-    """A sequence whose files are read when one of its attributes is first used, so that big data sets open at once.
+    """A sequence whose files are read when one of its attributes is first used, so that big data
+    sets open at once.
 
-    `load` returns the complete Sequence; `name`, `dataset` and `object_ids` must be known beforehand.
+    `load` returns the complete Sequence; `name`, `dataset` and `object_ids` must be known
+    beforehand.
     """
 
-    def __init__(self, name: str, dataset: str, load: Callable[[], Sequence], object_ids: list[str] | None = None):
+    def __init__(
+        self,
+        name: str,
+        dataset: str,
+        load: Callable[[], Sequence],
+        object_ids: list[str] | None = None,
+    ):
         self.name = name
         self.dataset = dataset
         self.object_ids = object_ids
@@ -191,7 +226,9 @@ class LazySequence(Sequence):
         load = self.__dict__.get("_load")
         if load is None or attribute.startswith("__"):
             raise AttributeError(f"'{type(self).__name__}' object has no attribute '{attribute}'")
-        self.__dict__.update({**vars(load()), **self.__dict__, "_load": None})  # what somebody set already stays
+        self.__dict__.update(
+            {**vars(load()), **self.__dict__, "_load": None}
+        )  # what somebody set already stays
         return getattr(self, attribute)
 
     def __repr__(self) -> str:
@@ -206,8 +243,10 @@ class SequenceList(list):
             for sequence in self:
                 if sequence.name == item:
                     return sequence
-            raise UnknownSequence(f"Sequence name not in the dataset. There is no '{item}' among its {len(self)} "
-                                  f"sequences{suggestion(item, (s.name for s in self))}")
+            raise UnknownSequence(
+                f"Sequence name not in the dataset. There is no '{item}' among its {len(self)} "
+                f"sequences{suggestion(item, (s.name for s in self))}"
+            )
         if isinstance(item, (list, tuple, np.ndarray)):
             return SequenceList(self[i] for i in item)
         if isinstance(item, slice):
@@ -215,8 +254,10 @@ class SequenceList(list):
         try:
             return super().__getitem__(item)
         except IndexError:
-            raise UnknownSequence(f"Sequence number {item} not in the dataset: it has {len(self)} sequences, counted "
-                                  "from 0") from None
+            raise UnknownSequence(
+                f"Sequence number {item} not in the dataset: it has {len(self)} sequences, counted "
+                "from 0"
+            ) from None
 
     def __add__(self, other: list) -> SequenceList:
         return SequenceList(super().__add__(other))
@@ -225,6 +266,10 @@ class SequenceList(list):
         return SequenceList(self)
 
 
-def lazy_list(names: Iterable[str], dataset: str, construct: Callable[[str], Sequence]) -> SequenceList:
+def lazy_list(
+    names: Iterable[str], dataset: str, construct: Callable[[str], Sequence]
+) -> SequenceList:
     """The sequences `names`, each built by `construct(name)` when it is first looked into."""
-    return SequenceList(LazySequence(name, dataset, functools.partial(construct, name)) for name in names)
+    return SequenceList(
+        LazySequence(name, dataset, functools.partial(construct, name)) for name in names
+    )

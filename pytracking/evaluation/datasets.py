@@ -1,4 +1,6 @@
-"""The data sets known by name. Adding one is one entry here, or at runtime `dataset_dict['mine'] = DatasetInfo(…)`."""
+"""The data sets known by name. Adding one is one entry here, or at runtime `dataset_dict['mine'] =
+DatasetInfo(…)`.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ DatasetInfo = namedtuple("DatasetInfo", ["module", "class_name", "kwargs"])
 
 
 def _entry(module: str, class_name: str, **kwargs) -> DatasetInfo:
-    return DatasetInfo(module=f"pytracking.evaluation.{module}", class_name=class_name, kwargs=kwargs)
+    return DatasetInfo(
+        module=f"pytracking.evaluation.{module}", class_name=class_name, kwargs=kwargs
+    )
 
 
 dataset_dict: dict[str, DatasetInfo] = {
@@ -44,12 +48,24 @@ dataset_dict: dict[str, DatasetInfo] = {
     "dv2017_test_chal": _entry("vosdataset", "Davis", version="2017", split="test-challenge"),
     "yt2019_test": _entry("vosdataset", "YouTubeVOS", version="2019", split="test"),
     "yt2019_valid": _entry("vosdataset", "YouTubeVOS", version="2019", split="valid"),
-    "yt2019_valid_all": _entry("vosdataset", "YouTubeVOS", version="2019", split="valid", all_frames=True),
-    "yt2018_valid_all": _entry("vosdataset", "YouTubeVOS", version="2018", split="valid", all_frames=True),
+    "yt2019_valid_all": _entry(
+        "vosdataset", "YouTubeVOS", version="2019", split="valid", all_frames=True
+    ),
+    "yt2018_valid_all": _entry(
+        "vosdataset", "YouTubeVOS", version="2018", split="valid", all_frames=True
+    ),
     "yt2018_jjval": _entry("vosdataset", "YouTubeVOS", version="2018", split="jjvalid"),
-    "yt2019_jjval": _entry("vosdataset", "YouTubeVOS", version="2019", split="jjvalid", cleanup=["starts"]),
-    "yt2019_jjval_all": _entry("vosdataset", "YouTubeVOS", version="2019", split="jjvalid", all_frames=True,
-                               cleanup=["starts"]),
+    "yt2019_jjval": _entry(
+        "vosdataset", "YouTubeVOS", version="2019", split="jjvalid", cleanup=["starts"]
+    ),
+    "yt2019_jjval_all": _entry(
+        "vosdataset",
+        "YouTubeVOS",
+        version="2019",
+        split="jjvalid",
+        all_frames=True,
+        cleanup=["starts"],
+    ),
     "toy": _entry("toydataset", "ToyDataset", split="test"),
     "toy_test": _entry("toydataset", "ToyDataset", split="test"),
     "toy_val": _entry("toydataset", "ToyDataset", split="val"),
@@ -59,12 +75,16 @@ dataset_dict: dict[str, DatasetInfo] = {
 
 
 def load_dataset(name: str, **kwargs) -> BaseDataset:
-    """The data set object registered as `name` (case does not matter), built with its own and the given arguments."""
+    """The data set object registered as `name` (case does not matter), built with its own and the
+    given arguments.
+    """
     plugins.run_dataset_registrations()
     info = dataset_dict.get(name.lower())
     if info is None:
-        raise BadValue(f"Unknown dataset '{name}'{suggestion(name.lower(), dataset_dict)} - known are "
-                       f"{', '.join(sorted(dataset_dict))}")
+        raise BadValue(
+            f"Unknown dataset '{name}'{suggestion(name.lower(), dataset_dict)} - known are "
+            f"{', '.join(sorted(dataset_dict))}"
+        )
     dataset_class = getattr(importlib.import_module(info.module), info.class_name)
     return dataset_class(**{**info.kwargs, **kwargs})
 
@@ -78,9 +98,13 @@ def get_dataset(*args: str, **kwargs) -> SequenceList:
 
 
 def get_dataset_attributes(name: str, mode: str = "short", **kwargs) -> dict[str, SequenceList]:
-    """Sequences by challenge attribute (`mode` 'short' or 'long' names); `{name: all}` for data sets without any."""
+    """Sequences by challenge attribute (`mode` 'short' or 'long' names); `{name: all}` for data
+    sets without any.
+    """
     dataset = load_dataset(name, **kwargs)
     if not hasattr(dataset, "get_attribute_names"):
         return {name: get_dataset(name, **kwargs)}
-    return {attribute: get_dataset(name, attribute=attribute, **kwargs)
-            for attribute in dataset.get_attribute_names(mode=mode)}
+    return {
+        attribute: get_dataset(name, attribute=attribute, **kwargs)
+        for attribute in dataset.get_attribute_names(mode=mode)
+    }

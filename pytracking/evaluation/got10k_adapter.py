@@ -1,10 +1,10 @@
 """Our trackers in the experiments of the got10k toolkit.
 
-    from got10k.experiments import ExperimentGOT10k
-    tracker = Got10kTracker(Tracker("transt", "spot_transt"))
-    experiment = ExperimentGOT10k("/data/got10k", subset="val")
-    experiment.run(tracker)
-    experiment.report([tracker.name])
+from got10k.experiments import ExperimentGOT10k
+tracker = Got10kTracker(Tracker("transt", "spot_transt"))
+experiment = ExperimentGOT10k("/data/got10k", subset="val")
+experiment.run(tracker)
+experiment.report([tracker.name])
 """
 
 from __future__ import annotations
@@ -43,20 +43,27 @@ class Got10kTracker:
         self._instance = self.tracker.create_tracker(params)
         if hasattr(self._instance, "initialize_features"):
             self._instance.initialize_features()
-        self._output = self._instance.initialize(_rgb(image), {"init_bbox": [float(number) for number in box]}) or {}
+        self._output = (
+            self._instance.initialize(_rgb(image), {"init_bbox": [float(number) for number in box]})
+            or {}
+        )
 
     def update(self, image) -> np.ndarray:
         """The box [x, y, w, h] on the next `image`."""
         if self._instance is None:
             raise BadInput(f"tracker {self.name}: update() was called before init()")
-        self._output = self._instance.track(_rgb(image), {"previous_output": OrderedDict(self._output)})
+        self._output = self._instance.track(
+            _rgb(image), {"previous_output": OrderedDict(self._output)}
+        )
         return np.asarray(self._output["target_bbox"], dtype=np.float64)
 
-    def track(self, img_files: Sequence[str], box, visualize: bool = False) -> tuple[np.ndarray, np.ndarray]:
+    def track(
+        self, img_files: Sequence[str], box, visualize: bool = False
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Follow the target `box` through the images `img_files`.
 
-        Returns boxes_xywh (N, 4), the first one being `box`, and the seconds (N,) each frame took without reading it:
-        what the tracker says, else what was measured.
+        Returns boxes_xywh (N, 4), the first one being `box`, and the seconds (N,) each frame took
+        without reading it: what the tracker says, else what was measured.
         """
         boxes_xywh, seconds = np.empty((len(img_files), 4)), np.empty(len(img_files))
         for index, file in enumerate(img_files):

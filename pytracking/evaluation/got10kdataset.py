@@ -16,12 +16,12 @@ _log = logging.getLogger(__name__)
 
 
 class GOT10KDataset(BaseDataset):
-    """The `split` 'val' or 'test' of GOT-10k, or 'ltrval': the videos of its train folder that training leaves for
-    validation. The test split has the first frame's box only.
+    """The `split` 'val' or 'test' of GOT-10k, or 'ltrval': the videos of its train folder that
+    training leaves for validation. The test split has the first frame's box only.
 
-    'ltrval' takes the 0-based ids in `got10k_val_split.txt` of `dataspec_path`; without that list the rule of
-    `ltr.dataset.Got10k(split='val')`, so that no video of it was trained on.
-    With `vos_mode` sequences also start from a mask, `<got10k_mask_path>/<sequence>/<first frame>.png`.
+    'ltrval' takes the 0-based ids in `got10k_val_split.txt` of `dataspec_path`; without that list
+    the rule of `ltr.dataset.Got10k(split='val')`, so that no video of it was trained on. With
+    `vos_mode` sequences also start from a mask, `<got10k_mask_path>/<sequence>/<first frame>.png`.
     """
 
     title, path_attribute, tag = "GOT-10k", "got10k_path", "got10k"
@@ -33,15 +33,22 @@ class GOT10KDataset(BaseDataset):
             raise BadValue(f"{self.title}: unknown split '{split}', use {' or '.join(self.splits)}")
         self.split = split
         self.vos_mode = vos_mode
-        self.base_path = os.path.join(self.folder(self.path_attribute, self.title), "train" if split == "ltrval" else split)
-        self.base_path_mask = self.folder("got10k_mask_path", f"{self.title} with masks") if vos_mode else None
+        self.base_path = os.path.join(
+            self.folder(self.path_attribute, self.title), "train" if split == "ltrval" else split
+        )
+        self.base_path_mask = (
+            self.folder("got10k_mask_path", f"{self.title} with masks") if vos_mode else None
+        )
         self.sequence_list = self._get_sequence_list()
 
     def _get_sequence_list(self) -> list[str]:
         list_file = os.path.join(self.base_path, "list.txt")
         if not os.path.isfile(list_file):
-            raise MissingFile(f"{self.title}: no list.txt in '{self.base_path}' - point {self.path_attribute} in "
-                              f"{local_file()} at the folder that holds {os.path.basename(self.base_path)}/list.txt")
+            raise MissingFile(
+                f"{self.title}: no list.txt in '{self.base_path}' - point {self.path_attribute} in "
+                f"{local_file()} at the folder that holds "
+                f"{os.path.basename(self.base_path)}/list.txt"
+            )
         names = read_text(list_file).split()
         return self._held_out(names) if self.split == "ltrval" else names
 
@@ -49,8 +56,10 @@ class GOT10KDataset(BaseDataset):
         ids_file = spec_list(self.env_settings, "got10k_val_split.txt")
         if ids_file is None:
             from ltr.dataset.got10k import Got10k
+
             return Got10k(self.base_path, split="val").sequence_list
         from ltr.dataset.places import read_ids
+
         _log.info("%s: the sequences listed in %s", self.title, ids_file)
         return [names[i] for i in read_ids(ids_file, len(names))]
 
@@ -61,7 +70,9 @@ class GOT10KDataset(BaseDataset):
         folder = os.path.join(self.base_path, name)
         boxes_xywh = read_boxes(os.path.join(folder, "groundtruth.txt"))
         frames = numbered_frames(folder, self.title)
-        masks = first_frame_masks(self.base_path_mask, name, frames) if self.base_path_mask else None
+        masks = (
+            first_frame_masks(self.base_path_mask, name, frames) if self.base_path_mask else None
+        )
         return Sequence(name, frames, self.tag, boxes_xywh, ground_truth_seg=masks)
 
     def __len__(self) -> int:

@@ -1,4 +1,6 @@
-"""LaSOT's extension subset: 15 classes that LaSOT has not, with 10 sequences each, laid out like LaSOT."""
+"""LaSOT's extension subset: 15 classes that LaSOT has not, with 10 sequences each, laid out like
+LaSOT.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +10,12 @@ from pytracking.evaluation.lasotdataset import LaSOTDataset
 class LaSOTExtensionSubsetDataset(LaSOTDataset):
     """All sequences `<class>/<class>-<k>` on disk; none of them is for training."""
 
-    title, path_attribute, tag, expected = ("LaSOT extension subset", "lasot_extension_subset_path",
-                                            "lasot_extension_subset", 150)
+    title, path_attribute, tag, expected = (
+        "LaSOT extension subset",
+        "lasot_extension_subset_path",
+        "lasot_extension_subset",
+        150,
+    )
 
     def _chosen(self, on_disk: list[str]) -> tuple[list[str], str]:
         return on_disk, "every one on disk"

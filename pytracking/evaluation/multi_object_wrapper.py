@@ -20,14 +20,21 @@ class MultiObjectWrapper:
     """Looks like one tracker; boxes, masks and all other outputs are dicts by object id.
 
     Args:
-        base_tracker_class: tracker of a single object.
-        params: its parameters, shared by all instances.
-        visdom, frame_reader: set as attributes of every instance.
-        fast_load: prepare one instance now (`initialize_features()`) and copy it per object, so that an object can start in
+        base_tracker_class: tracker of a single object. params: its parameters, shared by all
+        instances. visdom, frame_reader: set as attributes of every instance. fast_load: prepare one
+        instance now (`initialize_features()`) and copy it per object, so that an object can start
+        in
             the middle of a live video without a pause.
     """
 
-    def __init__(self, base_tracker_class: type, params, visdom=None, fast_load: bool = False, frame_reader=None):
+    def __init__(
+        self,
+        base_tracker_class: type,
+        params,
+        visdom=None,
+        fast_load: bool = False,
+        frame_reader=None,
+    ):
         self.base_tracker_class = base_tracker_class
         self.params = params
         self.visdom = visdom
@@ -46,8 +53,12 @@ class MultiObjectWrapper:
         if self._prepared is not None:
             try:
                 tracker = copy.deepcopy(self._prepared)
-            except Exception:  # whatever somebody's tracker holds that cannot be copied: building it anew always works
-                _log.debug("%s cannot be copied, building it anew", self.base_tracker_class.__name__, exc_info=True)
+            except Exception:  # whatever somebody's tracker holds that cannot be copied: building it anew always works  # noqa: E501
+                _log.debug(
+                    "%s cannot be copied, building it anew",
+                    self.base_tracker_class.__name__,
+                    exc_info=True,
+                )
                 self._prepared = None
         if tracker is None:
             tracker = self.base_tracker_class(self.params)
@@ -56,19 +67,25 @@ class MultiObjectWrapper:
         return tracker
 
     def initialize(self, image: np.ndarray, info: dict[str, Any]) -> dict[str, Any] | None:
-        """Forget all objects and start those of `info['init_object_ids']`; None when there are none.
+        """Forget all objects and start those of `info['init_object_ids']`; None when there are
+        none.
 
-        `info['init_bbox']` is a dict of boxes_xywh by id, `info['init_mask']` (optional) an (H, W) image of ids.
+        `info['init_bbox']` is a dict of boxes_xywh by id, `info['init_mask']` (optional) an (H, W)
+        image of ids.
         """
         starts = _starts(info)
         self.initialized_ids = []
-        self.trackers = OrderedDict((object_id, self.create_tracker()) for object_id in info.get("object_ids", starts))
+        self.trackers = OrderedDict(
+            (object_id, self.create_tracker()) for object_id in info.get("object_ids", starts)
+        )
         if not starts:
             return None
         return self._merge(self._start(image, starts, {}))
 
     def track(self, image: np.ndarray, info: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Follow the started objects to `image`, then start those of `info['init_object_ids']` on it."""
+        """Follow the started objects to `image`, then start those of `info['init_object_ids']` on
+        it.
+        """
         info = dict(info or {})
         starts = _starts(info)
         if starts:
@@ -80,28 +97,48 @@ class MultiObjectWrapper:
             begin = time.perf_counter()
             out = self.trackers[object_id].track(image, info)
             if not isinstance(out, dict) or "target_bbox" not in out:
-                raise BadInput(f"tracker {self.base_tracker_class.__name__}: track() must return a dict with 'target_bbox', "
-                               f"for object {object_id} it did not")
+                raise BadInput(
+                    f"tracker {self.base_tracker_class.__name__}: track() must return a dict with "
+                    "'target_bbox', "
+                    f"for object {object_id} it did not"
+                )
             outputs[object_id] = {"time": time.perf_counter() - begin, **out}
-        outputs.update(self._start(image, starts, {"previous_output": info.get("previous_output", OrderedDict())}))
+        outputs.update(
+            self._start(
+                image, starts, {"previous_output": info.get("previous_output", OrderedDict())}
+            )
+        )
         return self._merge(outputs)
 
-    def visdom_draw_tracking(self, image: np.ndarray, box: Any, segmentation: np.ndarray | None = None) -> None:
+    def visdom_draw_tracking(
+        self, image: np.ndarray, box: Any, segmentation: np.ndarray | None = None
+    ) -> None:
         """Show the frame with the boxes and the label image in the panel `Tracking`."""
         from pytracking.tracker.base.basetracker import draw_tracking_panel
 
         draw_tracking_panel(self.visdom, image, box, segmentation)
 
-    def _start(self, image: np.ndarray, starts: dict[Any, dict], more: dict[str, Any]) -> OrderedDict[Any, dict]:
+    def _start(
+        self, image: np.ndarray, starts: dict[Any, dict], more: dict[str, Any]
+    ) -> OrderedDict[Any, dict]:
         outputs: OrderedDict[Any, dict] = OrderedDict()
         for object_id, start in starts.items():
             if object_id not in self.trackers or object_id in self.initialized_ids:
                 self.trackers[object_id] = self.create_tracker()
             begin = time.perf_counter()
-            out = self.trackers[object_id].initialize(image, {**start, "init_other": starts, **more}) or {}
-            known = {"target_bbox": start.get("init_bbox"), "time": time.perf_counter() - begin,
-                     "segmentation": start.get("init_mask")}
-            outputs[object_id] = {**{key: value for key, value in known.items() if value is not None}, **out}
+            out = (
+                self.trackers[object_id].initialize(image, {**start, "init_other": starts, **more})
+                or {}
+            )
+            known = {
+                "target_bbox": start.get("init_bbox"),
+                "time": time.perf_counter() - begin,
+                "segmentation": start.get("init_mask"),
+            }
+            outputs[object_id] = {
+                **{key: value for key, value in known.items() if value is not None},
+                **out,
+            }
             if object_id not in self.initialized_ids:
                 self.initialized_ids.append(object_id)
         return outputs
@@ -123,8 +160,8 @@ class MultiObjectWrapper:
 def merge_masks(outputs: dict[Any, dict], threshold: float) -> np.ndarray | None:
     """One (H, W) uint8 image of object ids, 0 for background; None when no object has a mask.
 
-    A pixel belongs to the object with the highest value in `segmentation_soft` (else `segmentation`), if that is above
-    `threshold`.
+    A pixel belongs to the object with the highest value in `segmentation_soft` (else
+    `segmentation`), if that is above `threshold`.
     """
     maps = {}
     for object_id, out in outputs.items():
@@ -136,15 +173,22 @@ def merge_masks(outputs: dict[Any, dict], threshold: float) -> np.ndarray | None
         return None
     stacked_NHW = np.stack(list(maps.values()))
     ids_N = np.array([int(object_id) for object_id in maps], dtype=np.uint8)
-    return np.where(stacked_NHW.max(axis=0) > threshold, ids_N[stacked_NHW.argmax(axis=0)], 0).astype(np.uint8)
+    return np.where(
+        stacked_NHW.max(axis=0) > threshold, ids_N[stacked_NHW.argmax(axis=0)], 0
+    ).astype(np.uint8)
 
 
 def _starts(info: dict[str, Any]) -> OrderedDict[Any, dict]:
-    """By object id, what the tracker of an object that starts now is told; without ids, those that have a box start."""
+    """By object id, what the tracker of an object that starts now is told; without ids, those that
+    have a box start.
+    """
     boxes, labels = info.get("init_bbox") or {}, info.get("init_mask")
     starts: OrderedDict[Any, dict] = OrderedDict()
     for object_id in info.get("init_object_ids", boxes):
-        start: dict[str, Any] = {"object_ids": [object_id], "sequence_object_ids": info.get("sequence_object_ids")}
+        start: dict[str, Any] = {
+            "object_ids": [object_id],
+            "sequence_object_ids": info.get("sequence_object_ids"),
+        }
         if boxes.get(object_id) is not None:
             start["init_bbox"] = boxes[object_id]
         if labels is not None:

@@ -1,4 +1,6 @@
-"""NFS (need for speed): `sequences/<n>/%05d.jpg` and `anno/nfs_<n>.txt`; sequences are named `nfs_<n>`."""
+"""NFS (need for speed): `sequences/<n>/%05d.jpg` and `anno/nfs_<n>.txt`; sequences are named
+`nfs_<n>`.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,9 @@ from pytracking.evaluation.tabledataset import TableDataset, text_stems
 
 
 class NFSDataset(TableDataset):
-    """The sequences with a file in `anno`, sorted by name. Frames are numbered from 1, one per row."""
+    """The sequences with a file in `anno`, sorted by name. Frames are numbered from 1, one per
+    row.
+    """
 
     title, path_attribute, tag, expected = "NFS", "nfs_path", "nfs", 100
     layout = "anno/nfs_<sequence>.txt"
@@ -19,8 +23,19 @@ class NFSDataset(TableDataset):
 
     def _describe_sequences(self) -> list[dict]:
         names = [stem for stem in text_stems(f"{self.base_path}/anno") if stem.startswith("nfs_")]
-        infos = [{"name": name, "path": f"sequences/{name[4:]}", "startFrame": 1,
-                  "endFrame": self.row_count(f"anno/{name}.txt"), "nz": 5, "ext": "jpg", "anno_path": f"anno/{name}.txt"}
-                 for name in names]
-        report_without_frames(self.title, ((info["name"], str(Path(self.base_path, info["path"]))) for info in infos))
+        infos = [
+            {
+                "name": name,
+                "path": f"sequences/{name[4:]}",
+                "startFrame": 1,
+                "endFrame": self.row_count(f"anno/{name}.txt"),
+                "nz": 5,
+                "ext": "jpg",
+                "anno_path": f"anno/{name}.txt",
+            }
+            for name in names
+        ]
+        report_without_frames(
+            self.title, ((info["name"], str(Path(self.base_path, info["path"]))) for info in infos)
+        )
         return infos

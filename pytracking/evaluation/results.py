@@ -17,7 +17,11 @@ def result_files(seq: Sequence, results_dir: str) -> list[Path]:
     """The box files of `seq`: one, or with object ids one per object; OxUvA has its own format."""
     if seq.dataset == "oxuva":
         return [Path(results_dir, f"{_oxuva_name(seq)[0]}.csv")]
-    names = [seq.name] if seq.object_ids is None else [f"{seq.name}_{object_id}" for object_id in seq.object_ids]
+    names = (
+        [seq.name]
+        if seq.object_ids is None
+        else [f"{seq.name}_{object_id}" for object_id in seq.object_ids]
+    )
     return [Path(results_dir, f"{name}.txt") for name in names]
 
 
@@ -26,13 +30,17 @@ def results_exist(seq: Sequence, results_dir: str) -> bool:
     return all(file.is_file() for file in result_files(seq, results_dir))
 
 
-def save_results(seq: Sequence, results_dir: str, segmentation_dir: str, output: dict[str, Any]) -> None:
+def save_results(
+    seq: Sequence, results_dir: str, segmentation_dir: str, output: dict[str, Any]
+) -> None:
     """Write what `Tracker.run_sequence` returned.
 
-    `<seq>.txt`: boxes, tab-separated whole numbers (decimals cut off; kept with `float_boxes`), one row per frame;
-    `<seq>_time.txt` and `<seq>_object_presence_scores.txt`: one number per frame, the latter only when the tracker gave
-    one for every frame. With several objects `<seq>_<id>…`, with rows for those frames in which the object occurs. Masks:
-    label images `<segmentation_dir>/<seq>/<frame>.png`. OxUvA: one `<video>_<object>.csv` as its evaluation server wants it.
+    `<seq>.txt`: boxes, tab-separated whole numbers (decimals cut off; kept with `float_boxes`), one
+    row per frame; `<seq>_time.txt` and `<seq>_object_presence_scores.txt`: one number per frame,
+    the latter only when the tracker gave one for every frame. With several objects `<seq>_<id>…`,
+    with rows for those frames in which the object occurs. Masks: label images
+    `<segmentation_dir>/<seq>/<frame>.png`. OxUvA: one `<video>_<object>.csv` as its evaluation
+    server wants it.
     """
     if output.get("segmentation"):
         _save_masks(seq, Path(segmentation_dir, seq.name), output["segmentation"])
@@ -59,7 +67,9 @@ def _per_object(base: Path, values: list) -> dict[str, list]:
         return {str(base): values}
     lists: dict[str, list] = {}
     for value in values:
-        by_object = value if isinstance(value, dict) else dict.fromkeys(dicts[0], value)  # one number for all objects
+        by_object = (
+            value if isinstance(value, dict) else dict.fromkeys(dicts[0], value)
+        )  # one number for all objects
         for object_id, one in by_object.items():
             lists.setdefault(f"{base}_{object_id}", []).append(one)
     return lists
@@ -70,34 +80,48 @@ def _save_numbers(file: str, values: list) -> None:
 
 
 def save_boxes(file: Path, boxes: list, decimals: bool = False) -> None:
-    """Write boxes_xywh to `file`, one row each, tab-separated: whole numbers (the rest is cut off) or four decimals."""
+    """Write boxes_xywh to `file`, one row each, tab-separated: whole numbers (the rest is cut off)
+    or four decimals.
+    """
     table = np.array(boxes, dtype=np.float64).reshape(-1, 4)
     if not np.isfinite(table).all():
         row = int(np.flatnonzero(~np.isfinite(table).all(axis=1))[0])
-        raise BadInput(f"the tracker returned the box {table[row].tolist()} on frame {row}, which is no box; "
-                       f"{file.name} is not written")
+        raise BadInput(
+            f"the tracker returned the box {table[row].tolist()} on frame {row}, which is no box; "
+            f"{file.name} is not written"
+        )
     with replacing(file) as temporary:
-        np.savetxt(temporary, table if decimals else table.astype(int), delimiter="\t", fmt="%.4f" if decimals else "%d")
+        np.savetxt(
+            temporary,
+            table if decimals else table.astype(int),
+            delimiter="\t",
+            fmt="%.4f" if decimals else "%d",
+        )
 
 
 def _save_masks(seq: Sequence, folder: Path, masks: list[np.ndarray]) -> None:
     from ltr.data.image_loader import imwrite_indexed
 
     if len(masks) != len(seq.frames):
-        raise BadInput(f"the tracker returned {len(masks)} masks for {len(seq.frames)} frames; none is written")
+        raise BadInput(
+            f"the tracker returned {len(masks)} masks for {len(seq.frames)} frames; none is written"
+        )
     folder.mkdir(parents=True, exist_ok=True)
     for frame, mask in zip(seq.frames, masks, strict=True):
         imwrite_indexed(str(folder / f"{Path(frame).stem}.png"), mask)
 
 
 def _oxuva_name(seq: Sequence) -> tuple[str, int]:
-    """`<video>_<object>` of a sequence named `<video>_<object>_frames[<first>:<end>]`, and the number of its first frame."""
+    """`<video>_<object>` of a sequence named `<video>_<object>_frames[<first>:<end>]`, and the
+    number of its first frame.
+    """
     name = re.fullmatch(r"(.+?)_frames\[(\d+):\d+\]", seq.name)
     return (name[1], int(name[2])) if name else (seq.name, 0)
 
 
 def _save_oxuva(seq: Sequence, file: Path, output: dict[str, Any]) -> None:
-    """Rows video, object, frame, present, score, xmin, xmax, ymin, ymax (relative to the image) of all but the first frame.
+    """Rows video, object, frame, present, score, xmin, xmax, ymin, ymax (relative to the image) of
+    all but the first frame.
     """
     name, first = _oxuva_name(seq)
     video, target = name.rsplit("_", 1) if "_" in name else (name, "")
@@ -110,8 +134,13 @@ def _save_oxuva(seq: Sequence, file: Path, output: dict[str, Any]) -> None:
         score = scores[index] if index < len(scores) else 1.0
         sides = np.clip([x / width, (x + w) / width, y / height, (y + h) / height], 0, 1).tolist()
         if not np.isfinite(sides).all():
-            raise BadInput(f"the tracker returned the box {[x, y, w, h]} on frame {index}, which is no box; {file.name} is "
-                           "not written")
+            raise BadInput(
+                f"the tracker returned the box {[x, y, w, h]} on frame {index}, which is no box; "
+                f"{file.name} is "
+                "not written"
+            )
         present = "true" if score > output["object_presence_score_threshold"] else "false"
-        rows.append(",".join(map(str, [video, target, first + index, present, float(score), *sides])) + "\n")
+        rows.append(
+            ",".join(map(str, [video, target, first + index, present, float(score), *sides])) + "\n"
+        )
     write_text(file, "".join(rows))

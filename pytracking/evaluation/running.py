@@ -36,36 +36,56 @@ class Failure:
 
 
 @ending_on_sigterm("finished sequences are kept; the same command tracks the rest")
-def run_dataset(dataset: list[Sequence], trackers: list[Tracker], debug: int | bool = False, threads: int = 0,
-                visdom_info: dict | None = None, quiet: bool = False, batch: int = 1, overwrite: bool = False,
-                ray: str | None = None, ray_gpus: float | None = None) -> list[Failure]:
+def run_dataset(
+    dataset: list[Sequence],
+    trackers: list[Tracker],
+    debug: int | bool = False,
+    threads: int = 0,
+    visdom_info: dict | None = None,
+    quiet: bool = False,
+    batch: int = 1,
+    overwrite: bool = False,
+    ray: str | None = None,
+    ray_gpus: float | None = None,
+) -> list[Failure]:
     """Run every tracker on every sequence that has no results yet.
 
     Args:
-        quiet: leave out the lines of each sequence; progress is a bar on a terminal and some ten lines otherwise.
-        debug: above 0 everything is run, shown in a window and not stored, and the first failure ends the run.
-        threads: number of worker processes; 0 runs here. Raising it up to the number of cores (or GPUs, to which the
-            workers are dealt in turn) shortens the run; each worker holds its own copy of the networks. What a worker that
-            dies was tracking is tracked again by another, at most twice.
-        batch: sequences that each process tracks at once. Raising it feeds a GPU better; the results are the same to
+        quiet: leave out the lines of each sequence; progress is a bar on a terminal and some ten
+        lines otherwise. debug: above 0 everything is run, shown in a window and not stored, and the
+        first failure ends the run. threads: number of worker processes; 0 runs here. Raising it up
+        to the number of cores (or GPUs, to which the
+            workers are dealt in turn) shortens the run; each worker holds its own copy of the
+            networks. What a worker that dies was tracking is tracked again by another, at most
+            twice.
+        batch: sequences that each process tracks at once. Raising it feeds a GPU better; the
+        results are the same to
             rounding. Sequences of several objects are tracked one by one.
         overwrite: run again what has results; the old ones stay until the new ones are written.
-        ray: address of a Ray cluster whose machines track, see `pytracking.evaluation.cluster`, instead of `threads`.
-        ray_gpus: share of a GPU that each of its workers takes; default 1 where the cluster has GPUs and a tracker uses them.
+        ray: address of a Ray cluster whose machines track, see `pytracking.evaluation.cluster`,
+        instead of `threads`. ray_gpus: share of a GPU that each of its workers takes; default 1
+        where the cluster has GPUs and a tracker uses them.
 
     Returns:
-        The failures; the other sequences are complete. Running again does only what is missing, also after SIGTERM, which
-        ends the process with status 143.
+        The failures; the other sequences are complete. Running again does only what is missing,
+        also after SIGTERM, which ends the process with status 143.
     """
     if not quiet:
         print(f"Evaluating {len(trackers):4d} trackers on {len(dataset):5d} sequences")
     jobs = list(itertools.product(dataset, trackers))
     batch = 1 if debug else batch
     if ray is not None and (threads or debug):
-        raise BadInput(f"--ray and --{'debug' if debug else 'threads'} do not go together - leave one of them out")
+        raise BadInput(
+            f"--ray and --{'debug' if debug else 'threads'} do not go together - leave one of "
+            "them out"
+        )
     check_batch(trackers, batch)
     anew = bool(debug) or overwrite
-    pending = [(seq, tracker) for seq, tracker in jobs if anew or not results_exist(seq, tracker.results_dir)]
+    pending = [
+        (seq, tracker)
+        for seq, tracker in jobs
+        if anew or not results_exist(seq, tracker.results_dir)
+    ]
     for tracker in trackers:
         if any(one is tracker for _, one in pending):
             tracker.check()
@@ -76,17 +96,33 @@ def run_dataset(dataset: list[Sequence], trackers: list[Tracker], debug: int | b
         for _ in range(0 if quiet else len(jobs) - len(pending)):
             print("FPS: -1")
     if ray is not None and pending:
-        if ray_gpus is None and not any(tracker.get_parameters().get("use_gpu", True) for tracker in trackers):
+        if ray_gpus is None and not any(
+            tracker.get_parameters().get("use_gpu", True) for tracker in trackers
+        ):
             ray_gpus = 0
-        found = _stored(_run_in(Cluster(ray, functools.partial(_track_part, batch=batch), ray_gpus), pending, batch), quiet)
+        found = _stored(
+            _run_in(
+                Cluster(ray, functools.partial(_track_part, batch=batch), ray_gpus), pending, batch
+            ),
+            quiet,
+        )
     elif threads and pending:
-        work = functools.partial(_run_part, batch=batch, debug=debug, visdom_info=visdom_info, quiet=quiet,
-                                 overwrite=overwrite)
+        work = functools.partial(
+            _run_part,
+            batch=batch,
+            debug=debug,
+            visdom_info=visdom_info,
+            quiet=quiet,
+            overwrite=overwrite,
+        )
         found = _run_in(Processes(threads, work), pending, batch)
     elif batch > 1:
         found = _stored(_track(pending, batch), quiet)
     else:
-        found = (run_sequence(seq, tracker, debug, visdom_info, quiet, overwrite) for seq, tracker in jobs)
+        found = (
+            run_sequence(seq, tracker, debug, visdom_info, quiet, overwrite)
+            for seq, tracker in jobs
+        )
     for outcome in found:
         if isinstance(outcome, Failure):
             failures.append(outcome)
@@ -104,17 +140,27 @@ def run_dataset(dataset: list[Sequence], trackers: list[Tracker], debug: int | b
     return failures
 
 
-def run_sequence(seq: Sequence, tracker: Tracker, debug: int | bool = False, visdom_info: dict | None = None,
-                 quiet: bool = False, overwrite: bool = False) -> float | Failure | None:
-    """Run `tracker` on `seq` and store the results, unless they exist (or `overwrite`). `quiet` prints failures only.
+def run_sequence(
+    seq: Sequence,
+    tracker: Tracker,
+    debug: int | bool = False,
+    visdom_info: dict | None = None,
+    quiet: bool = False,
+    overwrite: bool = False,
+) -> float | Failure | None:
+    """Run `tracker` on `seq` and store the results, unless they exist (or `overwrite`). `quiet`
+    prints failures only.
 
-    Returns frames per second, None when there was nothing to do, or the Failure (with `debug` exceptions propagate).
+    Returns frames per second, None when there was nothing to do, or the Failure (with `debug`
+    exceptions propagate).
     """
     say = (lambda text: None) if quiet else print
     if not (debug or overwrite) and results_exist(seq, tracker.results_dir):
         say("FPS: -1")
         return None
-    say(f"Tracker: {tracker.name} {tracker.parameter_name} {tracker.run_id} ,  Sequence: {seq.name}")
+    say(
+        f"Tracker: {tracker.name} {tracker.parameter_name} {tracker.run_id} ,  Sequence: {seq.name}"
+    )
     if debug:
         output = tracker.run_sequence(seq, debug=debug, visdom_info=visdom_info)
     else:
@@ -142,8 +188,11 @@ def _track(jobs: list[tuple[Sequence, Tracker]], batch: int) -> Iterator[Tracked
     """Track here, `batch` sequences at once, and store nothing."""
     alone = [batch == 1 or seq.multiobj_mode for seq, _ in jobs]
     for run in track_many(itertools.compress(jobs, [not one for one in alone]), batch):
-        yield (Tracked(run.seq, run.tracker, run.output) if run.error is None else
-               Tracked(run.seq, run.tracker, failure=_failure(run.seq, run.tracker, run.error)))
+        yield (
+            Tracked(run.seq, run.tracker, run.output)
+            if run.error is None
+            else Tracked(run.seq, run.tracker, failure=_failure(run.seq, run.tracker, run.error))
+        )
     for seq, tracker in itertools.compress(jobs, alone):
         try:
             yield Tracked(seq, tracker, tracker.run_sequence(seq, debug=0))
@@ -160,7 +209,9 @@ def _stored(runs: Iterator[Tracked | Failure], quiet: bool) -> Iterator[float | 
         failure = run.failure
         if failure is None:
             try:
-                save_results(run.seq, run.tracker.results_dir, run.tracker.segmentation_dir, run.output)
+                save_results(
+                    run.seq, run.tracker.results_dir, run.tracker.segmentation_dir, run.output
+                )
             except Exception as error:
                 failure = _failure(run.seq, run.tracker, error)
         if failure is not None:
@@ -168,29 +219,52 @@ def _stored(runs: Iterator[Tracked | Failure], quiet: bool) -> Iterator[float | 
             continue
         fps = _frames_per_second(run.output["time"])
         if not quiet:
-            print(f"Tracker: {run.tracker.name} {run.tracker.parameter_name} {run.tracker.run_id} ,  "
-                  f"Sequence: {run.seq.name}\nFPS: {fps}")
+            print(
+                f"Tracker: {run.tracker.name} {run.tracker.parameter_name} {run.tracker.run_id} ,  "
+                f"Sequence: {run.seq.name}\nFPS: {fps}"
+            )
         yield fps
 
 
 def _run_in(workers: Workers, jobs: list[tuple[Sequence, Tracker]], batch: int) -> Iterator[Any]:
-    """What the workers return for `jobs`, as it comes in; a Failure for those on which they died."""
+    """What the workers return for `jobs`, as it comes in; a Failure for those on which they
+    died.
+    """
     size = 1 if batch == 1 else 2 * batch  # long enough to refill, short to share
-    for found in outcomes(workers, [Part(tuple(jobs[i:i + size])) for i in range(0, len(jobs), size)]):
+    for found in outcomes(
+        workers, [Part(tuple(jobs[i : i + size])) for i in range(0, len(jobs), size)]
+    ):
         if isinstance(found, Lost):
             seq, tracker = found.job
-            found = _said(_failure(seq, tracker, BadInput(
-                f"{found.deaths} worker processes ended unexpectedly on it, usually for lack of memory - use fewer at once "
-                "(--threads, --batch); running again does only what is missing")))
+            found = _said(
+                _failure(
+                    seq,
+                    tracker,
+                    BadInput(
+                        f"{found.deaths} worker processes ended unexpectedly on it, usually for "
+                        "lack of memory - use fewer at once "
+                        "(--threads, --batch); running again does only what is missing"
+                    ),
+                )
+            )
         yield found
 
 
-def _run_part(part: Part, batch: int, debug: int | bool, visdom_info: dict | None, quiet: bool,
-              overwrite: bool) -> list[float | Failure | None]:
+def _run_part(
+    part: Part,
+    batch: int,
+    debug: int | bool,
+    visdom_info: dict | None,
+    quiet: bool,
+    overwrite: bool,
+) -> list[float | Failure | None]:
     """Track and store in a worker process."""
     if batch > 1:
         return list(_stored(_track(list(part.jobs), batch), quiet))
-    return [run_sequence(seq, tracker, debug, visdom_info, quiet, overwrite) for seq, tracker in part.jobs]
+    return [
+        run_sequence(seq, tracker, debug, visdom_info, quiet, overwrite)
+        for seq, tracker in part.jobs
+    ]
 
 
 def _track_part(part: Part, batch: int) -> list[Tracked]:
@@ -204,8 +278,11 @@ class _Progress:
     def __init__(self, total: int, quiet: bool):
         self.total, self.done, self.speeds, self.start = total, 0, [], time.monotonic()
         self.every = max(1, total // 10) if quiet else 1
-        self.bar = tqdm.tqdm(total=total, desc="tracking", unit="seq", leave=False) \
-            if quiet and total and sys.stderr.isatty() else None
+        self.bar = (
+            tqdm.tqdm(total=total, desc="tracking", unit="seq", leave=False)
+            if quiet and total and sys.stderr.isatty()
+            else None
+        )
 
     def report(self, outcome: float | Failure | None) -> None:
         if outcome is None:
@@ -220,7 +297,11 @@ class _Progress:
             self.bar.update()
             self.bar.set_postfix_str(speed.removeprefix(", "), refresh=False)
         elif self.done % self.every == 0 or left == 0:
-            print(f"Finished {self.done} of {self.total}, {left} left{speed}, about {minutes:.1f} min to go", flush=True)
+            print(
+                f"Finished {self.done} of {self.total}, {left} left{speed}, about {minutes:.1f} "
+                "min to go",
+                flush=True,
+            )
 
     def close(self) -> None:
         if self.bar is not None:
@@ -254,4 +335,7 @@ def _describe(error: Exception) -> str:
     if isinstance(error, BadInput):
         return str(error)
     place = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{type(error).__name__}: {error} ({place.filename} line {place.lineno}; --debug 1 shows the traceback)"
+    return (
+        f"{type(error).__name__}: {error} ({place.filename} line {place.lineno}; --debug 1 "
+        "shows the traceback)"
+    )

@@ -1,4 +1,6 @@
-"""Base of data sets whose sequences are ranges of numbered frames with one ground-truth file each."""
+"""Base of data sets whose sequences are ranges of numbered frames with one ground-truth file
+each.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +16,12 @@ from pytracking.utils.load_text import read_boxes, read_text
 
 
 class TableDataset(BaseDataset):
-    """The sequences in `sequence_info_list`, which `_describe_sequences` of the subclass makes from the files on disk.
+    """The sequences in `sequence_info_list`, which `_describe_sequences` of the subclass makes from
+    the files on disk.
 
-    A sequence has as many frames as its ground truth has rows, unless the table says otherwise. Boxes are read when a
-    sequence is looked into; whether its images exist shows when they are read, so results can be analysed without them.
+    A sequence has as many frames as its ground truth has rows, unless the table says otherwise.
+    Boxes are read when a sequence is looked into; whether its images exist shows when they are
+    read, so results can be analysed without them.
     """
 
     title: str
@@ -33,15 +37,23 @@ class TableDataset(BaseDataset):
 
     @functools.cached_property
     def sequence_info_list(self) -> list[dict]:
-        """One dict per sequence: `name, path, startFrame, endFrame, nz, ext, anno_path` and `initOmit` where frames are
-        skipped at the start. May be replaced by a shorter list."""
+        """One dict per sequence: `name, path, startFrame, endFrame, nz, ext, anno_path` and
+        `initOmit` where frames are skipped at the start. May be replaced by a shorter list.
+        """
         infos = self._describe_sequences()
         if not infos:
-            raise MissingFile(f"{self.title}: no {self.layout} in '{self.base_path}' - point {self.path_attribute} in "
-                              f"{local_file()} at the folder that holds it")
+            raise MissingFile(
+                f"{self.title}: no {self.layout} in '{self.base_path}' - point "
+                f"{self.path_attribute} in "
+                f"{local_file()} at the folder that holds it"
+            )
         report_partial(self.title, len(infos), self.expected, self.base_path)
         if self.attribute is not None:
-            chosen = set(self._attributes().select([info["name"] for info in infos], self.attribute, self.attribute_key))
+            chosen = set(
+                self._attributes().select(
+                    [info["name"] for info in infos], self.attribute, self.attribute_key
+                )
+            )
             infos = [info for info in infos if info["name"] in chosen]
         return infos
 
@@ -59,15 +71,24 @@ class TableDataset(BaseDataset):
         return text.count("\n") + 1 if text else 0
 
     def get_sequence_list(self) -> SequenceList:
-        return SequenceList(LazySequence(info["name"], self.tag, functools.partial(self._construct_sequence, info))
-                            for info in self.sequence_info_list)
+        return SequenceList(
+            LazySequence(info["name"], self.tag, functools.partial(self._construct_sequence, info))
+            for info in self.sequence_info_list
+        )
 
     def _construct_sequence(self, info: dict) -> Sequence:
         skipped = info.get("initOmit", 0)
-        frames = frame_range(os.path.join(self.base_path, info["path"]), info["startFrame"] + skipped, info["endFrame"],
-                             info["nz"], info["ext"])
+        frames = frame_range(
+            os.path.join(self.base_path, info["path"]),
+            info["startFrame"] + skipped,
+            info["endFrame"],
+            info["nz"],
+            info["ext"],
+        )
         boxes_xywh = self.read_boxes(os.path.join(self.base_path, info["anno_path"]))[skipped:]
-        return Sequence(info["name"], frames, self.tag, boxes_xywh, object_class=info.get("object_class"))
+        return Sequence(
+            info["name"], frames, self.tag, boxes_xywh, object_class=info.get("object_class")
+        )
 
     def read_boxes(self, path: str):
         """The ground truth in a file, (N, 4) xywh float64."""
@@ -78,7 +99,13 @@ class TableDataset(BaseDataset):
 
 
 def text_stems(folder: str) -> list[str]:
-    """Names without ending of the .txt files in `folder`, in ASCII order; empty when there is no such folder."""
+    """Names without ending of the .txt files in `folder`, in ASCII order; empty when there is no
+    such folder.
+    """
     if not os.path.isdir(folder):
         return []
-    return sorted(name[:-4] for name in os.listdir(folder) if name.endswith(".txt") and not name.startswith("."))
+    return sorted(
+        name[:-4]
+        for name in os.listdir(folder)
+        if name.endswith(".txt") and not name.startswith(".")
+    )

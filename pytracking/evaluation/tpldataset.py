@@ -1,4 +1,6 @@
-"""Temple Color 128: `tpl_<n>/img/%04d.jpg` and `tpl_<n>/<n>_gt.txt`; sequences are named `tpl_<n>`."""
+"""Temple Color 128: `tpl_<n>/img/%04d.jpg` and `tpl_<n>/<n>_gt.txt`; sequences are named
+`tpl_<n>`.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,8 @@ _log = logging.getLogger(__name__)
 
 
 class TPLDataset(TableDataset):
-    """The sequences on disk, alphabetical ignoring case; with `exclude_otb` without those that OTB-100 has too.
+    """The sequences on disk, alphabetical ignoring case; with `exclude_otb` without those that
+    OTB-100 has too.
 
     Folders may also lack the prefix, as in the original download.
     """
@@ -34,11 +37,17 @@ class TPLDataset(TableDataset):
             self.expected = 85
 
     def _describe_sequences(self) -> list[dict]:
-        infos = [self._describe(entry.name, anno) for entry in os.scandir(self.base_path) if entry.is_dir()
-                 for anno in glob.glob(os.path.join(glob.escape(entry.path), "*_gt.txt"))]
+        infos = [
+            self._describe(entry.name, anno)
+            for entry in os.scandir(self.base_path)
+            if entry.is_dir()
+            for anno in glob.glob(os.path.join(glob.escape(entry.path), "*_gt.txt"))
+        ]
         kept = [info for info in infos if not (self.exclude_otb and in_otb(info["name"]))]
         if self.exclude_otb:
-            _log.info("Temple Color: left out %d sequences that OTB-100 has too", len(infos) - len(kept))
+            _log.info(
+                "Temple Color: left out %d sequences that OTB-100 has too", len(infos) - len(kept)
+            )
         return sorted(kept, key=lambda info: info["name"].lower())
 
     def _describe(self, folder: str, anno: str) -> dict:
@@ -47,8 +56,15 @@ class TPLDataset(TableDataset):
         anno_path = os.path.relpath(anno, self.base_path)
         first = FIRST_FRAME.get(plain, 1)
         last = first + self.row_count(anno_path) - 1
-        return {"name": PREFIX + plain, "path": f"{folder}/img", "startFrame": first,
-                "endFrame": min(last, LAST_FRAME.get(plain, last)), "nz": 4, "ext": "jpg", "anno_path": anno_path}
+        return {
+            "name": PREFIX + plain,
+            "path": f"{folder}/img",
+            "startFrame": first,
+            "endFrame": min(last, LAST_FRAME.get(plain, last)),
+            "nz": 4,
+            "ext": "jpg",
+            "anno_path": anno_path,
+        }
 
 
 def in_otb(name: str) -> bool:

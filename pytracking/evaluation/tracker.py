@@ -39,8 +39,12 @@ class Step:
 Steps = Generator[Step, tuple[dict[str, Any], float], dict[str, Any]]
 
 
-def trackerlist(name: str, parameter_name: str, run_ids: int | Iterable[int] | None = None,
-                display_name: str | None = None) -> list[Tracker]:
+def trackerlist(
+    name: str,
+    parameter_name: str,
+    run_ids: int | Iterable[int] | None = None,
+    display_name: str | None = None,
+) -> list[Tracker]:
     """One Tracker per run id; None or a single number gives one."""
     if run_ids is None or isinstance(run_ids, numbers.Integral):
         run_ids = [run_ids]
@@ -55,14 +59,24 @@ class Tracker(LiveView):
         display_name: label in tables and plots.
         device: 'cpu', 'cuda:1', … for its networks instead of what the parameter file says.
 
-    A tracker without code here (`tracker_class` None) can be analysed from its result files, not run.
+    A tracker without code here (`tracker_class` None) can be analysed from its result files, not
+    run.
     """
 
-    def __init__(self, name: str, parameter_name: str, run_id: int | None = None, display_name: str | None = None,
-                 device: str | None = None):
+    def __init__(
+        self,
+        name: str,
+        parameter_name: str,
+        run_id: int | None = None,
+        display_name: str | None = None,
+        device: str | None = None,
+    ):
         super().__init__()
         if run_id is not None and not isinstance(run_id, numbers.Integral):
-            raise TypeError(f"tracker {name} {parameter_name}: run_id must be a whole number or None, not {run_id!r}")
+            raise TypeError(
+                f"tracker {name} {parameter_name}: run_id must be a whole number or None, not "
+                f"{run_id!r}"
+            )
         self.name = name
         self.parameter_name = parameter_name
         self.run_id = run_id
@@ -86,16 +100,21 @@ class Tracker(LiveView):
 
     def _require_class(self) -> None:
         if self.tracker_class is None:
-            raise MissingFile(f"tracker {self.name}: there is no package pytracking/tracker/{self.name} with "
-                              "get_tracker_class() in its __init__.py, nor a plug-in of that name"
-                              f"{suggestion(self.name, modules_in('pytracking.tracker'))}")
+            raise MissingFile(
+                f"tracker {self.name}: there is no package pytracking/tracker/{self.name} with "
+                "get_tracker_class() in its __init__.py, nor a plug-in of that name"
+                f"{suggestion(self.name, modules_in('pytracking.tracker'))}"
+            )
 
     def get_parameters(self):
         """The parameters, from a new call of the parameter file's `parameters()`."""
         params = self._parameter_module().parameters()
         if params is None:
-            raise BadInput(f"parameters {self.name} {self.parameter_name}: parameters() returns nothing - end it with "
-                           "`return params`")
+            raise BadInput(
+                f"parameters {self.name} {self.parameter_name}: parameters() returns nothing - "
+                "end it with "
+                "`return params`"
+            )
         if self.device is not None:
             params.use_gpu = not str(self.device).startswith("cpu")
             for value in vars(params).values():
@@ -107,35 +126,49 @@ class Tracker(LiveView):
         package = f"pytracking.parameter.{self.name}"
         module = f"{package}.{self.parameter_name}"
         if not importable(package):
-            raise MissingFile(f"tracker {self.name}: there is no folder pytracking/parameter/{self.name}"
-                              f"{suggestion(self.name, modules_in('pytracking.parameter'))}")
+            raise MissingFile(
+                f"tracker {self.name}: there is no folder pytracking/parameter/{self.name}"
+                f"{suggestion(self.name, modules_in('pytracking.parameter'))}"
+            )
         if not importable(module):
             known = modules_in(package)
-            raise MissingFile(f"tracker {self.name}: there is no parameter file pytracking/parameter/{self.name}/"
-                              f"{self.parameter_name}.py{suggestion(self.parameter_name, known)} - there are "
-                              f"{', '.join(known) or 'none'}")
+            raise MissingFile(
+                f"tracker {self.name}: there is no parameter file pytracking/parameter/{self.name}/"
+                f"{self.parameter_name}.py{suggestion(self.parameter_name, known)} - there are "
+                f"{', '.join(known) or 'none'}"
+            )
         return importlib.import_module(module)
 
     def check(self) -> None:
-        """Raise BadInput now for what would fail on every sequence: no tracker code, parameter file or network file."""
+        """Raise BadInput now for what would fail on every sequence: no tracker code, parameter file
+        or network file.
+        """
         self._require_class()
         for value in vars(self.get_parameters()).values():
             if hasattr(type(value), "check_file"):
                 value.check_file()
 
-    def run_sequence(self, seq: Sequence, visualization: bool | None = None, debug: int | None = None,
-                     visdom_info: dict | None = None, multiobj_mode: str | None = None) -> dict[str, Any]:
+    def run_sequence(
+        self,
+        seq: Sequence,
+        visualization: bool | None = None,
+        debug: int | None = None,
+        visdom_info: dict | None = None,
+        multiobj_mode: str | None = None,
+    ) -> dict[str, Any]:
         """Track through `seq`.
 
         Args:
-            visualization: show the frames; default: what the parameters say, or with `debug` given whether it is not 0.
-            debug: level for the tracker, default `params.debug`.
-            multiobj_mode: how sequences with several objects are handled, default what parameters or tracker class say.
+            visualization: show the frames; default: what the parameters say, or with `debug` given
+            whether it is not 0. debug: level for the tracker, default `params.debug`.
+            multiobj_mode: how sequences with several objects are handled, default what parameters
+            or tracker class say.
 
         Returns:
-            Lists over frames `target_bbox` [x, y, w, h], `time` in seconds, `segmentation`, `object_presence_score`, as
-            far as the tracker gives them (the first frame has the start box, and score 1), and `image_shape` (H, W),
-            `object_presence_score_threshold`, `float_boxes` (whether result files keep decimals).
+            Lists over frames `target_bbox` [x, y, w, h], `time` in seconds, `segmentation`,
+            `object_presence_score`, as far as the tracker gives them (the first frame has the start
+            box, and score 1), and `image_shape` (H, W), `object_presence_score_threshold`,
+            `float_boxes` (whether result files keep decimals).
         """
         params = self.get_parameters().for_dataset(seq.dataset)
         if visualization is None:
@@ -150,11 +183,17 @@ class Tracker(LiveView):
         if not seq.multiobj_mode or mode == "default":
             tracker = self.create_tracker(params)
         elif mode == "parallel":
-            tracker = MultiObjectWrapper(self.tracker_class, params, self.visdom, frame_reader=self._read_image)
+            tracker = MultiObjectWrapper(
+                self.tracker_class, params, self.visdom, frame_reader=self._read_image
+            )
         else:
-            raise BadValue(f"tracker {self.name} {self.parameter_name}, sequence {seq.name}: unknown multi object mode "
-                           f"'{mode}', use 'parallel' (a tracker per object), or 'default' with a tracker that follows "
-                           "several objects itself")
+            raise BadValue(
+                f"tracker {self.name} {self.parameter_name}, sequence {seq.name}: unknown multi "
+                "object mode "
+                f"'{mode}', use 'parallel' (a tracker per object), or 'default' with a tracker "
+                "that follows "
+                "several objects itself"
+            )
         if visualization and self.visdom is None:
             self.init_visualization()
         try:
@@ -163,39 +202,67 @@ class Tracker(LiveView):
             self.close_visualization()
         return _with_settings(output, params)
 
-    def several_objects_mode(self, params, chosen: str | None = None, default: str = "default") -> str:
-        """How several objects are handled: `chosen`, else what the parameters say, else the tracker class."""
-        return (chosen or params.get("multiobj_mode", None) or getattr(self.tracker_class, "multiobj_mode", None)
-                or default)
+    def several_objects_mode(
+        self, params, chosen: str | None = None, default: str = "default"
+    ) -> str:
+        """How several objects are handled: `chosen`, else what the parameters say, else the tracker
+        class.
+        """
+        return (
+            chosen
+            or params.get("multiobj_mode", None)
+            or getattr(self.tracker_class, "multiobj_mode", None)
+            or default
+        )
 
-    def run_video_generic(self, debug: int | None = None, visdom_info: dict | None = None,
-                          videofilepath: str | int | None = None, optional_box=None, save_results: bool = False,
-                          save_video: str | None = None) -> dict[Any, list]:
-        """Track objects through a video, a folder of images or what a camera sees, live in a window where there is one.
+    def run_video_generic(
+        self,
+        debug: int | None = None,
+        visdom_info: dict | None = None,
+        videofilepath: str | int | None = None,
+        optional_box=None,
+        save_results: bool = False,
+        save_video: str | None = None,
+    ) -> dict[Any, list]:
+        """Track objects through a video, a folder of images or what a camera sees, live in a window
+        where there is one.
 
         Args:
-            videofilepath: video file, folder of images, address of a stream, or number of a camera (None: 0).
-            optional_box: boxes to start from: x, y, w, h of the object, or of several one after the other (or a list of
+            videofilepath: video file, folder of images, address of a stream, or number of a camera
+            (None: 0). optional_box: boxes to start from: x, y, w, h of the object, or of several
+            one after the other (or a list of
                 boxes). Without it they are drawn with the mouse.
-            save_results: write `<results_dir>/video_<stem or webcam>_<id>.txt`, a row x, y, w, h per frame.
-            save_video: also write the video with the boxes drawn in to this file (.mp4 or .avi).
+            save_results: write `<results_dir>/video_<stem or webcam>_<id>.txt`, a row x, y, w, h
+            per frame. save_video: also write the video with the boxes drawn in to this file (.mp4
+            or .avi).
 
         Returns:
             The boxes_xywh of each object id.
 
         Raises:
-            BadInput: one sentence, about the video, the box, or that there is no display to draw a box on.
+            BadInput: one sentence, about the video, the box, or that there is no display to draw a
+            box on.
         """
         from pytracking.evaluation.video_run import run_video
 
-        return run_video(self, debug, visdom_info, videofilepath, optional_box, save_results, save_video)
+        return run_video(
+            self, debug, visdom_info, videofilepath, optional_box, save_results, save_video
+        )
 
-    def run_video(self, videofilepath: str, optional_box=None, debug: int | None = None, visdom_info: dict | None = None,
-                  save_results: bool = False) -> dict[Any, list]:
+    def run_video(
+        self,
+        videofilepath: str,
+        optional_box=None,
+        debug: int | None = None,
+        visdom_info: dict | None = None,
+        save_results: bool = False,
+    ) -> dict[Any, list]:
         """`run_video_generic` on a video file or a folder of images."""
         return self.run_video_generic(debug, visdom_info, videofilepath, optional_box, save_results)
 
-    def run_webcam(self, debug: int | None = None, visdom_info: dict | None = None) -> dict[Any, list]:
+    def run_webcam(
+        self, debug: int | None = None, visdom_info: dict | None = None
+    ) -> dict[Any, list]:
         """`run_video_generic` on the camera."""
         return self.run_video_generic(debug, visdom_info)
 
@@ -222,8 +289,11 @@ class Tracker(LiveView):
             out = tracker.track(step.image, step.info)
             answer = out, time.perf_counter() - start
 
-    def start(self, seq: Sequence, read: Callable[[str], np.ndarray] | None = None) -> tuple[Any, Steps]:
-        """A tracker instance for `seq`, a sequence of one object, and its `steps`, for who tracks several at once.
+    def start(
+        self, seq: Sequence, read: Callable[[str], np.ndarray] | None = None
+    ) -> tuple[Any, Steps]:
+        """A tracker instance for `seq`, a sequence of one object, and its `steps`, for who tracks
+        several at once.
 
         `read` gives the frames, in order; default `_read_image`.
         """
@@ -237,12 +307,17 @@ class Tracker(LiveView):
 
         return tracker, steps()
 
-    def steps(self, tracker, seq: Sequence, init_info: dict[str, Any],
-              read: Callable[[str], np.ndarray] | None = None) -> Steps:
+    def steps(
+        self,
+        tracker,
+        seq: Sequence,
+        init_info: dict[str, Any],
+        read: Callable[[str], np.ndarray] | None = None,
+    ) -> Steps:
         """Initialise `tracker` and go through `seq`, leaving the tracking to the caller.
 
-        Yields what to track; is sent what the tracker's `track` returned for it and the seconds that took; returns what
-        `run_sequence` says.
+        Yields what to track; is sent what the tracker's `track` returned for it and the seconds
+        that took; returns what `run_sequence` says.
         """
         _check_start(seq, init_info)
         read = read or self._read_image
@@ -251,7 +326,9 @@ class Tracker(LiveView):
         def store(out: dict[str, Any], defaults: dict[str, Any]) -> None:
             for key, values in lists.items():
                 value = out.get(key, defaults.get(key))
-                if key in out or value is not None:  # a tracker may go on changing the box it returned
+                if (
+                    key in out or value is not None
+                ):  # a tracker may go on changing the box it returned
                     values.append(copy.deepcopy(value) if key == "target_bbox" else value)
 
         image = read(seq.frames[0])
@@ -259,8 +336,15 @@ class Tracker(LiveView):
         out = tracker.initialize(image, init_info) or {}
         elapsed = time.perf_counter() - start
         box = init_info.get("init_bbox")
-        store(out, {"target_bbox": box, "time": elapsed, "segmentation": init_info.get("init_mask"),
-                    "object_presence_score": dict.fromkeys(box, 1.0) if isinstance(box, dict) else 1.0})
+        store(
+            out,
+            {
+                "target_bbox": box,
+                "time": elapsed,
+                "segmentation": init_info.get("init_mask"),
+                "object_presence_score": dict.fromkeys(box, 1.0) if isinstance(box, dict) else 1.0,
+            },
+        )
         self.show_frame(tracker, image, box, init_info.get("init_mask"))
         for number, path in enumerate(seq.frames[1:], start=1):
             self.wait_while_paused()
@@ -269,8 +353,11 @@ class Tracker(LiveView):
             info["previous_output"] = OrderedDict(out)
             out, elapsed = yield Step(image, info)
             if not isinstance(out, dict) or "target_bbox" not in out:
-                raise BadInput(f"tracker {self.name}: track() must return a dict with 'target_bbox', on frame {number} "
-                               f"of {seq.name} it did not")
+                raise BadInput(
+                    f"tracker {self.name}: track() must return a dict with 'target_bbox', on "
+                    f"frame {number} "
+                    f"of {seq.name} it did not"
+                )
             scores = out.get("object_presence_score")
             if isinstance(scores, dict):  # an object that starts here is there
                 scores = {**dict.fromkeys(info.get("init_object_ids", ()), 1.0), **scores}
@@ -292,7 +379,9 @@ class Tracker(LiveView):
 def _result_folder(settings, attribute: str, name: str, variant: str) -> str:
     folder = getattr(settings, attribute, "")
     if not folder:
-        raise NotConfigured(f"{attribute} is empty in {local_file()} - set it to a folder for results")
+        raise NotConfigured(
+            f"{attribute} is empty in {local_file()} - set it to a folder for results"
+        )
     return f"{folder}/{name}/{variant}"
 
 
@@ -303,16 +392,26 @@ def _tracker_class(name: str) -> type | None:
         return None
     package = importlib.import_module(module)
     if not hasattr(package, "get_tracker_class"):
-        if package.__spec__.origin is None:  # a folder without __init__.py, such as one that held only __pycache__
+        if (
+            package.__spec__.origin is None
+        ):  # a folder without __init__.py, such as one that held only __pycache__
             return None
-        raise BadInput(f"{package.__file__} defines no get_tracker_class() - add it, returning the tracker's class")
+        raise BadInput(
+            f"{package.__file__} defines no get_tracker_class() - add it, returning the tracker's "
+            "class"
+        )
     return package.get_tracker_class()
 
 
 def _with_settings(output: dict[str, Any], params) -> dict[str, Any]:
     """`output` with what the parameters say about storing it."""
-    return {**output, "float_boxes": bool(params.get("float_boxes", False)),
-            "object_presence_score_threshold": params.get("object_presence_score_threshold", PRESENCE_THRESHOLD)}
+    return {
+        **output,
+        "float_boxes": bool(params.get("float_boxes", False)),
+        "object_presence_score_threshold": params.get(
+            "object_presence_score_threshold", PRESENCE_THRESHOLD
+        ),
+    }
 
 
 def _check_start(seq: Sequence, init_info: dict[str, Any]) -> None:
@@ -324,11 +423,17 @@ def _check_start(seq: Sequence, init_info: dict[str, Any]) -> None:
     for one in box.values() if isinstance(box, dict) else [box]:
         if one is not None and not (np.isfinite(one).all() and one[2] > 0 and one[3] > 0):
             values = ", ".join(f"{value:g}" for value in one)
-            raise BadValue(f"sequence {seq.name}: the first box [{values}] (x, y, w, h) is no box to start from - "
-                           "correct the first row of its ground truth")
+            raise BadValue(
+                f"sequence {seq.name}: the first box [{values}] (x, y, w, h) is no box to start "
+                "from - "
+                "correct the first row of its ground truth"
+            )
 
 
 def _drawn_boxes(out: dict[str, Any]) -> list:
     """Boxes to draw for one frame: the targets first, then what else the tracker wants shown."""
-    return [box for key in ("target_bbox", "clf_target_bbox", "clf_search_area", "segm_search_area")
-            for box in as_boxes(out.get(key))]
+    return [
+        box
+        for key in ("target_bbox", "clf_target_bbox", "clf_search_area", "segm_search_area")
+        for box in as_boxes(out.get(key))
+    ]

@@ -1,4 +1,6 @@
-"""TrackingNet's test set: `TEST/anno/<name>.txt` (first frame's box) and `TEST/frames/<name>/<i>.jpg`."""
+"""TrackingNet's test set: `TEST/anno/<name>.txt` (first frame's box) and
+`TEST/frames/<name>/<i>.jpg`.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,8 @@ SEQUENCES = 511
 
 
 class TrackingNetDataset(BaseDataset):
-    """The 511 test videos, sorted by name. `load_frames=False` gives sequences without frames (for packing results).
+    """The 511 test videos, sorted by name. `load_frames=False` gives sequences without frames (for
+    packing results).
 
     With `vos_mode` sequences also start from a mask, `<trackingnet_mask_path>/<sequence>/0.png`.
     """
@@ -26,14 +29,21 @@ class TrackingNetDataset(BaseDataset):
         self.base_path = self.folder("trackingnet_path", "TrackingNet")
         self.load_frames = load_frames
         self.vos_mode = vos_mode
-        self.base_path_mask = self.folder("trackingnet_mask_path", "TrackingNet with masks") if vos_mode else None
+        self.base_path_mask = (
+            self.folder("trackingnet_mask_path", "TrackingNet with masks") if vos_mode else None
+        )
         self.sequence_list = text_stems(os.path.join(self.base_path, "TEST", "anno"))
         if not self.sequence_list:
-            raise MissingFile(f"TrackingNet: no TEST/anno/<sequence>.txt in '{self.base_path}' - point trackingnet_path in "
-                              f"{local_file()} at the folder that holds TEST/")
+            raise MissingFile(
+                f"TrackingNet: no TEST/anno/<sequence>.txt in '{self.base_path}' - point "
+                "trackingnet_path in "
+                f"{local_file()} at the folder that holds TEST/"
+            )
         report_partial("TrackingNet", len(self.sequence_list), SEQUENCES, self.base_path)
         if load_frames:
-            report_without_frames("TrackingNet", ((name, self._image_folder(name)) for name in self.sequence_list))
+            report_without_frames(
+                "TrackingNet", ((name, self._image_folder(name)) for name in self.sequence_list)
+            )
 
     def _image_folder(self, name: str) -> str:
         return os.path.join(self.base_path, "TEST", "frames", name)
@@ -43,8 +53,12 @@ class TrackingNetDataset(BaseDataset):
 
     def _construct_sequence(self, name: str) -> Sequence:
         boxes_xywh = read_boxes(os.path.join(self.base_path, "TEST", "anno", f"{name}.txt"))
-        frames = numbered_frames(self._image_folder(name), "TrackingNet") if self.load_frames else []
-        masks = first_frame_masks(self.base_path_mask, name, frames) if self.base_path_mask else None
+        frames = (
+            numbered_frames(self._image_folder(name), "TrackingNet") if self.load_frames else []
+        )
+        masks = (
+            first_frame_masks(self.base_path_mask, name, frames) if self.base_path_mask else None
+        )
         return Sequence(name, frames, "trackingnet", boxes_xywh, ground_truth_seg=masks)
 
     def __len__(self) -> int:

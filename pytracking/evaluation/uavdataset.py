@@ -1,6 +1,8 @@
-"""UAV123: `data_seq/UAV123/<video>/%06d.jpg` and `anno/UAV123/<n>.txt`; sequences are named `uav_<n>`.
+"""UAV123: `data_seq/UAV123/<video>/%06d.jpg` and `anno/UAV123/<n>.txt`; sequences are named
+`uav_<n>`.
 
-Some videos are split into sequences `<video>_1`, `<video>_2`, …, whose boxes have files of their own.
+Some videos are split into sequences `<video>_1`, `<video>_2`, …, whose boxes have files of their
+own.
 """
 
 from __future__ import annotations
@@ -13,23 +15,41 @@ from pytracking.evaluation.attributes import OfficialAttributes, WithAttributes
 from pytracking.evaluation.lists import report_without_frames
 from pytracking.evaluation.tabledataset import TableDataset, text_stems
 
-FIRST_FRAME = {"bird1_2": 775, "bird1_3": 1573, "uav1_3": 2473}  # parts that do not follow on the part before
+FIRST_FRAME = {
+    "bird1_2": 775,
+    "bird1_3": 1573,
+    "uav1_3": 2473,
+}  # parts that do not follow on the part before
 
 
 class UAVDataset(WithAttributes, TableDataset):
-    """The sequences with a file in `anno/UAV123`, sorted by name; optionally those with a challenge `attribute`.
+    """The sequences with a file in `anno/UAV123`, sorted by name; optionally those with a challenge
+    `attribute`.
 
-    Part 1 of a split video starts at frame 1, part k at the last frame of part k-1, which both have; `FIRST_FRAME` holds
-    the exceptions. Frames without a target have NaN boxes.
+    Part 1 of a split video starts at frame 1, part k at the last frame of part k-1, which both
+    have; `FIRST_FRAME` holds the exceptions. Frames without a target have NaN boxes.
     """
 
     title, path_attribute, tag, expected = "UAV123", "uav_path", "uav", 123
     layout = "anno/UAV123/<sequence>.txt"
     attribute_file = "UAV123_attributes.json"
-    official_attributes = OfficialAttributes("anno/UAV123/att", (
-        ("SV", "Scale Variation"), ("ARC", "Aspect Ratio Change"), ("LR", "Low Resolution"), ("FM", "Fast Motion"),
-        ("FOC", "Full Occlusion"), ("POC", "Partial Occlusion"), ("OV", "Out-of-View"), ("BC", "Background Clutter"),
-        ("IV", "Illumination Variation"), ("VC", "Viewpoint Change"), ("CM", "Camera Motion"), ("SOB", "Similar Object")))
+    official_attributes = OfficialAttributes(
+        "anno/UAV123/att",
+        (
+            ("SV", "Scale Variation"),
+            ("ARC", "Aspect Ratio Change"),
+            ("LR", "Low Resolution"),
+            ("FM", "Fast Motion"),
+            ("FOC", "Full Occlusion"),
+            ("POC", "Partial Occlusion"),
+            ("OV", "Out-of-View"),
+            ("BC", "Background Clutter"),
+            ("IV", "Illumination Variation"),
+            ("VC", "Viewpoint Change"),
+            ("CM", "Camera Motion"),
+            ("SOB", "Similar Object"),
+        ),
+    )
 
     def _describe_sequences(self) -> list[dict]:
         stems = text_stems(os.path.join(self.base_path, "anno", "UAV123"))
@@ -45,16 +65,28 @@ class UAVDataset(WithAttributes, TableDataset):
             elif first is None:
                 before = f"{video}_{int(part) - 1}"
                 if before not in last_of_part:
-                    raise MissingFile(f"UAV123: no anno/UAV123/{before}.txt in '{self.base_path}', which tells where {stem} "
-                                      "starts - copy it there")
+                    raise MissingFile(
+                        f"UAV123: no anno/UAV123/{before}.txt in '{self.base_path}', which tells "
+                        f"where {stem} "
+                        "starts - copy it there"
+                    )
                 first = last_of_part[before]
             anno_path = f"anno/UAV123/{stem}.txt"
             last = first + self.row_count(anno_path) - 1
             last_of_part[f"{video}_{part}"] = last
-            infos[stem] = {"name": f"uav_{stem}", "path": f"data_seq/UAV123/{video}", "startFrame": first, "endFrame": last,
-                           "nz": 6, "ext": "jpg", "anno_path": anno_path}
-        report_without_frames(self.title, ((info["name"], os.path.join(self.base_path, info["path"]))
-                                           for info in infos.values()))
+            infos[stem] = {
+                "name": f"uav_{stem}",
+                "path": f"data_seq/UAV123/{video}",
+                "startFrame": first,
+                "endFrame": last,
+                "nz": 6,
+                "ext": "jpg",
+                "anno_path": anno_path,
+            }
+        report_without_frames(
+            self.title,
+            ((info["name"], os.path.join(self.base_path, info["path"])) for info in infos.values()),
+        )
         return [infos[stem] for stem in stems]
 
     def _image_folder(self, video: str) -> str:
@@ -62,4 +94,4 @@ class UAVDataset(WithAttributes, TableDataset):
 
     @staticmethod
     def attribute_key(name: str) -> str:
-        return name[len("uav_"):]
+        return name[len("uav_") :]

@@ -1,4 +1,6 @@
-"""Frames from video files, folders of images, streams and cameras, all as RGB; and writing an annotated video."""
+"""Frames from video files, folders of images, streams and cameras, all as RGB; and writing an
+annotated video.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ class VideoNotFound(MissingFile, AssertionError):
 
 
 class FrameStream:
-    """Frames one after the other. `total` is their number, None when unknown; `live` when they cannot wait."""
+    """Frames one after the other. `total` is their number, None when unknown; `live` when they
+    cannot wait.
+    """
 
     name = ""
     stem = ""
@@ -51,10 +55,18 @@ class ImageFolder(FrameStream):
     """The images of a folder, or of its sub-folder `img`, in natural order."""
 
     def __init__(self, folder: str | os.PathLike):
-        place = next((place for place in (os.fspath(folder), os.path.join(folder, "img"))
-                      if os.path.isdir(place) and images_in(Path(place))), None)
+        place = next(
+            (
+                place
+                for place in (os.fspath(folder), os.path.join(folder, "img"))
+                if os.path.isdir(place) and images_in(Path(place))
+            ),
+            None,
+        )
         if place is None:
-            raise BadInput(f"folder {folder} holds no images; give a folder of frames, or a video file")
+            raise BadInput(
+                f"folder {folder} holds no images; give a folder of frames, or a video file"
+            )
         self.name = f"folder {folder}"
         self.stem = Path(folder).resolve().name
         self._files = images_in(Path(place))
@@ -73,20 +85,32 @@ class Capture(FrameStream):
 
     def __init__(self, place: str | int):
         self.live = isinstance(place, int) or "://" in place
-        self.name = f"camera {place}" if isinstance(place, int) else f"{'stream' if self.live else 'video'} {place}"
+        self.name = (
+            f"camera {place}"
+            if isinstance(place, int)
+            else f"{'stream' if self.live else 'video'} {place}"
+        )
         self.stem = "webcam" if isinstance(place, int) else Path(place).stem
         _quiet_decoder()
-        level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # returns the level before
+        level = cv2.utils.logging.setLogLevel(
+            cv2.utils.logging.LOG_LEVEL_SILENT
+        )  # returns the level before
         try:
             self._capture = cv2.VideoCapture(place)
         finally:
             cv2.utils.logging.setLogLevel(level)
         if not self._capture.isOpened():
             if isinstance(place, int):
-                raise BadInput(f"{self.name} cannot be opened; connect it, free it from other programs, or give a video file "
-                               "to run_video.py")
-            raise BadValue(f"{self.name} cannot be opened: it is damaged, incomplete, or of a kind that OpenCV cannot decode; "
-                           "copy it again, or convert it to mp4 with H.264")
+                raise BadInput(
+                    f"{self.name} cannot be opened; connect it, free it from other programs, or "
+                    "give a video file "
+                    "to run_video.py"
+                )
+            raise BadValue(
+                f"{self.name} cannot be opened: it is damaged, incomplete, or of a kind that "
+                "OpenCV cannot decode; "
+                "copy it again, or convert it to mp4 with H.264"
+            )
         fps = self._capture.get(cv2.CAP_PROP_FPS)
         self.fps = fps if 0 < fps < 1000 else FOLDER_FPS
         count = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
@@ -102,15 +126,20 @@ class Capture(FrameStream):
 
     def check_complete(self) -> None:
         if self.total and self._read < self.total * (1 - TOLERATED_LOSS) - 1:
-            raise BadInput(f"{self.name} ended after {self._read} of {self.total} frames: the file is truncated or damaged; "
-                           "what was asked for is saved for those frames, copy the file again for the rest")
+            raise BadInput(
+                f"{self.name} ended after {self._read} of {self.total} frames: the file is "
+                "truncated or damaged; "
+                "what was asked for is saved for those frames, copy the file again for the rest"
+            )
 
     def close(self) -> None:
         self._capture.release()
 
 
 def open_stream(place: str | os.PathLike | int | None) -> FrameStream:
-    """The frames of a video file, a folder of images, an address (`rtsp://…`), or a camera number (None: 0)."""
+    """The frames of a video file, a folder of images, an address (`rtsp://…`), or a camera number
+    (None: 0).
+    """
     if place is None or isinstance(place, int):
         return Capture(place or 0)
     place = os.path.expanduser(os.fspath(place))
@@ -130,11 +159,18 @@ class VideoWriter:
     The size is that of the first frame; others are scaled to it.
     """
 
-    def __init__(self, path: str | os.PathLike, fps: float, not_over: str | os.PathLike | int | None = None):
+    def __init__(
+        self, path: str | os.PathLike, fps: float, not_over: str | os.PathLike | int | None = None
+    ):
         """`not_over` is the video being read, which must not be the one written."""
         self.path = Path(path).expanduser()
-        if isinstance(not_over, (str, os.PathLike)) and self.path.resolve() == Path(not_over).expanduser().resolve():
-            raise BadValue(f"{path} is the video to be tracked; give the annotated one another name")
+        if (
+            isinstance(not_over, (str, os.PathLike))
+            and self.path.resolve() == Path(not_over).expanduser().resolve()
+        ):
+            raise BadValue(
+                f"{path} is the video to be tracked; give the annotated one another name"
+            )
         if self.path.suffix.lower() not in CODECS:
             raise BadValue(f"{path}: a video is written as {', '.join(CODECS)}; change the ending")
         self.fps = fps
@@ -155,13 +191,18 @@ class VideoWriter:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise BadInput(f"{self.path}: the folder cannot be made ({error.strerror}); choose another place") from None
+            raise BadInput(
+                f"{self.path}: the folder cannot be made ({error.strerror}); choose another place"
+            ) from None
         _quiet_decoder()
         codec = cv2.VideoWriter_fourcc(*CODECS[self.path.suffix.lower()])
         self._writer = cv2.VideoWriter(str(self._part), codec, self.fps, self._size)
         if not self._writer.isOpened():
-            raise BadInput(f"{self.path}: OpenCV cannot write a video of {width}x{height} there; check that the folder can be "
-                           "written to, or use the ending .avi")
+            raise BadInput(
+                f"{self.path}: OpenCV cannot write a video of {width}x{height} there; check that "
+                "the folder can be "
+                "written to, or use the ending .avi"
+            )
 
     def close(self) -> None:
         """Complete the file; without a frame there is none."""
@@ -172,5 +213,7 @@ class VideoWriter:
 
 
 def _quiet_decoder() -> None:
-    """What is wrong with a file is said here, in one sentence; OpenCV reads this when it first meets a video."""
+    """What is wrong with a file is said here, in one sentence; OpenCV reads this when it first
+    meets a video.
+    """
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")

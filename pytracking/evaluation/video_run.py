@@ -33,8 +33,15 @@ class InvalidBox(BadValue, AssertionError):
     """A box that no tracker can start from (an AssertionError in pytracking)."""
 
 
-def run_video(harness: Tracker, debug: int | None, visdom_info: dict | None, place: str | int | None, optional_box,
-              save_results: bool, save_video: str | None) -> dict[Any, list]:
+def run_video(
+    harness: Tracker,
+    debug: int | None,
+    visdom_info: dict | None,
+    place: str | int | None,
+    optional_box,
+    save_results: bool,
+    save_video: str | None,
+) -> dict[Any, list]:
     """See `Tracker.run_video_generic`."""
     boxes = start_boxes(optional_box)
     harness.check()
@@ -42,12 +49,18 @@ def run_video(harness: Tracker, debug: int | None, visdom_info: dict | None, pla
         writer = None if save_video is None else VideoWriter(save_video, source.fps, not_over=place)
         frame = source.read()
         if frame is None:
-            raise BadValue(f"{source.name} has no frame that can be decoded; the file is damaged, copy it again")
+            raise BadValue(
+                f"{source.name} has no frame that can be decoded; the file is damaged, copy it "
+                "again"
+            )
         _check_inside(boxes, frame, source)
         problem = window_problem()
         if problem is not None and not boxes:
-            raise BadInput(f"{source.name}: there is no box to start from, and none can be drawn because {problem} - give it "
-                           "in pixels with --optional_box X Y W H")
+            raise BadInput(
+                f"{source.name}: there is no box to start from, and none can be drawn because "
+                f"{problem} - give it "
+                "in pixels with --optional_box X Y W H"
+            )
         params = harness.get_parameters()
         params.debug = params.get("debug", 0) if debug is None else debug
         params.tracker_name, params.param_name = harness.name, harness.parameter_name
@@ -56,12 +69,21 @@ def run_video(harness: Tracker, debug: int | None, visdom_info: dict | None, pla
         if save_results:
             os.makedirs(harness.results_dir, exist_ok=True)
         elif writer is None and problem is not None:
-            _log.warning("nothing of this run is shown or kept; --save_results writes boxes, --save_video FILE.mp4 a video")
+            _log.warning(
+                "nothing of this run is shown or kept; --save_results writes boxes, --save_video "
+                "FILE.mp4 a video"
+            )
         window = None if problem is not None else VideoWindow(f"Display: {harness.name}")
-        recorder = Recorder(harness.results_dir if save_results else None, source.stem, writer,
-                            bool(params.get("float_boxes", False)))
+        recorder = Recorder(
+            harness.results_dir if save_results else None,
+            source.stem,
+            writer,
+            bool(params.get("float_boxes", False)),
+        )
         try:
-            at_end = VideoRun(harness, Objects(_build(harness, params)), source, window, recorder).run(frame, boxes)
+            at_end = VideoRun(
+                harness, Objects(_build(harness, params)), source, window, recorder
+            ).run(frame, boxes)
         finally:  # whatever ends the run, what there is up to here is kept
             if window is not None:
                 window.close()
@@ -72,19 +94,29 @@ def run_video(harness: Tracker, debug: int | None, visdom_info: dict | None, pla
 
 
 def start_boxes(optional_box) -> list[list[float]]:
-    """The boxes_xywh in `optional_box`: None, 4 numbers, 4 per object one after the other, or a list of boxes."""
+    """The boxes_xywh in `optional_box`: None, 4 numbers, 4 per object one after the other, or a
+    list of boxes.
+    """
     if optional_box is None:
         return []
     try:
         numbers = np.asarray(optional_box, dtype=np.float64).reshape(-1)
     except (TypeError, ValueError):
-        raise InvalidBox(f"optional_box {optional_box!r} is no list of numbers; give x y w h in pixels") from None
+        raise InvalidBox(
+            f"optional_box {optional_box!r} is no list of numbers; give x y w h in pixels"
+        ) from None
     if len(numbers) == 0 or len(numbers) % 4:
-        raise InvalidBox(f"optional_box has {len(numbers)} numbers; give four, x y w h in pixels, for each object")
+        raise InvalidBox(
+            f"optional_box has {len(numbers)} numbers; give four, x y w h in pixels, for each "
+            "object"
+        )
     boxes = numbers.reshape(-1, 4)
     for box in boxes:
         if not (np.isfinite(box).all() and box[2] > 0 and box[3] > 0):
-            raise InvalidBox(f"optional_box {box.tolist()} is no box; give x y w h in pixels with w and h above 0")
+            raise InvalidBox(
+                f"optional_box {box.tolist()} is no box; give x y w h in pixels with w and h "
+                "above 0"
+            )
     return boxes.tolist()
 
 
@@ -92,18 +124,25 @@ def _check_inside(boxes: list[list[float]], frame: np.ndarray, source: FrameStre
     height, width = frame.shape[:2]
     for x, y, w, h in boxes:
         if x >= width or y >= height or x + w <= 0 or y + h <= 0:
-            raise InvalidBox(f"optional_box {[x, y, w, h]} lies outside the frames of {source.name}, which have "
-                             f"{width}x{height} pixels; give x y w h in pixels of the frame")
+            raise InvalidBox(
+                f"optional_box {[x, y, w, h]} lies outside the frames of {source.name}, which have "
+                f"{width}x{height} pixels; give x y w h in pixels of the frame"
+            )
 
 
 def _build(harness: Tracker, params):
-    """The tracker of all objects. A class that does not say how it handles several is taken to follow one."""
+    """The tracker of all objects. A class that does not say how it handles several is taken to
+    follow one.
+    """
     mode = harness.several_objects_mode(params, default="parallel")
     if mode == "parallel":
         return MultiObjectWrapper(harness.tracker_class, params, harness.visdom, fast_load=True)
     if mode != "default":
-        raise BadValue(f"tracker {harness.name} {harness.parameter_name}: unknown multi object mode '{mode}', use 'parallel' "
-                       "or 'default'")
+        raise BadValue(
+            f"tracker {harness.name} {harness.parameter_name}: unknown multi object mode "
+            f"'{mode}', use 'parallel' "
+            "or 'default'"
+        )
     tracker = harness.create_tracker(params)
     if hasattr(tracker, "initialize_features"):
         tracker.initialize_features()
@@ -131,7 +170,10 @@ class Objects:
         if known:
             out = self.tracker.track(frame, {**info, "previous_output": self.output})
         else:
-            out = {"target_bbox": starts, **(self.tracker.initialize(frame, {**info, "object_ids": new_ids}) or {})}
+            out = {
+                "target_bbox": starts,
+                **(self.tracker.initialize(frame, {**info, "object_ids": new_ids}) or {}),
+            }
         self.output = OrderedDict(out)
         boxes = out["target_bbox"]
         return dict(boxes) if isinstance(boxes, Mapping) else {self.ids[0]: boxes}
@@ -139,25 +181,37 @@ class Objects:
     def forget(self, frame: np.ndarray) -> None:
         """Follow nothing any more."""
         self.ids, self.output = [], OrderedDict()
-        self.tracker.initialize(frame, {"init_object_ids": [], "object_ids": [], "sequence_object_ids": [],
-                                        "init_bbox": OrderedDict()})
+        self.tracker.initialize(
+            frame,
+            {
+                "init_object_ids": [],
+                "object_ids": [],
+                "sequence_object_ids": [],
+                "init_bbox": OrderedDict(),
+            },
+        )
 
 
 class Recorder:
     """Collects the boxes of every frame and writes them, and the annotated video, at the end.
 
     Args:
-        folder: where box files (`video_<stem>_<id>.txt`) and pictures of masks (`seg_<frame>.jpg`) go; None: nowhere.
+        folder: where box files (`video_<stem>_<id>.txt`) and pictures of masks (`seg_<frame>.jpg`)
+        go; None: nowhere.
     """
 
-    def __init__(self, folder: str | None, stem: str, writer: VideoWriter | None, decimals: bool = False):
+    def __init__(
+        self, folder: str | None, stem: str, writer: VideoWriter | None, decimals: bool = False
+    ):
         self.folder = None if folder is None else Path(folder)
         self.stem = stem
         self.writer = writer
         self.decimals = decimals
         self.rows: dict[Any, dict[int, list]] = {}  # object id -> frame -> box_xywh
 
-    def add(self, number: int, frame: np.ndarray, boxes: dict[Any, Any], segmentation: np.ndarray | None) -> None:
+    def add(
+        self, number: int, frame: np.ndarray, boxes: dict[Any, Any], segmentation: np.ndarray | None
+    ) -> None:
         """Frame `number` is done."""
         for object_id, box in boxes.items():
             if box is not None:
@@ -167,7 +221,9 @@ class Recorder:
         if self.folder is not None and segmentation is not None:
             picture = draw_objects(frame, {}, segmentation)
             with replacing(self.folder / f"seg_{number}.jpg") as temporary:
-                temporary.write_bytes(cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))[1].tobytes())
+                temporary.write_bytes(
+                    cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))[1].tobytes()
+                )
 
     def finish(self) -> None:
         """Write the files and say where they are."""
@@ -186,14 +242,28 @@ class Recorder:
 class VideoRun:
     """The loop over the frames of `source`, shown in `window` if there is one."""
 
-    def __init__(self, harness: Tracker, objects: Objects, source: FrameStream, window: VideoWindow | None,
-                 recorder: Recorder):
-        self.harness, self.objects, self.source, self.window, self.recorder = harness, objects, source, window, recorder
+    def __init__(
+        self,
+        harness: Tracker,
+        objects: Objects,
+        source: FrameStream,
+        window: VideoWindow | None,
+        recorder: Recorder,
+    ):
+        self.harness, self.objects, self.source, self.window, self.recorder = (
+            harness,
+            objects,
+            source,
+            window,
+            recorder,
+        )
         self.paused = window is not None and not source.live  # a video waits for the first box
         self.boxes: dict[int, Any] = {}
 
     def run(self, frame: np.ndarray | None, boxes: list[list[float]]) -> bool:
-        """Track from `frame`, the first one, with objects starting at `boxes`; False when key q ended it."""
+        """Track from `frame`, the first one, with objects starting at `boxes`; False when key q
+        ended it.
+        """
         progress = Progress(self.source.total, quiet=self.window is not None)
         number = 0
         while frame is not None:
@@ -237,12 +307,18 @@ class VideoRun:
 
 
 class Progress:
-    """How far a run without a window is: a bar on a terminal, some lines elsewhere. The number of frames may be unknown."""
+    """How far a run without a window is: a bar on a terminal, some lines elsewhere. The number of
+    frames may be unknown.
+    """
 
     def __init__(self, total: int | None, quiet: bool):
         self.total, self.done, self.start = total, 0, time.monotonic()
         self.every = 0 if quiet else max(1, total // 10) if total else 100
-        self.bar = tqdm.tqdm(total=total, unit="frame", leave=False) if self.every and sys.stderr.isatty() else None
+        self.bar = (
+            tqdm.tqdm(total=total, unit="frame", leave=False)
+            if self.every and sys.stderr.isatty()
+            else None
+        )
 
     def frame_done(self) -> None:
         self.done += 1
@@ -250,7 +326,12 @@ class Progress:
             self.bar.update()
         elif self.every and self.done % self.every == 0:
             of = f" of {self.total}" if self.total else ""
-            _log.info("frame %d%s, %.1f FPS", self.done, of, self.done / max(time.monotonic() - self.start, 1e-9))
+            _log.info(
+                "frame %d%s, %.1f FPS",
+                self.done,
+                of,
+                self.done / max(time.monotonic() - self.start, 1e-9),
+            )
 
     def close(self) -> None:
         if self.bar is not None:

@@ -1,4 +1,6 @@
-"""The window of run_video and run_webcam: shows frames, takes keys, and boxes drawn with the mouse."""
+"""The window of run_video and run_webcam: shows frames, takes keys, and boxes drawn with the
+mouse.
+"""
 
 from __future__ import annotations
 
@@ -22,21 +24,30 @@ PROBE = "import cv2; cv2.namedWindow('probe'); cv2.destroyAllWindows()"
 
 def window_problem() -> str | None:
     """Why no window can be shown here, and what to do about it; None when one can."""
-    if sys.platform.startswith("linux") and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+    if sys.platform.startswith("linux") and not (
+        os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    ):
         return "there is no display (DISPLAY is not set)"
-    try:  # in a process of its own: Qt ends the whole process when the display that DISPLAY names is gone
-        probe = subprocess.run([sys.executable, "-c", PROBE], capture_output=True, text=True, timeout=30)
+    # in a process of its own: Qt ends the whole process when the display that DISPLAY names is gone
+    try:
+        probe = subprocess.run(
+            [sys.executable, "-c", PROBE], capture_output=True, text=True, timeout=30
+        )
     except subprocess.TimeoutExpired:
         return "the display does not answer"
     if probe.returncode == 0:
         return None
     if "not implemented" in probe.stderr:
-        return "this OpenCV is built without windows (replace opencv-python-headless by opencv-python)"
+        return (
+            "this OpenCV is built without windows (replace opencv-python-headless by opencv-python)"
+        )
     return f"the display '{os.environ.get('DISPLAY', '')}' cannot be used"
 
 
 class BoxDrawing:
-    """Boxes drawn with the mouse: click, move, click, or press, drag, release. The right button gives the box up."""
+    """Boxes drawn with the mouse: click, move, click, or press, drag, release. The right button
+    gives the box up.
+    """
 
     def __init__(self):
         self.start: tuple[int, int] | None = None
@@ -85,14 +96,22 @@ class VideoWindow:
         cv2.setMouseCallback(title, self.drawing.on_mouse)
 
     def show(self, picture: np.ndarray, number: int, paused: bool) -> str | None:
-        """Show an RGB picture with the box being drawn; returns the key pressed, `q` when the window was closed."""
+        """Show an RGB picture with the box being drawn; returns the key pressed, `q` when the
+        window was closed.
+        """
         picture = picture.copy()
         box = self.drawing.box_xywh()
         thickness = max(1, round(min(picture.shape[:2]) / 360))
         if box is not None:
             x, y, w, h = (int(value) for value in box)
             cv2.rectangle(picture, (x, y), (x + w, y + h), object_color(number), thickness)
-        write_label(picture, HELP + (PAUSE_HELP if paused else ""), (0, 0), (255, 255, 255), max(1, picture.shape[1] // 480))
+        write_label(
+            picture,
+            HELP + (PAUSE_HELP if paused else ""),
+            (0, 0),
+            (255, 255, 255),
+            max(1, picture.shape[1] // 480),
+        )
         cv2.imshow(self.title, cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
         code = cv2.waitKey(PAUSED_WAIT if paused else PLAYING_WAIT)
         if cv2.getWindowProperty(self.title, cv2.WND_PROP_VISIBLE) < 1:

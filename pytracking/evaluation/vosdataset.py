@@ -1,7 +1,9 @@
-"""DAVIS and YouTube-VOS for evaluation: the training toolkit's data sets, whose sequences become `Sequence` objects.
+"""DAVIS and YouTube-VOS for evaluation: the training toolkit's data sets, whose sequences become
+`Sequence` objects.
 
-A data set lies where the setting of pytracking's local.py says (`davis_dir`, `davis_testdev_dir`, `davis16_dir`,
-`youtubevos_dir`) or, where that is empty or absent, where the setting of the same name in ltr's local.py says.
+A data set lies where the setting of pytracking's local.py says (`davis_dir`, `davis_testdev_dir`,
+`davis16_dir`, `youtubevos_dir`) or, where that is empty or absent, where the setting of the same
+name in ltr's local.py says.
 """
 
 from __future__ import annotations
@@ -20,8 +22,19 @@ from pytracking.evaluation.environment import env_settings, local_file
 class Davis(davis.Davis):
     """`ltr.dataset.davis.Davis`, whose sequences trackers can run on."""
 
-    def __init__(self, root: str | os.PathLike | None = None, version: str = "2017", split: str = "train", **kwargs: Any):
-        super().__init__(root or _configured(davis.SETTINGS.get((str(version), split))), version=version, split=split, **kwargs)
+    def __init__(
+        self,
+        root: str | os.PathLike | None = None,
+        version: str = "2017",
+        split: str = "train",
+        **kwargs: Any,
+    ):
+        super().__init__(
+            root or _configured(davis.SETTINGS.get((str(version), split))),
+            version=version,
+            split=split,
+            **kwargs,
+        )
 
     def get_sequence_list(self) -> SequenceList:
         """One sequence a video, or with `multiobj=False` one an object."""
@@ -51,6 +64,10 @@ def _configured(setting: str | None) -> str | None:
     for settings in (env_settings(), find_env_settings()):
         if getattr(settings, setting, ""):
             return getattr(settings, setting)
-    raise NotConfigured(f"{setting} is not set in {local_file()}, nor in the training's local.py - point it at the data set; "
-                        "without data, `python ltr/run_training.py spot quickstart` and then `--dataset_name toy` run on "
-                        "rendered videos")
+    raise NotConfigured(
+        f"{setting} is not set in {local_file()}, nor in the training's local.py - point it at "
+        "the data set; "
+        "without data, `python ltr/run_training.py spot quickstart` and then `--dataset_name toy` "
+        "run on "
+        "rendered videos"
+    )

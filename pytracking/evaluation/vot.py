@@ -1,10 +1,11 @@
-"""The VOT interface up to 2019, rectangles and polygons: over TraX, or with text files where trax is not installed.
+"""The VOT interface up to 2019, rectangles and polygons: over TraX, or with text files where trax
+is not installed.
 
-    with VOT("polygon") as vot:
-        box = convert_region(vot.region(), "rectangle")
-        start(vot.frame(), box)
-        while (image_file := vot.frame()) is not None:
-            vot.report(follow(image_file))
+with VOT("polygon") as vot:
+    box = convert_region(vot.region(), "rectangle")
+    start(vot.frame(), box)
+    while (image_file := vot.frame()) is not None:
+        vot.report(follow(image_file))
 """
 
 from __future__ import annotations
@@ -23,16 +24,26 @@ from pytracking.evaluation.vot_regions import (
 )
 from pytracking.evaluation.vot_sessions import FileSession, Region, TraxSession
 
-__all__ = ["VOT", "Point", "Polygon", "Rectangle", "convert_region", "encode_region", "parse_region"]
+__all__ = [
+    "VOT",
+    "Point",
+    "Polygon",
+    "Rectangle",
+    "convert_region",
+    "encode_region",
+    "parse_region",
+]
 
 
 class VOT:
     """A conversation with the toolkit about targets given as 'rectangle' or 'polygon'.
 
-    Without the trax package, `images.txt` and `region.txt` in the current folder are read and `output.txt` is written.
+    Without the trax package, `images.txt` and `region.txt` in the current folder are read and
+    `output.txt` is written.
 
     Args:
-        several_starts: targets may be given one after the other: when `frame` returns None, `next_start` says whether
+        several_starts: targets may be given one after the other: when `frame` returns None,
+        `next_start` says whether
             one follows. Otherwise the toolkit starts a new process for each.
     """
 
@@ -43,7 +54,9 @@ class VOT:
 
     def _open(self, region_format: str, **trax_options: Any) -> None:
         if region_format not in self.formats:
-            raise BadValue(f"VOT: unknown region format '{region_format}', use {' or '.join(self.formats)}")
+            raise BadValue(
+                f"VOT: unknown region format '{region_format}', use {' or '.join(self.formats)}"
+            )
         self._format = region_format
         self._session = TraxSession(region_format, **trax_options) if _has_trax() else FileSession()
 
@@ -57,7 +70,9 @@ class VOT:
         return None if images is None else images[0]
 
     def report(self, region: Region, confidence: float = 0) -> None:
-        """The target on the frame that `frame` gave last, and how sure the tracker is. Not needed for the start frame."""
+        """The target on the frame that `frame` gave last, and how sure the tracker is. Not needed
+        for the start frame.
+        """
         self._session.report(region, confidence)
 
     def next_start(self) -> bool:
@@ -65,7 +80,9 @@ class VOT:
         return self._session.next_start()
 
     def quit(self, reason: str | None = None) -> None:
-        """End the conversation. After a `reason` the toolkit takes the run as failed and shows it."""
+        """End the conversation. After a `reason` the toolkit takes the run as failed and shows
+        it.
+        """
         session = self.__dict__.pop("_session", None)
         if session is not None:
             session.quit(reason)

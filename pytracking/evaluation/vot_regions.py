@@ -1,6 +1,7 @@
 """Target regions as the VOT challenges describe them: rectangle, polygon, mask.
 
-A region is a `Rectangle`, a `Polygon`, or a mask, an array (H, W) uint8 of 0 and 1 that starts at the image's corner.
+A region is a `Rectangle`, a `Polygon`, or a mask, an array (H, W) uint8 of 0 and 1 that starts at
+the image's corner.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ NO_TARGET = Rectangle(0.0, 0.0, 0.0, 0.0)  # what is reported as box while the t
 
 
 def parse_region(text: str) -> Rectangle | Polygon:
-    """The region that a line of numbers, separated by commas or spaces, stands for: x, y, width, height or x1, y1, x2, …"""
+    """The region that a line of numbers, separated by commas or spaces, stands for: x, y, width,
+    height or x1, y1, x2, …
+    """
     try:
         numbers = [float(part) for part in text.replace(",", " ").split()]
     except ValueError:
@@ -29,7 +32,10 @@ def parse_region(text: str) -> Rectangle | Polygon:
         return Rectangle(*numbers)
     if len(numbers) >= 6 and len(numbers) % 2 == 0:
         return Polygon([Point(*pair) for pair in zip(numbers[::2], numbers[1::2], strict=True)])
-    raise BadValue(f"VOT region '{text.strip()}': give 4 numbers x, y, width, height, or the x and y of at least 3 corners")
+    raise BadValue(
+        f"VOT region '{text.strip()}': give 4 numbers x, y, width, height, or the x and y of at "
+        "least 3 corners"
+    )
 
 
 def encode_region(region: Rectangle | Polygon) -> str:
@@ -39,21 +45,35 @@ def encode_region(region: Rectangle | Polygon) -> str:
     elif isinstance(region, Rectangle):
         numbers = region
     else:
-        raise BadValue(f"VOT region: {type(region).__name__} cannot be written as numbers, use Rectangle or Polygon")
+        raise BadValue(
+            f"VOT region: {type(region).__name__} cannot be written as numbers, use Rectangle or "
+            "Polygon"
+        )
     return ",".join(f"{float(number):.10g}" for number in numbers)
 
 
 def convert_region(region: Rectangle | Polygon, to: str) -> Rectangle | Polygon:
-    """`region` as 'rectangle' (the hull of a polygon's corners) or 'polygon' (the four corners of a rectangle)."""
+    """`region` as 'rectangle' (the hull of a polygon's corners) or 'polygon' (the four corners of a
+    rectangle).
+    """
     if to not in ("rectangle", "polygon"):
         raise BadValue(f"VOT region: unknown kind '{to}', use 'rectangle' or 'polygon'")
     if isinstance(region, Rectangle):
         if to == "rectangle":
             return region
-        left, top, right, bottom = region.x, region.y, region.x + region.width, region.y + region.height
-        return Polygon([Point(left, top), Point(right, top), Point(right, bottom), Point(left, bottom)])
+        left, top, right, bottom = (
+            region.x,
+            region.y,
+            region.x + region.width,
+            region.y + region.height,
+        )
+        return Polygon(
+            [Point(left, top), Point(right, top), Point(right, bottom), Point(left, bottom)]
+        )
     if not isinstance(region, Polygon):
-        raise BadValue(f"VOT region: {type(region).__name__} cannot be converted, use Rectangle or Polygon")
+        raise BadValue(
+            f"VOT region: {type(region).__name__} cannot be converted, use Rectangle or Polygon"
+        )
     if to == "polygon":
         return region
     xs, ys = zip(*region.points, strict=True)
@@ -61,16 +81,20 @@ def convert_region(region: Rectangle | Polygon, to: str) -> Rectangle | Polygon:
 
 
 def make_full_size(x: np.ndarray, output_sz: tuple[int, int]) -> np.ndarray:
-    """Mask `x` (H, W) with zeros added, or what is too much cut off, right and below, so that it is `output_sz` = (w, h)."""
+    """Mask `x` (H, W) with zeros added, or what is too much cut off, right and below, so that it is
+    `output_sz` = (w, h).
+    """
     width, height = output_sz
     full = np.zeros((height, width), dtype=x.dtype)
     part = x[:height, :width]
-    full[:part.shape[0], :part.shape[1]] = part
+    full[: part.shape[0], : part.shape[1]] = part
     return full
 
 
 def mask_to_box(mask: np.ndarray) -> list[float] | None:
-    """The smallest box [x, y, w, h] that holds all pixels of `mask` (H, W) that are not 0; None when there is none."""
+    """The smallest box [x, y, w, h] that holds all pixels of `mask` (H, W) that are not 0; None
+    when there is none.
+    """
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     if not len(rows):
         return None
@@ -79,14 +103,19 @@ def mask_to_box(mask: np.ndarray) -> list[float] | None:
 
 
 def from_trax(region: Any) -> Rectangle | Polygon | np.ndarray:
-    """A region of the trax package as one of ours; a mask starts at the image's corner and ends where the target does."""
+    """A region of the trax package as one of ours; a mask starts at the image's corner and ends
+    where the target does.
+    """
     if region.type == "rectangle":
         return Rectangle(*region.bounds())
     if region.type == "polygon":
         return Polygon([Point(*corner) for corner in region])
     if region.type == "mask":
         return region.array(normalize=True)
-    raise BadValue(f"TraX: the client sent a region of kind '{region.type}' to start from, send rectangle, polygon or mask")
+    raise BadValue(
+        f"TraX: the client sent a region of kind '{region.type}' to start from, send rectangle, "
+        "polygon or mask"
+    )
 
 
 def to_trax(region: Rectangle | Polygon | np.ndarray) -> Any:
@@ -98,5 +127,10 @@ def to_trax(region: Rectangle | Polygon | np.ndarray) -> Any:
     if isinstance(region, Polygon):
         return trax.region.Polygon.create([(float(x), float(y)) for x, y in region.points])
     if isinstance(region, np.ndarray) and region.ndim == 2:
-        return trax.region.Mask.create(np.ascontiguousarray(region, dtype=np.uint8))  # trax copies raw memory
-    raise BadValue(f"VOT region: {type(region).__name__} is none, report a Rectangle, a Polygon or a mask (H, W)")
+        return trax.region.Mask.create(
+            np.ascontiguousarray(region, dtype=np.uint8)
+        )  # trax copies raw memory
+    raise BadValue(
+        f"VOT region: {type(region).__name__} is none, report a Rectangle, a Polygon or a mask "
+        "(H, W)"
+    )

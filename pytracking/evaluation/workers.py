@@ -19,7 +19,9 @@ from ltr.admin.threads import let_waiting_threads_sleep
 from ltr.data.workers import usable_cores
 from pytracking.utils import plugins
 
-RETRIES = 2  # of a job whose worker died: more cost time where memory is short, fewer give up on a machine that went away
+# of a job whose worker died: more cost time where memory is short, fewer give up on a machine that
+# went away
+RETRIES = 2
 
 _log = logging.getLogger(__name__)
 
@@ -54,10 +56,12 @@ class Workers(Protocol):
 
 
 def outcomes(workers: Workers, parts: Iterable[Part]) -> Iterator[Any]:
-    """Everything in the results of `parts`, as they come in, and `Lost` for jobs that failed with their worker.
+    """Everything in the results of `parts`, as they come in, and `Lost` for jobs that failed with
+    their worker.
 
-    Jobs of a part whose worker died are done again one by one, after all others: then memory is least short, and a job that
-    kills every worker takes no other with it. `workers` is closed at the end.
+    Jobs of a part whose worker died are done again one by one, after all others: then memory is
+    least short, and a job that kills every worker takes no other with it. `workers` is closed at
+    the end.
     """
     waiting, given = deque(parts), {}
     try:
@@ -82,13 +86,16 @@ def _put_back(part: Part, waiting: deque[Part]) -> list[Lost]:
     deaths = part.deaths + 1
     if deaths > RETRIES:
         return [Lost(job, deaths) for job in part.jobs]
-    _log.warning("a worker process ended unexpectedly; what it had in hand is done again by another one")
+    _log.warning(
+        "a worker process ended unexpectedly; what it had in hand is done again by another one"
+    )
     waiting.extend(Part((job,), deaths) for job in part.jobs)
     return []
 
 
 class Processes:
-    """`count` processes of this machine, each of which calls `work(part)`; they share its cores and are dealt to its GPUs.
+    """`count` processes of this machine, each of which calls `work(part)`; they share its cores and
+    are dealt to its GPUs.
 
     A process that dies is replaced by one with the same GPU.
     """
@@ -118,15 +125,24 @@ class Processes:
 
     def _open(self, slot: int) -> None:
         if self._ready[slot] is not None and self._ready[slot].exception() is not None:
-            raise BadInput("worker processes end while they start, usually for lack of memory - use fewer --threads, or none "
-                           "to see what is wrong")
-        arguments = (self._context.Value("i", slot), max(1, usable_cores() // self.slots), plugins.folders(),
-                     _log.getEffectiveLevel())
+            raise BadInput(
+                "worker processes end while they start, usually for lack of memory - use fewer "
+                "--threads, or none "
+                "to see what is wrong"
+            )
+        arguments = (
+            self._context.Value("i", slot),
+            max(1, usable_cores() // self.slots),
+            plugins.folders(),
+            _log.getEffectiveLevel(),
+        )
         self._pools[slot] = ProcessPoolExecutor(1, self._context, start_worker, arguments)
         self._ready[slot] = self._pools[slot].submit(int)
 
     def close(self, at_once: bool = False) -> None:
-        """See `Workers`. Result files are written whole, so nothing half-done can be taken for finished."""
+        """See `Workers`. Result files are written whole, so nothing half-done can be taken for
+        finished.
+        """
         if at_once:
             for process in set(multiprocessing.active_children()) - self._others:
                 process.terminate()
@@ -136,8 +152,12 @@ class Processes:
 
 
 def start_worker(counter, torch_threads: int, plugin_folders: list[str], log_level: int) -> None:
-    """Set up a worker: plug-ins before any tracker is unpickled, its share of the cores, its GPU."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the parent ends the workers
+    """Set up a worker: plug-ins before any tracker is unpickled, its share of the cores, its
+    GPU.
+    """
+    signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # Ctrl-C reaches all processes; the parent ends the workers
     _end_with_parent()
     show_messages(log_level)
     plugins.activate(plugin_folders)

@@ -1,4 +1,6 @@
-"""Experiments: functions that return `(trackers, dataset)`, run by `run_experiment.py`. Plug-in folders add more."""
+"""Experiments: functions that return `(trackers, dataset)`, run by `run_experiment.py`. Plug-in
+folders add more.
+"""
 
 from pytracking.utils import plugins as _plugins
 

@@ -1,6 +1,8 @@
-"""Augmentations of a tracker's first sample: callables on a patch (1, C, H, W) tensor or (H, W, C) array.
+"""Augmentations of a tracker's first sample: callables on a patch (1, C, H, W) tensor or (H, W, C)
+array.
 
-Each is one fixed transformation, so that all samples of a set can be told apart; `RandomAffine` draws anew per call.
+Each is one fixed transformation, so that all samples of a set can be told apart; `RandomAffine`
+draws anew per call.
 """
 
 from __future__ import annotations
@@ -22,13 +24,16 @@ Image = Tensor | np.ndarray
 
 
 class Transform:
-    """Base: transforms, then moves the content by `shift` (rows, columns) and cuts the middle to `output_sz` (h, w).
+    """Base: transforms, then moves the content by `shift` (rows, columns) and cuts the middle to
+    `output_sz` (h, w).
 
-    Without an output size the result keeps the size of the image. What lies outside repeats the border, or is zero in
-    masks.
+    Without an output size the result keeps the size of the image. What lies outside repeats the
+    border, or is zero in masks.
     """
 
-    def __init__(self, output_sz: Sequence[int] | Tensor | None = None, shift: Sequence[int] | None = None):
+    def __init__(
+        self, output_sz: Sequence[int] | Tensor | None = None, shift: Sequence[int] | None = None
+    ):
         self.output_sz = None if output_sz is None else tuple(int(size) for size in output_sz)
         self.shift = (0, 0) if shift is None else tuple(int(step) for step in shift)
 
@@ -55,7 +60,9 @@ class Transform:
             return image
         before = [math.floor(m / 2) + step for m, step in zip(margin, self.shift, strict=True)]
         index = [torch.arange(want) - lead for want, lead in zip(wanted, before, strict=True)]
-        rows, columns = (i.clamp(0, limit - 1).to(image.device) for i, limit in zip(index, size, strict=True))
+        rows, columns = (
+            i.clamp(0, limit - 1).to(image.device) for i, limit in zip(index, size, strict=True)
+        )
         cut = image[..., rows, :][..., columns]
         if is_mask:
             seen = [(i >= 0) & (i < limit) for i, limit in zip(index, size, strict=True)]
@@ -105,11 +112,20 @@ class Scale(Transform):
     def transform(self, image: Tensor, is_mask: bool) -> Tensor:
         height, width = image.shape[-2:]
         size = [round(height * self.scale_factor), round(width * self.scale_factor)]
-        size = [have + 2 * round((want - have) / 2) for have, want in zip((height, width), size, strict=True)]  # stay centred
+        size = [
+            have + 2 * round((want - have) / 2)
+            for have, want in zip((height, width), size, strict=True)
+        ]  # stay centred
         if min(size) < 1:
-            raise BadValue(f"Scale({self.scale_factor}) leaves nothing of an image of {height}x{width} pixels")
+            raise BadValue(
+                f"Scale({self.scale_factor}) leaves nothing of an image of {height}x{width} pixels"
+            )
         scaled = _resized(image, size, is_mask)
-        return scaled if self.output_sz is not None else Identity((height, width)).crop_to_output(scaled, is_mask)
+        return (
+            scaled
+            if self.output_sz is not None
+            else Identity((height, width)).crop_to_output(scaled, is_mask)
+        )
 
 
 class Affine(Transform):
@@ -135,7 +151,9 @@ class Rotate(Transform):
 
 
 class Blur(Transform):
-    """Gaussian blur with standard deviation `sigma` (one number, or (y, x)) in pixels; masks stay."""
+    """Gaussian blur with standard deviation `sigma` (one number, or (y, x)) in pixels; masks
+    stay.
+    """
 
     def __init__(self, sigma: float | Sequence[float], output_sz=None, shift=None):
         super().__init__(output_sz, shift)
@@ -151,14 +169,19 @@ class Blur(Transform):
             x = torch.arange(-reach, reach + 1, dtype=image.dtype, device=image.device)
             weight = torch.exp(-0.5 * (x / sigma).square())
             shape = (1, 1, -1, 1) if dim == 2 else (1, 1, 1, -1)
-            kernel = (weight / weight.sum()).view(shape).expand(image.shape[1], 1, -1, -1 if dim == 3 else 1)
+            kernel = (
+                (weight / weight.sum())
+                .view(shape)
+                .expand(image.shape[1], 1, -1, -1 if dim == 3 else 1)
+            )
             padding = (reach, 0) if dim == 2 else (0, reach)
             image = F.conv2d(image, kernel.contiguous(), padding=padding, groups=image.shape[1])
         return image
 
 
 class RandomAffine(Transform):
-    """A random flip, turn, shear and scale about the middle, drawn from Python's `random` for every call.
+    """A random flip, turn, shear and scale about the middle, drawn from Python's `random` for every
+    call.
 
     Args:
         p_flip: probability of a horizontal flip.
@@ -169,12 +192,24 @@ class RandomAffine(Transform):
         border_mode: 'constant' (black) or 'replicate' outside the image.
     """
 
-    def __init__(self, p_flip: float = 0., max_rotation: float = 0., max_shear: float = 0., max_scale: float = 0.,
-                 max_ar_factor: float = 0., border_mode: str = "constant", output_sz=None, shift=None):
+    def __init__(
+        self,
+        p_flip: float = 0.0,
+        max_rotation: float = 0.0,
+        max_shear: float = 0.0,
+        max_scale: float = 0.0,
+        max_ar_factor: float = 0.0,
+        border_mode: str = "constant",
+        output_sz=None,
+        shift=None,
+    ):
         super().__init__(output_sz, shift)
         borders = {"constant": cv2.BORDER_CONSTANT, "replicate": cv2.BORDER_REPLICATE}
         if border_mode not in borders:
-            raise BadValue(f"RandomAffine: border_mode '{border_mode}' is not known; choose constant or replicate")
+            raise BadValue(
+                f"RandomAffine: border_mode '{border_mode}' is not known; choose constant or "
+                "replicate"
+            )
         self.p_flip = p_flip
         self.max_rotation = max_rotation
         self.max_shear = max_shear
@@ -184,35 +219,48 @@ class RandomAffine(Transform):
 
     def roll(self) -> tuple[bool, float, tuple[float, float], tuple[float, float]]:
         """Draw flip, angle, shears (x, y) and scale factors (x, y)."""
+
         def around_zero(limit: float) -> float:
             return random.uniform(-limit, limit)
 
         scale = math.exp(around_zero(self.max_scale))
         shears = around_zero(self.max_shear), around_zero(self.max_shear)
-        return (random.random() < self.p_flip, around_zero(self.max_rotation), shears,
-                (scale, scale * math.exp(around_zero(self.max_ar_factor))))
+        return (
+            random.random() < self.p_flip,
+            around_zero(self.max_rotation),
+            shears,
+            (scale, scale * math.exp(around_zero(self.max_ar_factor))),
+        )
 
     def transform(self, image: Tensor, is_mask: bool) -> Tensor:
         flip, angle, (shear_x, shear_y), (scale_x, scale_y) = self.roll()
         height, width = image.shape[-2:]
         to_middle = np.array([[1, 0, -(width - 1) / 2], [0, 1, -(height - 1) / 2], [0, 0, 1]])
-        shape = np.array([[-scale_x if flip else scale_x, shear_x, 0], [shear_y, scale_y, 0], [0, 0, 1]])
+        shape = np.array(
+            [[-scale_x if flip else scale_x, shear_x, 0], [shear_y, scale_y, 0], [0, 0, 1]]
+        )
         turn = np.vstack([_rotation((1, 1), angle), [0, 0, 1]])
         matrix = np.linalg.inv(to_middle) @ turn @ shape @ to_middle
         return warp(image, matrix[:2], is_mask, self.border_flag)
 
 
 def warp(image: Tensor, matrix: np.ndarray, is_mask: bool, border: int | None = None) -> Tensor:
-    """`image` (1, C, H, W) under the affine map `matrix` (2, 3) of pixel coordinates; on its device again.
+    """`image` (1, C, H, W) under the affine map `matrix` (2, 3) of pixel coordinates; on its device
+    again.
 
-    Bilinear with repeated border; masks take the nearest pixel and are zero outside. Goes through OpenCV on the CPU.
+    Bilinear with repeated border; masks take the nearest pixel and are zero outside. Goes through
+    OpenCV on the CPU.
     """
     height, width = image.shape[-2:]
     if border is None or is_mask:
         border = cv2.BORDER_CONSTANT if is_mask else cv2.BORDER_REPLICATE
     flag = cv2.INTER_NEAREST if is_mask else cv2.INTER_LINEAR
-    channels = [cv2.warpAffine(np.ascontiguousarray(channel), matrix, (width, height), flags=flag, borderMode=border)
-                for channel in image[0].detach().float().cpu().numpy()]
+    channels = [
+        cv2.warpAffine(
+            np.ascontiguousarray(channel), matrix, (width, height), flags=flag, borderMode=border
+        )
+        for channel in image[0].detach().float().cpu().numpy()
+    ]
     return torch.from_numpy(np.stack(channels))[None].to(image)
 
 

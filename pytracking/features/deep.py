@@ -1,4 +1,6 @@
-"""Layers of networks as features. Weights are read by `initialize()`, not when the feature is made."""
+"""Layers of networks as features. Weights are read by `initialize()`, not when the feature is
+made.
+"""
 
 from __future__ import annotations
 
@@ -17,19 +19,28 @@ from pytracking.utils import loading
 class DeepFeature(MultiFeatureBase):
     """Base: the layers `output_layers` of a network on images normalised as for ImageNet.
 
-    Sub-classes give `channels` and `strides` by layer name and define `load_network`. `net_path` is looked up as
-    `pytracking.utils.loading` says; further options are those of `FeatureBase`.
+    Sub-classes give `channels` and `strides` by layer name and define `load_network`. `net_path` is
+    looked up as `pytracking.utils.loading` says; further options are those of `FeatureBase`.
     """
 
     channels: dict[str, int]
     strides: dict[str, int]
 
-    def __init__(self, output_layers: Sequence[str], net_path: str | None = None, use_gpu: bool = True, **options):
+    def __init__(
+        self,
+        output_layers: Sequence[str],
+        net_path: str | None = None,
+        use_gpu: bool = True,
+        **options,
+    ):
         super().__init__(**options)
         for name in output_layers:
             if name not in self.channels:
-                raise BadValue(f"{type(self).__name__} has no layer '{name}'{suggestion(name, self.channels)}; choose "
-                               f"among {', '.join(self.channels)}")
+                raise BadValue(
+                    f"{type(self).__name__} has no layer "
+                    f"'{name}'{suggestion(name, self.channels)}; choose "
+                    f"among {', '.join(self.channels)}"
+                )
         self.output_layers = list(output_layers)
         self.net_path = net_path
         self.use_gpu = use_gpu
@@ -53,13 +64,20 @@ class DeepFeature(MultiFeatureBase):
 
     def stride(self) -> TensorList:
         pools = self._per_map(self.pool_stride)
-        return TensorList(pool * self.strides[name] for pool, name in zip(pools, self.output_layers, strict=True))
+        return TensorList(
+            pool * self.strides[name] for pool, name in zip(pools, self.output_layers, strict=True)
+        )
 
     @torch.no_grad()
     def extract(self, im: Tensor) -> TensorList:
-        """The layers, in the order of `output_layers`, of images (B, 3, H, W) with grey levels 0 to 255."""
+        """The layers, in the order of `output_layers`, of images (B, 3, H, W) with grey levels 0 to
+        255.
+        """
         self.initialize()
-        mean, std = (torch.tensor(value, device=self.device).view(1, 3, 1, 1) for value in (IMAGENET_MEAN, IMAGENET_STD))
+        mean, std = (
+            torch.tensor(value, device=self.device).view(1, 3, 1, 1)
+            for value in (IMAGENET_MEAN, IMAGENET_STD)
+        )
         found = self.net((im.to(self.device, torch.float32) / 255 - mean) / std, self.output_layers)
         return TensorList(found[name] for name in self.output_layers)
 
@@ -67,8 +85,24 @@ class DeepFeature(MultiFeatureBase):
 class ResNet18m1(DeepFeature):
     """ResNet-18 with VGG-M's first convolution beside it (`resnet18_vggmconv1`)."""
 
-    channels = {"vggconv1": 96, "conv1": 64, "layer1": 64, "layer2": 128, "layer3": 256, "layer4": 512, "fc": 1000}  # noqa: RUF012 - constant
-    strides = {"vggconv1": 2, "conv1": 2, "layer1": 4, "layer2": 8, "layer3": 16, "layer4": 32, "fc": 32}  # noqa: RUF012 - constant
+    channels = {  # noqa: RUF012
+        "vggconv1": 96,
+        "conv1": 64,
+        "layer1": 64,
+        "layer2": 128,
+        "layer3": 256,
+        "layer4": 512,
+        "fc": 1000,
+    }
+    strides = {  # noqa: RUF012
+        "vggconv1": 2,
+        "conv1": 2,
+        "layer1": 4,
+        "layer2": 8,
+        "layer3": 16,
+        "layer4": 32,
+        "fc": 32,
+    }
 
     def load_network(self) -> nn.Module:
         from ltr.models.backbone.resnet18_vggm import resnet18_vggmconv1
@@ -78,12 +112,30 @@ class ResNet18m1(DeepFeature):
 
 
 class Mobilenet(DeepFeature):
-    """MobileNetV3 (large). Without `net_path` it has torchvision's ImageNet weights, which may be downloaded."""
+    """MobileNetV3 (large). Without `net_path` it has torchvision's ImageNet weights, which may be
+    downloaded.
+    """
 
-    channels = {"init_conv": 16, "layer1": 16, "layer2": 24, "layer3": 40, "layer4": 80, "layer5": 112, "layer6": 160,  # noqa: RUF012 - constant
-                "layer_1x1": 960}
-    strides = {"init_conv": 2, "layer1": 2, "layer2": 4, "layer3": 8, "layer4": 16, "layer5": 16, "layer6": 32,  # noqa: RUF012 - constant
-               "layer_1x1": 32}
+    channels = {  # noqa: RUF012
+        "init_conv": 16,
+        "layer1": 16,
+        "layer2": 24,
+        "layer3": 40,
+        "layer4": 80,
+        "layer5": 112,
+        "layer6": 160,
+        "layer_1x1": 960,
+    }
+    strides = {  # noqa: RUF012
+        "init_conv": 2,
+        "layer1": 2,
+        "layer2": 4,
+        "layer3": 8,
+        "layer4": 16,
+        "layer5": 16,
+        "layer6": 32,
+        "layer_1x1": 32,
+    }
 
     def load_network(self) -> nn.Module:
         from ltr.models.backbone.mobilenetv3 import mobilenet3
@@ -98,13 +150,21 @@ class ATOMResNet18(DeepFeature):
     channels = {"conv1": 64, "layer1": 64, "layer2": 128, "layer3": 256, "layer4": 512}  # noqa: RUF012 - constant
     strides = {"conv1": 2, "layer1": 4, "layer2": 8, "layer3": 16, "layer4": 32}  # noqa: RUF012 - constant
 
-    def __init__(self, output_layers: Sequence[str] = ("layer3",), net_path: str = "atom_iou", use_gpu: bool = True,
-                 **options):
+    def __init__(
+        self,
+        output_layers: Sequence[str] = ("layer3",),
+        net_path: str = "atom_iou",
+        use_gpu: bool = True,
+        **options,
+    ):
         super().__init__(output_layers, net_path, use_gpu, **options)
 
     def load_network(self) -> nn.Module:
         net = loading.load_network(self.net_path)
         if not hasattr(net, "feature_extractor"):
-            raise BadValue(f"the network '{self.net_path}' ({type(net).__name__}) has no feature_extractor; ATOMResNet18 "
-                           "takes networks of ATOM's form")
+            raise BadValue(
+                f"the network '{self.net_path}' ({type(net).__name__}) has no feature_extractor; "
+                "ATOMResNet18 "
+                "takes networks of ATOM's form"
+            )
         return net.feature_extractor

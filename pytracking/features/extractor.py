@@ -27,8 +27,11 @@ class SingleResolutionExtractor(ExtractorBase):
         super().__init__(features)
         strides = list(_flat(feature.stride() for feature in self.features))
         if len(set(strides)) > 1:
-            raise BadValue(f"SingleResolutionExtractor needs features of one stride, these have {strides}; use "
-                           "MultiResolutionExtractor, or set their pool_stride")
+            raise BadValue(
+                f"SingleResolutionExtractor needs features of one stride, these have {strides}; "
+                "use "
+                "MultiResolutionExtractor, or set their pool_stride"
+            )
 
     def stride(self) -> int:
         """Image pixels per element of the maps."""
@@ -44,20 +47,27 @@ class SingleResolutionExtractor(ExtractorBase):
 
 
 class MultiResolutionExtractor(ExtractorBase):
-    """Features of any strides, cut from patches around a position; every result is a TensorList, a map an element.
+    """Features of any strides, cut from patches around a position; every result is a TensorList, a
+    map an element.
 
     `patch_mode` and `max_scale_change`: see `sample_patch`.
     """
 
-    def __init__(self, features: Sequence[FeatureBase], patch_mode: str = "replicate",
-                 max_scale_change: float | None = None):
+    def __init__(
+        self,
+        features: Sequence[FeatureBase],
+        patch_mode: str = "replicate",
+        max_scale_change: float | None = None,
+    ):
         super().__init__(features)
         self.patch_mode = patch_mode
         self.max_scale_change = max_scale_change
         self.is_color: bool | None = None  # not known yet: all features are used
 
     def set_is_color(self, is_color: bool) -> None:
-        """Say whether the video is in colour; features that are not for it drop out of every answer."""
+        """Say whether the video is in colour; features that are not for it drop out of every
+        answer.
+        """
         self.is_color = is_color
 
     def stride(self) -> TensorList:
@@ -66,7 +76,9 @@ class MultiResolutionExtractor(ExtractorBase):
 
     def size(self, input_sz) -> TensorList:
         """Sizes of the maps for an image size (number, or tensor (h, w))."""
-        return TensorList(size for feature in self._used() for size in _as_list(feature, feature.size(input_sz)))
+        return TensorList(
+            size for feature in self._used() for size in _as_list(feature, feature.size(input_sz))
+        )
 
     def dim(self) -> TensorList:
         """Channels of the maps."""
@@ -76,33 +88,48 @@ class MultiResolutionExtractor(ExtractorBase):
         """The parameters of every map, or the one called `name` of each."""
         if name is None:
             return TensorList(value for f in self._used() for value in _per_map(f, f.fparams))
-        return TensorList(value for f in self._used() for value in _per_map(f, getattr(f.fparams, name)))
+        return TensorList(
+            value for f in self._used() for value in _per_map(f, getattr(f.fparams, name))
+        )
 
     def get_attribute(self, name: str, ignore_missing: bool = False) -> TensorList:
-        """Attribute `name` of every feature; `ignore_missing` leaves out features without it, else it is None."""
-        found = [getattr(feature, name, None) for feature in self._used() if not ignore_missing or hasattr(feature, name)]
+        """Attribute `name` of every feature; `ignore_missing` leaves out features without it, else
+        it is None.
+        """
+        found = [
+            getattr(feature, name, None)
+            for feature in self._used()
+            if not ignore_missing or hasattr(feature, name)
+        ]
         return TensorList(_flat(found))
 
     def get_unique_attribute(self, name: str) -> Any:
         """Attribute `name` of the one feature that has it; None where none has."""
         found = [getattr(feature, name) for feature in self._used() if hasattr(feature, name)]
         if len(found) > 1:
-            raise BadValue(f"{len(found)} features have the attribute '{name}'; ask with get_attribute")
+            raise BadValue(
+                f"{len(found)} features have the attribute '{name}'; ask with get_attribute"
+            )
         return found[0] if found else None
 
-    def extract(self, im: Tensor, pos: Tensor, scales, image_sz: Tensor, return_patches: bool = False):
+    def extract(
+        self, im: Tensor, pos: Tensor, scales, image_sz: Tensor, return_patches: bool = False
+    ):
         """Maps of patches around `pos` (y, x), one patch of `scale * image_sz` per scale.
 
-        Returns the TensorList of maps (S, C, h, w) and the patches' places (S, 4) [top, left, bottom, right]; with
-        `return_patches` the patches (S, C, H, W) too.
+        Returns the TensorList of maps (S, C, h, w) and the patches' places (S, 4) [top, left,
+        bottom, right]; with `return_patches` the patches (S, C, H, W) too.
         """
         scales = scales if isinstance(scales, (list, tuple, Tensor)) else [scales]
-        patches, coords = sample_patch_multiscale(im, pos, scales, image_sz, self.patch_mode, self.max_scale_change)
+        patches, coords = sample_patch_multiscale(
+            im, pos, scales, image_sz, self.patch_mode, self.max_scale_change
+        )
         features = self._features_of(patches)
         return (features, coords, patches) if return_patches else (features, coords)
 
-    def extract_transformed(self, im: Tensor, pos: Tensor, scale: float, image_sz: Tensor,
-                            transforms: Sequence) -> TensorList:
+    def extract_transformed(
+        self, im: Tensor, pos: Tensor, scale: float, image_sz: Tensor, transforms: Sequence
+    ) -> TensorList:
         """Maps of one patch under every transform: (T, C, h, w) each."""
         return self._features_of(sample_patch_transformed(im, pos, scale, image_sz, transforms))
 
@@ -112,12 +139,19 @@ class MultiResolutionExtractor(ExtractorBase):
     def _used(self) -> list[FeatureBase]:
         if self.is_color is None:
             return self.features
-        return [feature for feature in self.features
-                if (feature.use_for_color if self.is_color else feature.use_for_gray)]
+        return [
+            feature
+            for feature in self.features
+            if (feature.use_for_color if self.is_color else feature.use_for_gray)
+        ]
 
 
 def _flat(values) -> list:
-    return [part for value in values for part in (value if isinstance(value, (list, tuple)) else [value])]
+    return [
+        part
+        for value in values
+        for part in (value if isinstance(value, (list, tuple)) else [value])
+    ]
 
 
 def _as_list(feature: FeatureBase, value) -> list:

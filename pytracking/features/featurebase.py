@@ -1,4 +1,6 @@
-"""What every feature of a tracker has: channels, stride, and pooling and normalisation after extraction."""
+"""What every feature of a tracker has: channels, stride, and pooling and normalisation after
+extraction.
+"""
 
 from __future__ import annotations
 
@@ -15,15 +17,22 @@ class FeatureBase:
     """One feature. Sub-classes define `dim`, `stride` and `extract`.
 
     Args:
-        fparams: parameters of the tracker's own for this feature (`FeatureParams`).
-        pool_stride: average pooling after extraction.
-        output_size: size (number or (h, w)) to which the map is resized instead.
-        normalize_power: p of the norm that every map is divided by; 2 gives maps of unit energy per element.
-        use_for_color, use_for_gray: on which videos the feature is used.
+        fparams: parameters of the tracker's own for this feature (`FeatureParams`). pool_stride:
+        average pooling after extraction. output_size: size (number or (h, w)) to which the map is
+        resized instead. normalize_power: p of the norm that every map is divided by; 2 gives maps
+        of unit energy per element. use_for_color, use_for_gray: on which videos the feature is
+        used.
     """
 
-    def __init__(self, fparams: Any = None, pool_stride: int | None = None, output_size=None,
-                 normalize_power: float | None = None, use_for_color: bool = True, use_for_gray: bool = True):
+    def __init__(
+        self,
+        fparams: Any = None,
+        pool_stride: int | None = None,
+        output_size=None,
+        normalize_power: float | None = None,
+        use_for_color: bool = True,
+        use_for_gray: bool = True,
+    ):
         self.fparams = fparams
         self.pool_stride = 1 if pool_stride is None else pool_stride
         self.output_size = output_size
@@ -56,7 +65,9 @@ class FeatureBase:
         return im_sz // self.stride()
 
     def get_feature(self, im: Tensor) -> Tensor:
-        """The finished map of images (B, C, H, W); an empty tensor when the feature is not for this kind of video."""
+        """The finished map of images (B, C, H, W); an empty tensor when the feature is not for this
+        kind of video.
+        """
         if not self._is_used(im):
             return torch.zeros(0)
         return finished(self.extract(im), self.output_size, self.pool_stride, self.normalize_power)
@@ -85,32 +96,53 @@ class FeatureOwner:
 class MultiFeatureBase(FeatureBase):
     """Several maps from one extraction, e.g. layers of a network: every method gives a TensorList.
 
-    `fparams`, `pool_stride`, `output_size` and `normalize_power` are one value for all maps or a list.
+    `fparams`, `pool_stride`, `output_size` and `normalize_power` are one value for all maps or a
+    list.
     """
 
     def size(self, im_sz):
         """Sizes of the maps."""
         sizes = self._per_map(self.output_size)
-        return TensorList(im_sz // stride if size is None else size
-                          for stride, size in zip(self.stride(), sizes, strict=True))
+        return TensorList(
+            im_sz // stride if size is None else size
+            for stride, size in zip(self.stride(), sizes, strict=True)
+        )
 
     def get_feature(self, im: Tensor) -> TensorList:
-        """The finished maps of images (B, C, H, W); empty when the feature is not for this kind of video."""
+        """The finished maps of images (B, C, H, W); empty when the feature is not for this kind of
+        video.
+        """
         if not self._is_used(im):
             return TensorList()
         maps = self.extract(im)
-        pool = self.pool_stride if isinstance(self.pool_stride, (list, tuple)) else [self.pool_stride] * len(maps)
-        options = zip(maps, self._per_map(self.output_size), pool, self._per_map(self.normalize_power), strict=True)
+        pool = (
+            self.pool_stride
+            if isinstance(self.pool_stride, (list, tuple))
+            else [self.pool_stride] * len(maps)
+        )
+        options = zip(
+            maps,
+            self._per_map(self.output_size),
+            pool,
+            self._per_map(self.normalize_power),
+            strict=True,
+        )
         return TensorList(finished(*of_map) for of_map in options)
 
     def _per_map(self, value) -> list:
         return list(value) if isinstance(value, (list, tuple)) else [value] * len(self.dim())
 
 
-def finished(feature: Tensor, output_size, pool_stride: int | None, normalize_power: float | None) -> Tensor:
+def finished(
+    feature: Tensor, output_size, pool_stride: int | None, normalize_power: float | None
+) -> Tensor:
     """The map resized or pooled, then normalised."""
     if output_size is not None:
-        size = (int(output_size),) * 2 if isinstance(output_size, (int, float)) else tuple(int(s) for s in output_size)
+        size = (
+            (int(output_size),) * 2
+            if isinstance(output_size, (int, float))
+            else tuple(int(s) for s in output_size)
+        )
         feature = F.adaptive_avg_pool2d(feature, size)
     elif pool_stride is not None and pool_stride != 1:
         feature = F.avg_pool2d(feature, pool_stride, pool_stride)

@@ -1,4 +1,6 @@
-"""CUDA graphs: a network's hundreds of kernels are started at once, where starting each takes longer than running it."""
+"""CUDA graphs: a network's hundreds of kernels are started at once, where starting each takes
+longer than running it.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ _said: set[str] = set()
 
 @dataclass(frozen=True)
 class Recording:
-    """A recorded call: where its inputs are put, how it runs, and where its outputs are afterwards."""
+    """A recorded call: where its inputs are put, how it runs, and where its outputs are
+    afterwards.
+    """
 
     inputs: tuple[Tensor, ...]
     replay: Callable[[], None]
@@ -29,11 +33,14 @@ class Recording:
 class Graphs:
     """`function` of tensors with B rows, recorded once per shape and then replayed.
 
-    The outputs are valid until the next call. B is filled up to a power of two, so that a batch that shrinks towards the end
-    of a run needs few recordings. Where recording fails `function` is called as it is, after one log line.
+    The outputs are valid until the next call. B is filled up to a power of two, so that a batch
+    that shrinks towards the end of a run needs few recordings. Where recording fails `function` is
+    called as it is, after one log line.
     """
 
-    def __init__(self, function: Callable[..., Outputs], record: Callable[..., Recording] | None = None):
+    def __init__(
+        self, function: Callable[..., Outputs], record: Callable[..., Recording] | None = None
+    ):
         self.function = function
         self.record = record or record_cuda
         self.recordings: dict[tuple, Recording] = {}
@@ -47,8 +54,12 @@ class Graphs:
         key = (full, *((value.shape[1:], value.dtype) for value in inputs))
         if key not in self.recordings:
             try:
-                self.recordings[key] = self.record(self.function, [_filled(value, full) for value in inputs])
-            except RuntimeError as error:  # what torch raises for everything that goes wrong on a GPU
+                self.recordings[key] = self.record(
+                    self.function, [_filled(value, full) for value in inputs]
+                )
+            except (
+                RuntimeError
+            ) as error:  # what torch raises for everything that goes wrong on a GPU
                 self.usable = False
                 say_without(" ".join(str(error).split())[:200])
                 return self.function(*inputs)
@@ -78,8 +89,15 @@ def say_without(reason: str) -> None:
     """Log once why there are no graphs."""
     if reason not in _said:
         _said.add(reason)
-        _log.warning("CUDA graphs are not used: %s; tracking goes on without them, with the same results", reason)
+        _log.warning(
+            "CUDA graphs are not used: %s; tracking goes on without them, with the same results",
+            reason,
+        )
 
 
 def _filled(value: Tensor, rows: int) -> Tensor:
-    return torch.cat([value, value[-1:].expand(rows - len(value), *value.shape[1:])]) if len(value) < rows else value
+    return (
+        torch.cat([value, value[-1:].expand(rows - len(value), *value.shape[1:])])
+        if len(value) < rows
+        else value
+    )

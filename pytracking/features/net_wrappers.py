@@ -1,6 +1,7 @@
 """A network as a parameter of a tracker: named in the parameter file, loaded when tracking starts.
 
-Parameters are built anew for every sequence, so loaded networks are kept per process: the file is read once.
+Parameters are built anew for every sequence, so loaded networks are kept per process: the file is
+read once.
 """
 
 from __future__ import annotations
@@ -21,24 +22,31 @@ from pytracking.features import precision as numbers
 from pytracking.features.graphs import Graphs, say_without
 from pytracking.utils import loading
 
-MEMORY_FORMAT = torch.channels_last  # that crops have, too; weights in another are turned around on every frame
-KEPT_NETWORKS = 4  # raising it helps runs that alternate between more networks; each holds its weights in memory
+MEMORY_FORMAT = (
+    torch.channels_last
+)  # that crops have, too; weights in another are turned around on every frame
+# raising it helps runs that alternate between more networks; each holds its weights in memory
+KEPT_NETWORKS = 4
 
 _log = logging.getLogger(__name__)
 _networks: OrderedDict[tuple, torch.nn.Module] = OrderedDict()
 _warned: set[str] = set()
-_recorded: OrderedDict[tuple[int, str], Graphs] = OrderedDict()  # by a network's first parameter and precision
+_recorded: OrderedDict[tuple[int, str], Graphs] = (
+    OrderedDict()
+)  # by a network's first parameter and precision
 
 
 class NetWrapper:
-    """The network `net_path`. Nothing is read before `initialize()`; then its attributes are found on this object too.
+    """The network `net_path`. Nothing is read before `initialize()`; then its attributes are found
+    on this object too.
 
     Args:
         use_gpu: run on the current CUDA device; without one the CPU is used, with a log line.
         initialize: load at once.
         kwargs: replace keyword arguments the network was built with.
 
-    Copies (`copy.copy`, `copy.deepcopy`) share the weights but nothing else: each tracks with its own template.
+    Copies (`copy.copy`, `copy.deepcopy`) share the weights but nothing else: each tracks with its
+    own template.
     """
 
     def __init__(self, net_path: str, use_gpu: bool = True, initialize: bool = False, **kwargs):
@@ -56,8 +64,10 @@ class NetWrapper:
         if name.startswith("__") or "net" not in self.__dict__:
             raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
         if net is None:
-            raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}', and the network "
-                                 f"'{self.net_path}' is not loaded yet - call initialize() first")
+            raise AttributeError(
+                f"'{type(self).__name__}' object has no attribute '{name}', and the network "
+                f"'{self.net_path}' is not loaded yet - call initialize() first"
+            )
         return getattr(net, name)
 
     def __copy__(self) -> NetWrapper:
@@ -89,7 +99,9 @@ class NetWrapper:
         """Load the network and put it on the device, ready to track."""
         if self.device is None:
             self.device = _device(self.use_gpu)
-        self.net = _with_own_state(_kept_network(self.net_path, self.net_kwargs, self.device, self._numbers()))
+        self.net = _with_own_state(
+            _kept_network(self.net_path, self.net_kwargs, self.device, self._numbers())
+        )
         self._from_file = True
 
     def _numbers(self) -> str:
@@ -107,10 +119,21 @@ class NetWithBackbone(NetWrapper):
     `set_speed` makes it track faster where the device can.
     """
 
-    def __init__(self, net_path: str, use_gpu: bool = True, initialize: bool = False, image_format: str = "rgb",
-                 mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225), **kwargs):
+    def __init__(
+        self,
+        net_path: str,
+        use_gpu: bool = True,
+        initialize: bool = False,
+        image_format: str = "rgb",
+        mean=(0.485, 0.456, 0.406),
+        std=(0.229, 0.224, 0.225),
+        **kwargs,
+    ):
         if image_format not in ("rgb", "bgr", "bgr255"):
-            raise BadValue(f"network '{net_path}': unknown image format '{image_format}', use rgb, bgr or bgr255")
+            raise BadValue(
+                f"network '{net_path}': unknown image format '{image_format}', use rgb, bgr or "
+                "bgr255"
+            )
         self.image_format = image_format
         self._mean = torch.as_tensor(mean, dtype=torch.float32).view(1, -1, 1, 1)
         self._std = torch.as_tensor(std, dtype=torch.float32).view(1, -1, 1, 1)
@@ -118,13 +141,19 @@ class NetWithBackbone(NetWrapper):
         super().__init__(net_path, use_gpu, initialize, **kwargs)
 
     def preprocess_image(self, im: torch.Tensor) -> torch.Tensor:
-        """RGB images `(B, 3, H, W)` with grey levels 0 to 255 as the network wants them, on its device; `im` stays."""
+        """RGB images `(B, 3, H, W)` with grey levels 0 to 255 as the network wants them, on its
+        device; `im` stays.
+        """
         device = self.device or _device(self.use_gpu)
         im = im.to(device=device, non_blocking=True)
         if self.image_format in ("bgr", "bgr255"):
             im = im[:, [2, 1, 0]]
-        scale, offset = _normalisation(tuple(self._mean.flatten().tolist()), tuple(self._std.flatten().tolist()),
-                                       1.0 if self.image_format == "bgr255" else 255.0, device)
+        scale, offset = _normalisation(
+            tuple(self._mean.flatten().tolist()),
+            tuple(self._std.flatten().tolist()),
+            1.0 if self.image_format == "bgr255" else 255.0,
+            device,
+        )
         return torch.addcmul(offset, im.float(), scale)
 
     def extract_backbone(self, im: torch.Tensor):
@@ -137,14 +166,18 @@ class NetWithBackbone(NetWrapper):
             return self.net.template(z)
 
     def track(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
-        """The network's outputs for the preprocessed search region `(1, 3, S, S)`; with graphs, valid until the next call."""
+        """The network's outputs for the preprocessed search region `(1, 3, S, S)`; with graphs,
+        valid until the next call.
+        """
         if self.graphs and hasattr(self.net, "match"):
             return self.match(self.net.zf, x)
         with self._autocast():
             return self.net.track(x)
 
     def match(self, templates: torch.Tensor, x: torch.Tensor) -> dict[str, torch.Tensor]:
-        """The network's outputs for B preprocessed search regions, one for each of B encoded templates (`zf`)."""
+        """The network's outputs for B preprocessed search regions, one for each of B encoded
+        templates (`zf`).
+        """
         function = self._graphs() if self.graphs else self.net.match
         with self._autocast():
             return function(templates, x)
@@ -152,8 +185,8 @@ class NetWithBackbone(NetWrapper):
     def set_speed(self, precision: str = "fp32", graphs: bool = False) -> None:
         """Track in `precision` ('fp32', 'bf16', 'fp16'), and replay the network from CUDA graphs.
 
-        What the device cannot do is left out with a log line. A network that was put into `net` rather than loaded keeps its
-        weights as they are.
+        What the device cannot do is left out with a log line. A network that was put into `net`
+        rather than loaded keeps its weights as they are.
         """
         numbers.check(precision)
         changed, self.precision, self.graphs = precision != self.precision, precision, graphs
@@ -176,7 +209,10 @@ class NetWithBackbone(NetWrapper):
         if next(self.net.parameters()).device.type != "cuda":
             say_without("they need a GPU")
             return self.net.match
-        key = id(next(self.net.parameters())), self.precision  # the parameter lives as long as what is kept under it
+        key = (
+            id(next(self.net.parameters())),
+            self.precision,
+        )  # the parameter lives as long as what is kept under it
         if key not in _recorded:
             _recorded[key] = Graphs(self.net.match)
             while len(_recorded) > KEPT_NETWORKS:
@@ -185,10 +221,14 @@ class NetWithBackbone(NetWrapper):
 
 
 @functools.lru_cache(maxsize=8)
-def _normalisation(mean: tuple, std: tuple, levels: float, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+def _normalisation(
+    mean: tuple, std: tuple, levels: float, device: torch.device
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Factor and summand (1, C, 1, 1) of `(x / levels - mean) / std`."""
     with torch.inference_mode(False):  # made during tracking they must stay usable elsewhere
-        mean, std = (torch.tensor(values, dtype=torch.float64).view(1, -1, 1, 1) for values in (mean, std))
+        mean, std = (
+            torch.tensor(values, dtype=torch.float64).view(1, -1, 1, 1) for values in (mean, std)
+        )
         return tuple(value.to(device, torch.float32) for value in (1 / (levels * std), -mean / std))
 
 
@@ -208,15 +248,21 @@ def _checked_device(name: torch.device | str) -> torch.device:
         raise BadValue(f"unknown device '{name}', use cpu, cuda or cuda:<number>") from None
     count = torch.cuda.device_count()
     if device.type == "cuda" and (device.index or 0) >= count:
-        raise BadValue(f"device '{name}' is not there, the CUDA devices here number {count}, use cpu"
-                       + (f" or cuda:0 to cuda:{count - 1}" if count else ""))
+        raise BadValue(
+            f"device '{name}' is not there, the CUDA devices here number {count}, use cpu"
+            + (f" or cuda:0 to cuda:{count - 1}" if count else "")
+        )
     return device
 
 
-def _kept_network(net_path: str, kwargs: dict, device: torch.device, precision: str) -> torch.nn.Module:
+def _kept_network(
+    net_path: str, kwargs: dict, device: torch.device, precision: str
+) -> torch.nn.Module:
     """The loaded network, read again only when its file changed."""
-    states = [(os.fspath(place), place.stat().st_mtime_ns, place.stat().st_size)
-              for place in loading.network_candidates(net_path)]
+    states = [
+        (os.fspath(place), place.stat().st_mtime_ns, place.stat().st_size)
+        for place in loading.network_candidates(net_path)
+    ]
     key = (tuple(states), repr(sorted(kwargs.items())), str(device), precision)
     if key not in _networks:
         net = loading.load_network(net_path, **kwargs).eval()

@@ -1,4 +1,6 @@
-"""A matching network as two ONNX graphs: what encodes the template, and what runs on every frame."""
+"""A matching network as two ONNX graphs: what encodes the template, and what runs on every
+frame.
+"""
 
 from __future__ import annotations
 
@@ -48,44 +50,74 @@ class _Template(nn.Module):
 
 
 def load_for_export(network: str) -> nn.Module:
-    """The network of a checkpoint: its path, a name in `network_path` of local.py, or 'light', which the package brings."""
+    """The network of a checkpoint: its path, a name in `network_path` of local.py, or 'light',
+    which the package brings.
+    """
     from pytracking.parameter.transt.light import SHIPPED  # its parameter file imports this package
     from pytracking.utils.loading import load_network
+
     path = SHIPPED if network == "light" else Path(network)
     return load_network(path.resolve() if path.exists() else network)
 
 
 def to_onnx(net: nn.Module) -> tuple[dict[str, bytes], dict]:
-    """The graphs 'template' (z -> zf) and 'track' (zf, x -> predictions) of a TransT, serialised, and what describes them.
+    """The graphs 'template' (z -> zf) and 'track' (zf, x -> predictions) of a TransT, serialised,
+    and what describes them.
 
-    Crops are (B, 3, side, side) in ImageNet's normalisation, for any B; sides are those of `net.template_sz` and
-    `net.search_sz`. Outputs carry the names that `TransT.match` gives them. Takes seconds. Raises NotConfigured without the
-    packages, BadValue for networks of another family.
+    Crops are (B, 3, side, side) in ImageNet's normalisation, for any B; sides are those of
+    `net.template_sz` and `net.search_sz`. Outputs carry the names that `TransT.match` gives them.
+    Takes seconds. Raises NotConfigured without the packages, BadValue for networks of another
+    family.
     """
     if not isinstance(net, TransT):
-        raise BadValue(f"{type(net).__name__} has no ONNX form here; give a network of TransT's family")
+        raise BadValue(
+            f"{type(net).__name__} has no ONNX form here; give a network of TransT's family"
+        )
     try:
         import onnx  # noqa: F401 - torch's exporter uses both
         import onnxscript  # noqa: F401
     except ImportError as error:
-        raise NotConfigured(f'the ONNX export needs the package {error.name}: pip install "spot-tracking[onnx]"') from None
+        raise NotConfigured(
+            f'the ONNX export needs the package {error.name}: pip install "spot-tracking[onnx]"'
+        ) from None
     net = copy.deepcopy(net).cpu().eval().requires_grad_(False)
     net.fold_norms()
     for module in list(net.modules()):
-        module._modules.update({name: _Clip() for name, child in module._modules.items() if isinstance(child, nn.ReLU6)})
-    net.to(memory_format=torch.contiguous_format)  # ONNX knows no other, and would transpose back and forth
-    z, x = torch.zeros(2, 3, net.template_sz, net.template_sz), torch.zeros(2, 3, net.search_sz, net.search_sz)
+        module._modules.update(
+            {
+                name: _Clip()
+                for name, child in module._modules.items()
+                if isinstance(child, nn.ReLU6)
+            }
+        )
+    net.to(
+        memory_format=torch.contiguous_format
+    )  # ONNX knows no other, and would transpose back and forth
+    z, x = (
+        torch.zeros(2, 3, net.template_sz, net.template_sz),
+        torch.zeros(2, 3, net.search_sz, net.search_sz),
+    )
     zf = net.encode_template(z)
     outputs = list(net.match(zf, x))  # this real pass also fills caches, which tracing must not
-    graphs = {"template": _export(_Template(net), (z,), ["z"], ["zf"]),
-              "track": _export(_Track(net), (zf, x), ["zf", "x"], outputs)}
-    info = {"outputs": outputs, "template_sz": net.template_sz, "search_sz": net.search_sz, "stride": net.stride,
-            "mean": IMAGENET_MEAN, "std": IMAGENET_STD}
+    graphs = {
+        "template": _export(_Template(net), (z,), ["z"], ["zf"]),
+        "track": _export(_Track(net), (zf, x), ["zf", "x"], outputs),
+    }
+    info = {
+        "outputs": outputs,
+        "template_sz": net.template_sz,
+        "search_sz": net.search_sz,
+        "stride": net.stride,
+        "mean": IMAGENET_MEAN,
+        "std": IMAGENET_STD,
+    }
     return graphs, info
 
 
 def export(net: nn.Module, folder: str | os.PathLike) -> list[Path]:
-    """Write `to_onnx(net)` as template.onnx, track.onnx and network.json into `folder`; returns the paths."""
+    """Write `to_onnx(net)` as template.onnx, track.onnx and network.json into `folder`; returns the
+    paths.
+    """
     graphs, info = to_onnx(net)
     folder = Path(folder)
     for name, graph in graphs.items():
@@ -98,12 +130,21 @@ def export(net: nn.Module, folder: str | os.PathLike) -> list[Path]:
 def _export(module: nn.Module, inputs: tuple, names: list[str], outputs: list[str]) -> bytes:
     batch = torch.export.Dim("batch", min=1, max=_WIDEST)
     level = logging.getLogger("torch.onnx").level
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it explains its own workings at length
+    logging.getLogger("torch.onnx").setLevel(
+        logging.ERROR
+    )  # it explains its own workings at length
     try:
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")
-            program = torch.onnx.export(module, inputs, dynamo=True, input_names=names, output_names=outputs,
-                                        dynamic_shapes=tuple({0: batch} for _ in inputs), verbose=False)
+            program = torch.onnx.export(
+                module,
+                inputs,
+                dynamo=True,
+                input_names=names,
+                output_names=outputs,
+                dynamic_shapes=tuple({0: batch} for _ in inputs),
+                verbose=False,
+            )
     finally:
         logging.getLogger("torch.onnx").setLevel(level)
     return program.model_proto.SerializeToString()

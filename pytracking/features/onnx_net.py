@@ -1,7 +1,8 @@
 """ONNX Runtime in the place of torch: the same network and boxes, faster on a CPU.
 
-A parameter file says `params.net = OnnxNet(folder)` after `python -m spot_ext export-onnx NET FOLDER`; or `params.backend =
-'onnx'`, which exports `params.net` in memory when tracking starts (seconds in each process).
+A parameter file says `params.net = OnnxNet(folder)` after `python -m spot_ext export-onnx NET
+FOLDER`; or `params.backend = 'onnx'`, which exports `params.net` in memory when tracking starts
+(seconds in each process).
 """
 
 from __future__ import annotations
@@ -21,15 +22,17 @@ from pytracking.features.net_wrappers import NetWrapper
 from pytracking.features.onnx_export import FILES, INFO, to_onnx
 
 BACKENDS = ("torch", "onnx")
-_exports: WeakTensorKeyDictionary = WeakTensorKeyDictionary()  # by a network's first parameter, which its copies share
+_exports: WeakTensorKeyDictionary = (
+    WeakTensorKeyDictionary()
+)  # by a network's first parameter, which its copies share
 
 
 class OnnxNet:
     """An exported network, with what trackers use of `NetWithBackbone`. Runs on the CPU.
 
     Args:
-        source: the folder that `export-onnx` wrote, or a `NetWithBackbone` to export when tracking starts.
-        threads: of one call; default: as many as torch uses.
+        source: the folder that `export-onnx` wrote, or a `NetWithBackbone` to export when tracking
+        starts. threads: of one call; default: as many as torch uses.
 
     Copies share the loaded graphs; each keeps a template of its own.
     """
@@ -48,13 +51,17 @@ class OnnxNet:
             return
         for name in (*FILES.values(), INFO):
             if not (self.source / name).is_file():
-                raise MissingFile(f"there is no {name} in '{self.source}'; write it with "
-                                  f"`python -m spot_ext export-onnx NET {self.source}`")
+                raise MissingFile(
+                    f"there is no {name} in '{self.source}'; write it with "
+                    f"`python -m spot_ext export-onnx NET {self.source}`"
+                )
 
     def set_device(self, device: torch.device | str) -> None:
         """Takes 'cpu' only."""
         if torch.device(device).type != "cpu":
-            raise BadValue(f"the ONNX backend runs on the CPU, not on {device}; use the backend 'torch' there")
+            raise BadValue(
+                f"the ONNX backend runs on the CPU, not on {device}; use the backend 'torch' there"
+            )
 
     def initialize(self) -> None:
         """Load the graphs unless they are loaded."""
@@ -63,10 +70,14 @@ class OnnxNet:
             self._sessions = {name: _session(graph, self.threads) for name, graph in graphs.items()}
             self.outputs = list(info["outputs"])
             self.template_sz, self.search_sz = int(info["template_sz"]), int(info["search_sz"])
-            self._mean, self._std = (torch.tensor(info[name]).view(1, 3, 1, 1) for name in ("mean", "std"))
+            self._mean, self._std = (
+                torch.tensor(info[name]).view(1, 3, 1, 1) for name in ("mean", "std")
+            )
 
     def preprocess_image(self, im: Tensor) -> Tensor:
-        """RGB images `(B, 3, H, W)` with grey levels 0 to 255 as the network wants them; `im` stays."""
+        """RGB images `(B, 3, H, W)` with grey levels 0 to 255 as the network wants them; `im`
+        stays.
+        """
         return torch.addcmul(-self._mean / self._std, im.float(), 1 / (255 * self._std))
 
     def encode_template(self, z: Tensor) -> Tensor:
@@ -74,7 +85,9 @@ class OnnxNet:
         return self._run("template", z=z)[0]
 
     def match(self, templates: Tensor, x: Tensor) -> dict[str, Tensor]:
-        """Predictions for preprocessed search crops (B, 3, S, S), one for each of the B encoded templates."""
+        """Predictions for preprocessed search crops (B, 3, S, S), one for each of the B encoded
+        templates.
+        """
         return dict(zip(self.outputs, self._run("track", zf=templates, x=x), strict=True))
 
     def template(self, z: Tensor) -> None:
@@ -99,7 +112,9 @@ class OnnxNet:
         try:
             info = json.loads((self.source / INFO).read_text(encoding="utf-8"))
         except ValueError as error:
-            raise BadValue(f"'{self.source / INFO}' is not JSON ({error}); export the network again") from None
+            raise BadValue(
+                f"'{self.source / INFO}' is not JSON ({error}); export the network again"
+            ) from None
         return {name: (self.source / file).read_bytes() for name, file in FILES.items()}, info
 
 
@@ -123,11 +138,15 @@ def _session(graph: bytes, threads: int | None):
     try:
         import onnxruntime
     except ImportError:
-        raise NotConfigured('the ONNX backend needs the package onnxruntime: pip install "spot-tracking[onnx]"') from None
+        raise NotConfigured(
+            'the ONNX backend needs the package onnxruntime: pip install "spot-tracking[onnx]"'
+        ) from None
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads or torch.get_num_threads()
     options.log_severity_level = 3
     try:
         return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # its classes are of its binary's making
-        raise BadValue(f"the ONNX graph cannot be loaded ({str(error).splitlines()[0][:200]}); export it again") from error
+        raise BadValue(
+            f"the ONNX graph cannot be loaded ({str(error).splitlines()[0][:200]}); export it again"
+        ) from error

@@ -12,17 +12,31 @@ from pytracking.features.featurebase import FeatureBase, FeatureOwner
 
 
 class Concatenate(FeatureOwner, FeatureBase):
-    """Several features of the same stride as one, channel after channel, each with its own pooling and normalisation."""
+    """Several features of the same stride as one, channel after channel, each with its own pooling
+    and normalisation.
+    """
 
-    def __init__(self, features: Sequence[FeatureBase], pool_stride: int | None = None,
-                 normalize_power: float | None = None, use_for_color: bool = True, use_for_gray: bool = True):
-        super().__init__(pool_stride=pool_stride, normalize_power=normalize_power, use_for_color=use_for_color,
-                         use_for_gray=use_for_gray)
+    def __init__(
+        self,
+        features: Sequence[FeatureBase],
+        pool_stride: int | None = None,
+        normalize_power: float | None = None,
+        use_for_color: bool = True,
+        use_for_gray: bool = True,
+    ):
+        super().__init__(
+            pool_stride=pool_stride,
+            normalize_power=normalize_power,
+            use_for_color=use_for_color,
+            use_for_gray=use_for_gray,
+        )
         self.features = list(features)
         strides = [feature.stride() for feature in self.features]
         if not strides or len(set(strides)) > 1:
-            raise BadValue(f"Concatenate needs features of one stride, these have {strides or 'no members'}; "
-                           "set their pool_stride")
+            raise BadValue(
+                f"Concatenate needs features of one stride, these have {strides or 'no members'}; "
+                "set their pool_stride"
+            )
 
     def dim(self) -> int:
         return sum(feature.dim() for feature in self.features)

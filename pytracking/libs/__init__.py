@@ -1,4 +1,6 @@
-"""Small numeric helpers that trackers share: tensor collections, Fourier series, correlation filters, optimisers."""
+"""Small numeric helpers that trackers share: tensor collections, Fourier series, correlation
+filters, optimisers.
+"""
 
 from ltr.admin.tensordict import TensorDict
 from ltr.admin.tensorlist import TensorList

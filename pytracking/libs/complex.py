@@ -1,7 +1,8 @@
-"""Complex numbers as pytracking stores them: real tensors whose last dimension holds (real, imaginary).
+"""Complex numbers as pytracking stores them: real tensors whose last dimension holds (real,
+imaginary).
 
-Every function also takes TensorLists and works element by element. Inside, the values are viewed as torch's complex
-tensors, which costs no copy where the last dimension is contiguous. Gradients pass.
+Every function also takes TensorLists and works element by element. Inside, the values are viewed as
+torch's complex tensors, which costs no copy where the last dimension is contiguous. Gradients pass.
 """
 
 from __future__ import annotations
@@ -12,13 +13,16 @@ from torch import Tensor
 from ltr.admin.errors import BadValue
 from ltr.admin.tensorlist import tensor_operation
 
-_LEAST_DIMENSIONS = 4  # (batch, channel, position, 2): below, a last dimension of 2 is taken for plain numbers
+_LEAST_DIMENSIONS = (
+    4  # (batch, channel, position, 2): below, a last dimension of 2 is taken for plain numbers
+)
 
 
 def is_complex(a: Tensor) -> bool:
     """Whether `a` is in this layout: at least 4 dimensions, the last of size 2.
 
-    A real map of width 2 looks the same: name the kinds (`mult_real_cplx`, …) where maps can be that narrow.
+    A real map of width 2 looks the same: name the kinds (`mult_real_cplx`, …) where maps can be
+    that narrow.
     """
     return a.dim() >= _LEAST_DIMENSIONS and a.shape[-1] == 2
 
@@ -75,7 +79,9 @@ def exp_imag(a: Tensor) -> Tensor:
 
 @tensor_operation
 def mult(a: Tensor, b: Tensor) -> Tensor:
-    """Element-wise product, of complex numbers or of one real and one complex tensor, which has a dimension more."""
+    """Element-wise product, of complex numbers or of one real and one complex tensor, which has a
+    dimension more.
+    """
     if is_real(a):
         _check_fewer_dimensions(a, b)
         return a[..., None] * b
@@ -123,13 +129,16 @@ def div_cplx_real(a: Tensor, b: Tensor) -> Tensor:
 
 @tensor_operation
 def mtimes(a: Tensor, b: Tensor, conj_a: bool = False, conj_b: bool = False) -> Tensor:
-    """Matrix product of (..., M, K[, 2]) and (..., K, N[, 2]), each conjugated on demand: (..., M, N, 2).
+    """Matrix product of (..., M, K[, 2]) and (..., K, N[, 2]), each conjugated on demand: (..., M,
+    N, 2).
 
     One of them may be real; two real matrices give a real product.
     """
     if is_real(a):
         return torch.matmul(a, b) if is_real(b) else _matrix_product(a, _native(b), False, conj_b)
-    return _matrix_product(_native(a), b if is_real(b) else _native(b), conj_a, conj_b and is_complex(b))
+    return _matrix_product(
+        _native(a), b if is_real(b) else _native(b), conj_a, conj_b and is_complex(b)
+    )
 
 
 @tensor_operation
@@ -152,7 +161,10 @@ def _matrix_product(a: Tensor, b: Tensor, conj_a: bool, conj_b: bool) -> Tensor:
 
 def _native(a: Tensor) -> Tensor:
     if a.shape[-1] != 2:
-        raise BadValue(f"a complex tensor ends in a dimension of size 2 (real, imaginary), this one is {tuple(a.shape)}")
+        raise BadValue(
+            "a complex tensor ends in a dimension of size 2 (real, imaginary), this one is "
+            f"{tuple(a.shape)}"
+        )
     return torch.view_as_complex(a.contiguous())
 
 
@@ -162,5 +174,8 @@ def _layout(a: Tensor) -> Tensor:
 
 def _check_fewer_dimensions(real_one: Tensor, complex_one: Tensor) -> None:
     if real_one.dim() >= complex_one.dim():
-        raise BadValue(f"Incorrect dimensions: a real tensor {tuple(real_one.shape)} cannot be combined with a complex one "
-                       f"{tuple(complex_one.shape)}, which must have one dimension more")
+        raise BadValue(
+            f"Incorrect dimensions: a real tensor {tuple(real_one.shape)} cannot be combined with "
+            "a complex one "
+            f"{tuple(complex_one.shape)}, which must have one dimension more"
+        )

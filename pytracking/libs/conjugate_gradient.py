@@ -12,17 +12,24 @@ from pytracking.libs.problem import dot
 
 
 class ConjugateGradientBase:
-    """Conjugate gradient for `A x = b`. Sub-classes define `A`, and may define `ip`, `M1`, `M2` and `residual_norm`.
+    """Conjugate gradient for `A x = b`. Sub-classes define `A`, and may define `ip`, `M1`, `M2` and
+    `residual_norm`.
 
     Args:
-        fletcher_reeves: direction update by Fletcher-Reeves; False: Polak-Ribière, which forgives an `A` that changes.
-        standard_alpha: step from the preconditioned residual; False: from the direction, for inexact directions.
-        direction_forget_factor: above 0 the next run continues in the last direction, weighed down the less the higher.
-        debug: keep the residual norms of every iteration and report them in `residuals`.
+        fletcher_reeves: direction update by Fletcher-Reeves; False: Polak-Ribière, which forgives
+        an `A` that changes. standard_alpha: step from the preconditioned residual; False: from the
+        direction, for inexact directions. direction_forget_factor: above 0 the next run continues
+        in the last direction, weighed down the less the higher. debug: keep the residual norms of
+        every iteration and report them in `residuals`.
     """
 
-    def __init__(self, fletcher_reeves: bool = True, standard_alpha: bool = True, direction_forget_factor: float = 0,
-                 debug: bool = False):
+    def __init__(
+        self,
+        fletcher_reeves: bool = True,
+        standard_alpha: bool = True,
+        direction_forget_factor: float = 0,
+        debug: bool = False,
+    ):
         self.fletcher_reeves = fletcher_reeves
         self.standard_alpha = standard_alpha
         self.direction_forget_factor = direction_forget_factor
@@ -58,11 +65,15 @@ class ConjugateGradientBase:
     def evaluate_CG_iteration(self, delta_x: TensorList) -> None:
         """Called after every iteration with the solution so far."""
 
-    def run_CG(self, num_iter: int, x: TensorList | None = None, eps: float = 0.0) -> tuple[TensorList | None, Any]:
-        """At most `num_iter` iterations from `x` (None: zero) on the system whose right side is `self.b`.
+    def run_CG(
+        self, num_iter: int, x: TensorList | None = None, eps: float = 0.0
+    ) -> tuple[TensorList | None, Any]:
+        """At most `num_iter` iterations from `x` (None: zero) on the system whose right side is
+        `self.b`.
 
-        Stops early when the residual is zero, or its norm is not above `eps`. Returns the solution (None after no
-        iteration from None) and with `debug` the tensor of residual norms, else None.
+        Stops early when the residual is zero, or its norm is not above `eps`. Returns the solution
+        (None after no iteration from None) and with `debug` the tensor of residual norms, else
+        None.
         """
         if self.direction_forget_factor == 0:
             self.reset_state()
@@ -86,7 +97,9 @@ class ConjugateGradientBase:
         return x, (torch.stack([norm.reshape(()).cpu() for norm in norms]) if self.debug else None)
 
     def _next_step(self, residual: TensorList) -> tuple[Tensor, TensorList] | None:
-        """Update the direction `self.p`; its step length and `A p`. None when there is nothing left to do."""
+        """Update the direction `self.p`; its step length and `A p`. None when there is nothing left
+        to do.
+        """
         z = self.M2(self.M1(residual))
         rho_before, rho = self.rho, self.ip(residual, z)
         if not _usable(rho):

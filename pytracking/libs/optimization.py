@@ -1,7 +1,9 @@
-"""Optimisers that trackers run on a few hundred weights in every frame: conjugate gradient, Gauss-Newton, descent.
+"""Optimisers that trackers run on a few hundred weights in every frame: conjugate gradient,
+Gauss-Newton, descent.
 
-A problem says what to minimise and owns the inner products; the variable is a TensorList (or tensor) that is changed in
-place. Derivatives come from autograd, so a problem is only a forward function.
+A problem says what to minimise and owns the inner products; the variable is a TensorList (or
+tensor) that is changed in place. Derivatives come from autograd, so a problem is only a forward
+function.
 """
 
 from __future__ import annotations
@@ -15,21 +17,51 @@ from torch import Tensor
 
 from ltr.admin.tensorlist import TensorList
 from pytracking.libs.conjugate_gradient import ConjugateGradientBase
-from pytracking.libs.problem import L2Problem, MinimizationProblem, grad, like, move, release_gradients, track_gradients
+from pytracking.libs.problem import (
+    L2Problem,
+    MinimizationProblem,
+    grad,
+    like,
+    move,
+    release_gradients,
+    track_gradients,
+)
 
-__all__ = ["ConjugateGradient", "ConjugateGradientBase", "GaussNewtonCG", "GradientDescent", "GradientDescentL2",
-           "L2Problem", "MinimizationProblem", "NewtonCG"]
+__all__ = [
+    "ConjugateGradient",
+    "ConjugateGradientBase",
+    "GaussNewtonCG",
+    "GradientDescent",
+    "GradientDescentL2",
+    "L2Problem",
+    "MinimizationProblem",
+    "NewtonCG",
+]
 
 _log = logging.getLogger(__name__)
 
 
 class _VariableOptimizer(ConjugateGradientBase):
-    """What the conjugate-gradient optimisers of a problem share: the variable, its history, and showing it."""
+    """What the conjugate-gradient optimisers of a problem share: the variable, its history, and
+    showing it.
+    """
 
-    def __init__(self, problem: MinimizationProblem, variable: TensorList | Tensor, cg_eps: float = 0.0,
-                 fletcher_reeves: bool = True, standard_alpha: bool = True, direction_forget_factor: float = 0,
-                 debug: bool = False, analyze: bool = False, plotting: bool = False, visdom=None):
-        super().__init__(fletcher_reeves, standard_alpha, direction_forget_factor, debug or analyze or plotting)
+    def __init__(
+        self,
+        problem: MinimizationProblem,
+        variable: TensorList | Tensor,
+        cg_eps: float = 0.0,
+        fletcher_reeves: bool = True,
+        standard_alpha: bool = True,
+        direction_forget_factor: float = 0,
+        debug: bool = False,
+        analyze: bool = False,
+        plotting: bool = False,
+        visdom=None,
+    ):
+        super().__init__(
+            fletcher_reeves, standard_alpha, direction_forget_factor, debug or analyze or plotting
+        )
         self.problem = problem
         self.x = variable
         self.cg_eps = cg_eps
@@ -55,7 +87,9 @@ class _VariableOptimizer(ConjugateGradientBase):
     def A(self, x: TensorList) -> TensorList:
         return self._apply(x)
 
-    def _solve(self, apply: Callable[[TensorList], TensorList], b: TensorList, num_cg_iter: int) -> None:
+    def _solve(
+        self, apply: Callable[[TensorList], TensorList], b: TensorList, num_cg_iter: int
+    ) -> None:
         """Move the variable by the solution of `apply(delta) = b`."""
         self._apply, self.b = apply, b
         delta, norms = self.run_CG(num_cg_iter, eps=self.cg_eps)
@@ -77,10 +111,13 @@ class _VariableOptimizer(ConjugateGradientBase):
 
 
 class GaussNewtonCG(_VariableOptimizer):
-    """Gauss-Newton on an `L2Problem`: the residuals are linearised, conjugate gradient solves the linear problem."""
+    """Gauss-Newton on an `L2Problem`: the residuals are linearised, conjugate gradient solves the
+    linear problem.
+    """
 
     def run(self, num_cg_iter: int | Sequence[int], num_gn_iter: int | None = None) -> Tensor:
-        """Linearise `num_gn_iter` times with `num_cg_iter` iterations each, or once for every entry of a sequence.
+        """Linearise `num_gn_iter` times with `num_cg_iter` iterations each, or once for every entry
+        of a sequence.
 
         Returns the losses recorded so far (with debug).
         """
@@ -97,7 +134,9 @@ class GaussNewtonCG(_VariableOptimizer):
             track_gradients(self.x)
             residuals = self.problem(self.x)
             probe = like(residuals)
-            backward = grad(residuals, self.x, probe, create_graph=True)  # J^T probe, as a function of the probe
+            backward = grad(
+                residuals, self.x, probe, create_graph=True
+            )  # J^T probe, as a function of the probe
 
         def normal_equations(x: TensorList) -> TensorList:
             moved = grad(backward, probe, x, retain_graph=True)  # J x
@@ -110,13 +149,33 @@ class GaussNewtonCG(_VariableOptimizer):
 
 
 class ConjugateGradient(GaussNewtonCG):
-    """Conjugate gradient on an `L2Problem` whose residuals are linear in the variable: they are linearised once."""
+    """Conjugate gradient on an `L2Problem` whose residuals are linear in the variable: they are
+    linearised once.
+    """
 
-    def __init__(self, problem: L2Problem, variable: TensorList, cg_eps: float = 0.0, fletcher_reeves: bool = True,
-                 standard_alpha: bool = True, direction_forget_factor: float = 0, debug: bool = False,
-                 plotting: bool = False, visdom=None):
-        super().__init__(problem, variable, cg_eps, fletcher_reeves, standard_alpha, direction_forget_factor, debug,
-                         plotting=plotting, visdom=visdom)
+    def __init__(
+        self,
+        problem: L2Problem,
+        variable: TensorList,
+        cg_eps: float = 0.0,
+        fletcher_reeves: bool = True,
+        standard_alpha: bool = True,
+        direction_forget_factor: float = 0,
+        debug: bool = False,
+        plotting: bool = False,
+        visdom=None,
+    ):
+        super().__init__(
+            problem,
+            variable,
+            cg_eps,
+            fletcher_reeves,
+            standard_alpha,
+            direction_forget_factor,
+            debug,
+            plotting=plotting,
+            visdom=visdom,
+        )
 
     def run(self, num_cg_iter: int) -> Tensor:
         """`num_cg_iter` iterations; the losses recorded so far (with debug)."""
@@ -126,21 +185,44 @@ class ConjugateGradient(GaussNewtonCG):
 class NewtonCG(_VariableOptimizer):
     """Newton's method on a `MinimizationProblem`; conjugate gradient solves for each step.
 
-    `init_hessian_reg` is added to the Hessian's diagonal, which keeps steps short where it is not positive definite,
-    and multiplied by `hessian_reg_factor` after every step.
+    `init_hessian_reg` is added to the Hessian's diagonal, which keeps steps short where it is not
+    positive definite, and multiplied by `hessian_reg_factor` after every step.
     """
 
-    def __init__(self, problem: MinimizationProblem, variable: TensorList, init_hessian_reg: float = 0.0,
-                 hessian_reg_factor: float = 1.0, cg_eps: float = 0.0, fletcher_reeves: bool = True,
-                 standard_alpha: bool = True, direction_forget_factor: float = 0, debug: bool = False,
-                 analyze: bool = False, plotting: bool = False, visdom=None):
-        super().__init__(problem, variable, cg_eps, fletcher_reeves, standard_alpha, direction_forget_factor, debug,
-                         analyze, plotting, visdom)
+    def __init__(
+        self,
+        problem: MinimizationProblem,
+        variable: TensorList,
+        init_hessian_reg: float = 0.0,
+        hessian_reg_factor: float = 1.0,
+        cg_eps: float = 0.0,
+        fletcher_reeves: bool = True,
+        standard_alpha: bool = True,
+        direction_forget_factor: float = 0,
+        debug: bool = False,
+        analyze: bool = False,
+        plotting: bool = False,
+        visdom=None,
+    ):
+        super().__init__(
+            problem,
+            variable,
+            cg_eps,
+            fletcher_reeves,
+            standard_alpha,
+            direction_forget_factor,
+            debug,
+            analyze,
+            plotting,
+            visdom,
+        )
         self.hessian_reg = init_hessian_reg
         self.hessian_reg_factor = hessian_reg_factor
 
     def run(self, num_cg_iter: int | Sequence[int], num_newton_iter: int | None = None) -> Tensor:
-        """`num_newton_iter` steps of `num_cg_iter` iterations each, or one for every entry of a sequence."""
+        """`num_newton_iter` steps of `num_cg_iter` iterations each, or one for every entry of a
+        sequence.
+        """
         for iterations in _plan(num_cg_iter, num_newton_iter):
             self.run_newton_iter(iterations)
             self.hessian_reg *= self.hessian_reg_factor
@@ -165,10 +247,20 @@ class NewtonCG(_VariableOptimizer):
 
 
 class GradientDescent:
-    """Gradient descent on a `MinimizationProblem`. A higher `momentum` smooths and lengthens the steps."""
+    """Gradient descent on a `MinimizationProblem`. A higher `momentum` smooths and lengthens the
+    steps.
+    """
 
-    def __init__(self, problem: MinimizationProblem, variable: TensorList | Tensor, step_length: float,
-                 momentum: float = 0.0, debug: bool = False, plotting: bool = False, visdom=None):
+    def __init__(
+        self,
+        problem: MinimizationProblem,
+        variable: TensorList | Tensor,
+        step_length: float,
+        momentum: float = 0.0,
+        debug: bool = False,
+        plotting: bool = False,
+        visdom=None,
+    ):
         self.problem = problem
         self.x = variable
         self.step_length = step_length
@@ -185,13 +277,17 @@ class GradientDescent:
         self.direction = None
 
     def run(self, num_iter: int, dummy: Any = None) -> Tensor:
-        """`num_iter` steps (`dummy` is ignored: other optimisers take a second number). Returns the losses (debug)."""
+        """`num_iter` steps (`dummy` is ignored: other optimisers take a second number). Returns the
+        losses (debug).
+        """
         for _ in range(num_iter):
             with torch.enable_grad():
                 track_gradients(self.x)
                 loss = self._loss()
                 gradient = grad(loss, self.x, None)
-            self.direction = gradient if self.direction is None else gradient + self.direction * self.momentum
+            self.direction = (
+                gradient if self.direction is None else gradient + self.direction * self.momentum
+            )
             release_gradients(self.x)
             move(self.x, -(self.direction * self.step_length))
             if self.debug:
@@ -216,7 +312,9 @@ class GradientDescentL2(GradientDescent):
 
 
 def show_progress(values: Tensor, title: str, plotting: bool, visdom) -> None:
-    """Draw numbers over iterations: in visdom when it is connected, else in a matplotlib window when asked to."""
+    """Draw numbers over iterations: in visdom when it is connected, else in a matplotlib window
+    when asked to.
+    """
     if not len(values):
         return
     if visdom is not None:

@@ -1,4 +1,6 @@
-"""What trackers minimise, and the vectors of it: a TensorList or one tensor, differentiated by autograd."""
+"""What trackers minimise, and the vectors of it: a TensorList or one tensor, differentiated by
+autograd.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ class MinimizationProblem:
 
     def __call__(self, x: TensorList) -> Tensor:
         """The loss at `x`, differentiable."""
-        raise NotImplementedError(f"{type(self).__name__} must define __call__(x), the loss to minimise")
+        raise NotImplementedError(
+            f"{type(self).__name__} must define __call__(x), the loss to minimise"
+        )
 
     def ip_input(self, a: TensorList, b: TensorList) -> Tensor:
         """Inner product of two vectors in the space of the variable."""
@@ -33,7 +37,9 @@ class L2Problem(MinimizationProblem):
 
     def __call__(self, x: TensorList) -> TensorList:
         """The residuals at `x`, differentiable."""
-        raise NotImplementedError(f"{type(self).__name__} must define __call__(x), the residuals to minimise")
+        raise NotImplementedError(
+            f"{type(self).__name__} must define __call__(x), the residuals to minimise"
+        )
 
     def ip_output(self, a: TensorList, b: TensorList) -> Tensor:
         """Inner product in the space of residuals."""
@@ -44,7 +50,10 @@ def dot(a: TensorList | Tensor, b: TensorList | Tensor) -> Tensor:
     """Sum of the products of all elements, a scalar on their device."""
     if isinstance(a, Tensor):
         return (a * b).sum()
-    return sum(((one * other).sum() for one, other in zip(a, b, strict=True)), start=torch.zeros((), device=_device(a)))
+    return sum(
+        ((one * other).sum() for one, other in zip(a, b, strict=True)),
+        start=torch.zeros((), device=_device(a)),
+    )
 
 
 def _device(values: TensorList) -> torch.device:
@@ -57,10 +66,21 @@ def parts(values: TensorList | Tensor) -> list[Tensor]:
 
 
 def grad(outputs, inputs, weights, create_graph: bool = False, retain_graph: bool | None = None):
-    """Gradient of `outputs`, weighed by `weights`, in the form of `inputs`; zero where nothing depends on an input."""
-    found = torch.autograd.grad(parts(outputs), parts(inputs), None if weights is None else parts(weights),
-                                create_graph=create_graph, retain_graph=retain_graph, allow_unused=True)
-    found = [torch.zeros_like(one) if slope is None else slope for slope, one in zip(found, parts(inputs), strict=True)]
+    """Gradient of `outputs`, weighed by `weights`, in the form of `inputs`; zero where nothing
+    depends on an input.
+    """
+    found = torch.autograd.grad(
+        parts(outputs),
+        parts(inputs),
+        None if weights is None else parts(weights),
+        create_graph=create_graph,
+        retain_graph=retain_graph,
+        allow_unused=True,
+    )
+    found = [
+        torch.zeros_like(one) if slope is None else slope
+        for slope, one in zip(found, parts(inputs), strict=True)
+    ]
     return found[0] if isinstance(inputs, Tensor) else TensorList(found)
 
 

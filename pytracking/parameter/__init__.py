@@ -1,4 +1,6 @@
-"""Parameter files: `pytracking.parameter.<tracker>.<name>` defines `parameters()`. Plug-in folders may add some."""
+"""Parameter files: `pytracking.parameter.<tracker>.<name>` defines `parameters()`. Plug-in folders
+may add some.
+"""
 
 from pytracking.utils import plugins as _plugins
 

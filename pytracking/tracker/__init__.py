@@ -1,4 +1,6 @@
-"""Trackers: `pytracking.tracker.<name>` defines `get_tracker_class()`. Plug-in folders may add some."""
+"""Trackers: `pytracking.tracker.<name>` defines `get_tracker_class()`. Plug-in folders may add
+some.
+"""
 
 from pytracking.utils import plugins as _plugins
 

@@ -1,7 +1,8 @@
-"""Check an archive before it is uploaded: `python -m pytracking.util_scripts.check_pack ARCHIVE.zip`.
+"""Check an archive before it is uploaded: `python -m pytracking.util_scripts.check_pack
+ARCHIVE.zip`.
 
-One line is printed per problem, and the exit status is 1 when there is any. Where the data set is on disk its number of
-frames is compared too.
+One line is printed per problem, and the exit status is 1 when there is any. Where the data set is
+on disk its number of frames is compared too.
 """
 
 from __future__ import annotations
@@ -16,9 +17,14 @@ from pathlib import Path
 
 import numpy as np
 
-if not __package__:  # run by path: find the packages of this checkout, not the modules of this folder
+if (
+    not __package__
+):  # run by path: find the packages of this checkout, not the modules of this folder
     _FOLDER = os.path.dirname(os.path.abspath(__file__))
-    sys.path[:] = [os.path.dirname(os.path.dirname(_FOLDER)), *(p for p in sys.path if os.path.abspath(p or ".") != _FOLDER)]
+    sys.path[:] = [
+        os.path.dirname(os.path.dirname(_FOLDER)),
+        *(p for p in sys.path if os.path.abspath(p or ".") != _FOLDER),
+    ]
 
 from ltr.admin.errors import BadInput, BadValue, MissingFile, run_script
 from pytracking.evaluation.datasets import get_dataset
@@ -46,16 +52,20 @@ class Expected:
 
 
 def find_problems(path: str | os.PathLike, dataset: str | None = None) -> list[str]:
-    """One sentence per problem of an archive for the server of `dataset`: 'got10k_test' or 'trackingnet'.
+    """One sentence per problem of an archive for the server of `dataset`: 'got10k_test' or
+    'trackingnet'.
 
-    By default the archive's content tells which. Checked are the sequences, the files of each, the numbers per row,
-    the number of rows, and that all numbers are finite and no box has a negative size.
+    By default the archive's content tells which. Checked are the sequences, the files of each, the
+    numbers per row, the number of rows, and that all numbers are finite and no box has a negative
+    size.
     """
     return list(_problems(*_open(path, dataset)))
 
 
 def tell_problems(path: str | os.PathLike, dataset: str | None = None) -> int:
-    """Print the problems of an archive, or that there are none; return the exit status, 1 with problems."""
+    """Print the problems of an archive, or that there are none; return the exit status, 1 with
+    problems.
+    """
     entries, expected = _open(path, dataset)
     if expected.unknown:
         print(f"not compared with the number of frames: {expected.unknown}")
@@ -63,7 +73,9 @@ def tell_problems(path: str | os.PathLike, dataset: str | None = None) -> int:
     for problem in problems:
         print(problem)
     if problems:
-        print(f"{path}: not fit for upload, {len(problems)} problem{'s' if len(problems) > 1 else ''}")
+        print(
+            f"{path}: not fit for upload, {len(problems)} problem{'s' if len(problems) > 1 else ''}"
+        )
         return 1
     print(f"{path}: fit for upload, {expected.dataset}, {COUNTS[expected.dataset]} sequences")
     return 0
@@ -76,7 +88,9 @@ def _open(path: str | os.PathLike, dataset: str | None) -> tuple[dict[str, str],
     elif dataset not in COUNTS:
         raise BadValue(f"unknown data set '{dataset}', use {' or '.join(COUNTS)}")
     try:
-        return entries, Expected(dataset, {sequence.name: len(sequence.frames) for sequence in get_dataset(dataset)})
+        return entries, Expected(
+            dataset, {sequence.name: len(sequence.frames) for sequence in get_dataset(dataset)}
+        )
     except BadInput as error:
         return entries, Expected(dataset, {}, str(error))
 
@@ -87,10 +101,15 @@ def _read(path: str | os.PathLike) -> dict[str, str]:
         raise MissingFile(f"there is no archive {path}")
     try:
         with zipfile.ZipFile(path) as archive:
-            return {info.filename: archive.read(info).decode("utf-8", errors="replace")
-                    for info in archive.infolist() if not info.is_dir()}
+            return {
+                info.filename: archive.read(info).decode("utf-8", errors="replace")
+                for info in archive.infolist()
+                if not info.is_dir()
+            }
     except (zipfile.BadZipFile, OSError, RuntimeError) as error:  # RuntimeError: encrypted
-        raise BadInput(f"{path} cannot be read as a zip archive ({error}) - pack the results again") from None
+        raise BadInput(
+            f"{path} cannot be read as a zip archive ({error}) - pack the results again"
+        ) from None
 
 
 def _problems(entries: dict[str, str], expected: Expected) -> Iterator[str]:
@@ -105,9 +124,13 @@ def _problems(entries: dict[str, str], expected: Expected) -> Iterator[str]:
 
 def _got10k_problems(entries: dict[str, str], expected: Expected) -> Iterator[str]:
     names = expected.names()
-    files = {name: [f"{name}/{name}_{run:03d}.txt" for run in range(1, GOT_RUNS + 1)] for name in names}
+    files = {
+        name: [f"{name}/{name}_{run:03d}.txt" for run in range(1, GOT_RUNS + 1)] for name in names
+    }
     times = {name: f"{name}/{name}_time.txt" for name in names}
-    yield from _wrong_sequences(names, sorted({file.split("/")[0] for file in entries}), COUNTS[GOT10K])
+    yield from _wrong_sequences(
+        names, sorted({file.split("/")[0] for file in entries}), COUNTS[GOT10K]
+    )
     wanted = {file for name in names for file in (*files[name], times[name])}
     for extra in sorted(entries.keys() - wanted):
         if extra.split("/")[0] in files:
@@ -125,9 +148,14 @@ def _got10k_problems(entries: dict[str, str], expected: Expected) -> Iterator[st
             if problem:
                 yield f"{file}: {problem}"
         if len(rows - {0}) > 1:
-            yield f"{name}: the runs have {', '.join(map(str, sorted(rows)))} rows, they should have one per frame"
+            yield (
+                f"{name}: the runs have {', '.join(map(str, sorted(rows)))} rows, they should "
+                "have one per frame"
+            )
         if times[name] in entries:
-            _, problem = _check_table(entries[times[name]], (1, GOT_RUNS), max(rows, default=0) or None, boxes=False)
+            _, problem = _check_table(
+                entries[times[name]], (1, GOT_RUNS), max(rows, default=0) or None, boxes=False
+            )
             if problem:
                 yield f"{times[name]}: {problem}"
 
@@ -156,7 +184,9 @@ def _wrong_sequences(wanted: list[str] | None, found: list[str], count: int) -> 
         yield f"{len(extra)} sequences do not belong to the data set: {shortened(extra)}"
 
 
-def _check_table(text: str, columns: tuple[int, ...], rows: int | None, boxes: bool = True) -> tuple[int, str | None]:
+def _check_table(
+    text: str, columns: tuple[int, ...], rows: int | None, boxes: bool = True
+) -> tuple[int, str | None]:
     """Number of rows, and what is wrong with them: the first problem, or None."""
     lines = text.rstrip().splitlines()
     if not lines:
@@ -168,23 +198,37 @@ def _check_table(text: str, columns: tuple[int, ...], rows: int | None, boxes: b
         except ValueError:
             return len(lines), f"line {number}: '{line[:40]}' is not numbers separated by commas"
         if len(table[-1]) not in columns or len(table[-1]) != len(table[0]):
-            return len(lines), f"line {number}: {len(table[-1])} numbers where {' or '.join(map(str, columns))} belong"
+            return (
+                len(lines),
+                f"line {number}: {len(table[-1])} numbers where {' or '.join(map(str, columns))} "
+                "belong",
+            )
     values = np.array(table)
     bad = np.flatnonzero(~np.isfinite(values).all(axis=1))
     if bad.size:
         return len(lines), f"line {bad[0] + 1}: not all numbers are finite"
     if boxes and (values[:, 2:] < 0).any():
-        return len(lines), f"line {np.flatnonzero((values[:, 2:] < 0).any(axis=1))[0] + 1}: a box has a negative size"
+        return (
+            len(lines),
+            f"line {np.flatnonzero((values[:, 2:] < 0).any(axis=1))[0] + 1}: a box has a negative "
+            "size",
+        )
     if rows is not None and len(lines) != rows:
         return len(lines), f"{len(lines)} rows for {rows} frames"
     return len(lines), None
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Check an archive of results before it is uploaded: sequences, files, rows, "
-                                                 "numbers. One line per problem; exit status 1 when there is any.")
+    parser = argparse.ArgumentParser(
+        description="Check an archive of results before it is uploaded: sequences, files, rows, "
+        "numbers. One line per problem; exit status 1 when there is any."
+    )
     parser.add_argument("archive", type=Path, help="zip file that a packing script wrote")
-    parser.add_argument("--dataset", choices=list(COUNTS), help="data set it is for (default: what its content looks like)")
+    parser.add_argument(
+        "--dataset",
+        choices=list(COUNTS),
+        help="data set it is for (default: what its content looks like)",
+    )
     args = parser.parse_args()
 
     ensure_local_file()

@@ -1,4 +1,6 @@
-"""What the packing scripts share: finding result files, reading their numbers, writing an archive whole or not at all."""
+"""What the packing scripts share: finding result files, reading their numbers, writing an archive
+whole or not at all.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,10 @@ def archive_path(setting: str, output_name: str) -> Path:
     """`<setting of local.py>/<output_name>.zip`."""
     folder = getattr(env_settings(), setting, "")
     if not folder:
-        raise NotConfigured(f"{setting} is not set in {local_file()} - set it to the folder where archives are to be written")
+        raise NotConfigured(
+            f"{setting} is not set in {local_file()} - set it to the folder where archives are to "
+            "be written"
+        )
     return Path(folder, f"{output_name}.zip")
 
 
@@ -32,7 +37,10 @@ def require_files(files: Iterable[Path], what: str, remedy: str) -> None:
     files = list(files)
     missing = [file for file in files if not file.is_file()]
     if missing:
-        raise MissingFile(f"{what}: {len(missing)} of {len(files)} result files are missing, e.g. {missing[0]} - {remedy}")
+        raise MissingFile(
+            f"{what}: {len(missing)} of {len(files)} result files are missing, e.g. {missing[0]} "
+            f"- {remedy}"
+        )
 
 
 def as_text(table: np.ndarray, number_format: str) -> str:
@@ -41,8 +49,13 @@ def as_text(table: np.ndarray, number_format: str) -> str:
 
 
 def write_archive(path: Path, entries: Iterable[tuple[str, str]]) -> None:
-    """A zip of `entries` (name, text) at `path`, which is whole or absent. The same entries give the same bytes."""
-    with replacing(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
+    """A zip of `entries` (name, text) at `path`, which is whole or absent. The same entries give
+    the same bytes.
+    """
+    with (
+        replacing(path) as temporary,
+        zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive,
+    ):
         for name, text in entries:
             info = zipfile.ZipInfo(name)  # without the time of packing
             info.compress_type = zipfile.ZIP_DEFLATED

@@ -10,10 +10,12 @@ from ltr.admin.errors import BadValue
 
 
 def convert_vot_anno_to_rect(vot_anno: Sequence[float], type: str) -> list[float]:
-    """The box `[x, y, w, h]` of a VOT annotation; 4 numbers are a box already and come back as they are.
+    """The box `[x, y, w, h]` of a VOT annotation; 4 numbers are a box already and come back as they
+    are.
 
-    `type` 'union': the hull of the corners. `type` 'preserve_area' (4 corners): centred on their mean, the hull's shape
-    with the area of the rotated rectangle, plus 1 px per side as VOT's own conversion has it.
+    `type` 'union': the hull of the corners. `type` 'preserve_area' (4 corners): centred on their
+    mean, the hull's shape with the area of the rotated rectangle, plus 1 px per side as VOT's own
+    conversion has it.
     """
     if len(vot_anno) == 4:
         return vot_anno
@@ -22,9 +24,13 @@ def convert_vot_anno_to_rect(vot_anno: Sequence[float], type: str) -> list[float
     if type == "union":
         return [*low.tolist(), *(high - low).tolist()]
     if type != "preserve_area":
-        raise BadValue(f"VOT annotation: unknown conversion '{type}', use 'union' or 'preserve_area'")
+        raise BadValue(
+            f"VOT annotation: unknown conversion '{type}', use 'union' or 'preserve_area'"
+        )
     if len(corners) != 4:
-        raise BadValue(f"VOT annotation: 'preserve_area' needs 8 numbers (4 corners), got {len(vot_anno)}")
+        raise BadValue(
+            f"VOT annotation: 'preserve_area' needs 8 numbers (4 corners), got {len(vot_anno)}"
+        )
     area = np.linalg.norm(corners[0] - corners[1]) * np.linalg.norm(corners[1] - corners[2])
     size = np.sqrt(area / np.prod(high - low)) * (high - low) + 1
     return [*(corners.mean(axis=0) - size / 2).tolist(), *size.tolist()]

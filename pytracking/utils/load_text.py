@@ -1,4 +1,6 @@
-"""Reading number tables: pytracking's `load_text`, and a box reader that says which line is wrong."""
+"""Reading number tables: pytracking's `load_text`, and a box reader that says which line is
+wrong.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +12,14 @@ import numpy as np
 from ltr.admin.errors import BadInput, BadValue, MissingFile
 
 
-def load_text(path: str | os.PathLike, delimiter=" ", dtype=np.float32, backend: str = "numpy") -> np.ndarray | None:
-    """The numbers of a text file. `delimiter` is one delimiter or several to try in turn (None = any white space).
+def load_text(
+    path: str | os.PathLike, delimiter=" ", dtype=np.float32, backend: str = "numpy"
+) -> np.ndarray | None:
+    """The numbers of a text file. `delimiter` is one delimiter or several to try in turn (None =
+    any white space).
 
-    With the numpy backend a file of one line gives a 1-D array; with pandas always 2-D. Another backend gives None.
+    With the numpy backend a file of one line gives a 1-D array; with pandas always 2-D. Another
+    backend gives None.
     """
     if backend == "numpy":
         return load_text_numpy(path, delimiter, dtype)
@@ -24,7 +30,9 @@ def load_text(path: str | os.PathLike, delimiter=" ", dtype=np.float32, backend:
 
 def load_text_numpy(path: str | os.PathLike, delimiter, dtype) -> np.ndarray:
     """`load_text` through `numpy.loadtxt`."""
-    return _first_that_reads(path, delimiter, lambda one: np.loadtxt(path, delimiter=one, dtype=dtype))
+    return _first_that_reads(
+        path, delimiter, lambda one: np.loadtxt(path, delimiter=one, dtype=dtype)
+    )
 
 
 def load_text_pandas(path: str | os.PathLike, delimiter, dtype) -> np.ndarray:
@@ -33,7 +41,9 @@ def load_text_pandas(path: str | os.PathLike, delimiter, dtype) -> np.ndarray:
 
     def read(one):
         separator = r"\s+" if one is None else one
-        return pd.read_csv(path, sep=separator, header=None, dtype=dtype, na_filter=False).to_numpy()
+        return pd.read_csv(
+            path, sep=separator, header=None, dtype=dtype, na_filter=False
+        ).to_numpy()
 
     return _first_that_reads(path, delimiter, read)
 
@@ -49,15 +59,19 @@ def _first_that_reads(path: str | os.PathLike, delimiter, read) -> np.ndarray:
 
 
 def read_boxes(path: str | os.PathLike, columns: int | None = 4) -> np.ndarray:
-    """The rows of a box file `(N, columns)` float64; commas, tabs and spaces separate, `nan` is a number.
+    """The rows of a box file `(N, columns)` float64; commas, tabs and spaces separate, `nan` is a
+    number.
 
-    `columns=None` takes the width of the first row. Empty lines at the end are ignored. A missing file, a line with
-    another number of columns and text that is no number are errors that name file and line.
+    `columns=None` takes the width of the first row. Empty lines at the end are ignored. A missing
+    file, a line with another number of columns and text that is no number are errors that name file
+    and line.
     """
     text = read_text(path).replace(",", " ").replace(";", " ")
     lines = text.rstrip().split("\n") if text.strip() else []
     if not lines:
-        raise BadInput(f"{path} holds no box - give one row x,y,w,h per frame, or at least the first frame's")
+        raise BadInput(
+            f"{path} holds no box - give one row x,y,w,h per frame, or at least the first frame's"
+        )
     width = columns or len(lines[0].split())
     try:
         rows = np.array(text.split(), dtype=np.float64)
@@ -76,13 +90,20 @@ def _check_row(line: str, width: int, path: str | os.PathLike, number: int) -> N
         try:
             float(field)
         except ValueError:
-            raise BadValue(f"{path} line {number}: '{field}' is no number - every line holds {width} numbers") from None
+            raise BadValue(
+                f"{path} line {number}: '{field}' is no number - every line holds {width} numbers"
+            ) from None
     if len(fields) != width:
-        raise BadValue(f"{path} line {number}: {len(fields)} numbers where {width} belong - correct or remove the line")
+        raise BadValue(
+            f"{path} line {number}: {len(fields)} numbers where {width} belong - correct or "
+            "remove the line"
+        )
 
 
 def read_flags(path: str | os.PathLike) -> np.ndarray:
-    """The 0/1 entries of a file, `(N,)` bool, however they are laid out in lines (LaSOT's visibility files)."""
+    """The 0/1 entries of a file, `(N,)` bool, however they are laid out in lines (LaSOT's
+    visibility files).
+    """
     fields = read_text(path).replace(",", " ").split()
     unknown = next((field for field in fields if field not in ("0", "1", "0.0", "1.0")), None)
     if unknown is not None:

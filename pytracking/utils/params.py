@@ -12,7 +12,8 @@ from ltr.admin.errors import BadValue
 class TrackerParams:
     """The parameters of one tracker: any attribute may be set, unset ones are asked for with `get`.
 
-    `per_dataset = {"otb": {"window_penalty": 0.4}}` sets values for sequences with that tag (`Sequence.dataset`) only.
+    `per_dataset = {"otb": {"window_penalty": 0.4}}` sets values for sequences with that tag
+    (`Sequence.dataset`) only.
     """
 
     def set_default_values(self, default_vals: dict[str, Any]) -> None:
@@ -22,7 +23,9 @@ class TrackerParams:
                 setattr(self, name, value)
 
     def get(self, name: str, *default: Any) -> Any:
-        """Value of parameter `name`, else the one `default`; without a default a missing name is an AttributeError."""
+        """Value of parameter `name`, else the one `default`; without a default a missing name is an
+        AttributeError.
+        """
         if len(default) > 1:
             raise BadValue(f"parameter '{name}': give at most one default, not {len(default)}")
         return getattr(self, name, *default)
@@ -32,11 +35,15 @@ class TrackerParams:
         return hasattr(self, name)
 
     def for_dataset(self, tag: str) -> TrackerParams:
-        """A copy with the values that `per_dataset` = {tag: {name: value}} has for sequences with this data set tag."""
+        """A copy with the values that `per_dataset` = {tag: {name: value}} has for sequences with
+        this data set tag.
+        """
         params = copy.copy(self)
         values = (self.get("per_dataset", None) or {}).get(tag, {})
         if not isinstance(values, dict):
-            raise BadValue(f"per_dataset['{tag}'] must be a dict of parameters and values, not {values!r}")
+            raise BadValue(
+                f"per_dataset['{tag}'] must be a dict of parameters and values, not {values!r}"
+            )
         vars(params).update(values)
         return params
 
@@ -45,10 +52,15 @@ class FeatureParams:
     """The parameters of one feature extractor, by keyword; lists become TensorLists."""
 
     def __init__(self, *args: Any, **kwargs: Any):
-        from ltr.admin.tensorlist import TensorList  # needs torch, which most users of this module do not
+        from ltr.admin.tensorlist import (
+            TensorList,
+        )  # needs torch, which most users of this module do not
 
         if args:
-            raise BadValue("FeatureParams takes keyword arguments only, e.g. FeatureParams(feature_stride=[16])")
+            raise BadValue(
+                "FeatureParams takes keyword arguments only, e.g. "
+                "FeatureParams(feature_stride=[16])"
+            )
         for name, value in kwargs.items():
             setattr(self, name, TensorList(value) if isinstance(value, list) else value)
 

@@ -1,4 +1,6 @@
-"""Drawing tensors, boxes and masks. matplotlib is imported by the functions that open a figure, torch by those that need it."""
+"""Drawing tensors, boxes and masks. matplotlib is imported by the functions that open a figure,
+torch by those that need it.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,9 @@ from ltr.admin.errors import BadValue
 
 
 def as_boxes(state: Any) -> list[list[float]]:
-    """Boxes_xywh of whatever a tracker calls its state: None, one box, a list of boxes, or a dict of boxes."""
+    """Boxes_xywh of whatever a tracker calls its state: None, one box, a list of boxes, or a dict
+    of boxes.
+    """
     if state is None:
         return []
     if isinstance(state, Mapping):
@@ -39,8 +43,13 @@ def draw_figure(fig) -> None:
         fig.canvas.start_event_loop(0.001)
 
 
-def show_tensor(a: Any, fig_num: int | str | None = None, title: str | None = None,
-                range: tuple[float | None, float | None] = (None, None), ax=None) -> None:
+def show_tensor(
+    a: Any,
+    fig_num: int | str | None = None,
+    title: str | None = None,
+    range: tuple[float | None, float | None] = (None, None),
+    ax=None,
+) -> None:
     """Show `(H, W)` as colours, `(3, H, W)` as an image; dimensions of size 1 are dropped.
 
     Args:
@@ -67,7 +76,9 @@ def plot_graph(a: Any, fig_num: int | str | None = None, title: str | None = Non
     """Plot a one-dimensional tensor over its index."""
     values = as_array(a).squeeze()
     if values.ndim != 1:
-        raise BadValue(f"plot_graph: shape {as_array(a).shape} has more than one dimension, give one curve")
+        raise BadValue(
+            f"plot_graph: shape {as_array(a).shape} has more than one dimension, give one curve"
+        )
     axes = _empty_axes(fig_num)
     axes.plot(values)
     if title is not None:
@@ -84,7 +95,9 @@ def _empty_axes(fig_num: int | str | None):
     return figure.add_subplot()
 
 
-def show_image_with_boxes(im: Any, boxes: Any, iou_pred: Any = None, disp_ids: Iterable[int] | None = None):
+def show_image_with_boxes(
+    im: Any, boxes: Any, iou_pred: Any = None, disp_ids: Iterable[int] | None = None
+):
     """`im` with `boxes` drawn on it, as a float tensor `(3, H, W)`.
 
     Args:
@@ -104,14 +117,26 @@ def show_image_with_boxes(im: Any, boxes: Any, iou_pred: Any = None, disp_ids: I
         color = object_color(index)
         x, y, _, _ = draw_box(image, boxes_xywh[index], color, 1)
         if ious is not None:
-            cv2.putText(image, f"{ious[index]:.2f}", (x, max(y - 2, 8)), cv2.FONT_HERSHEY_SIMPLEX, 0.35, color, 1, cv2.LINE_AA)
+            cv2.putText(
+                image,
+                f"{ious[index]:.2f}",
+                (x, max(y - 2, 8)),
+                cv2.FONT_HERSHEY_SIMPLEX,
+                0.35,
+                color,
+                1,
+                cv2.LINE_AA,
+            )
     return torch.from_numpy(image.transpose(2, 0, 1).copy()).float()
 
 
-def draw_box(image: np.ndarray, box_xywh: Iterable[float], color: tuple[int, int, int],
-             thickness: int) -> tuple[int, int, int, int]:
+def draw_box(
+    image: np.ndarray, box_xywh: Iterable[float], color: tuple[int, int, int], thickness: int
+) -> tuple[int, int, int, int]:
     """Draw a box onto `image` (H, W, 3) uint8; returns it as whole pixels."""
-    x, y, w, h = (round(float(np.clip(value, -1e6, 1e6))) for value in box_xywh)  # OpenCV takes 32-bit numbers
+    x, y, w, h = (
+        round(float(np.clip(value, -1e6, 1e6))) for value in box_xywh
+    )  # OpenCV takes 32-bit numbers
     cv2.rectangle(image, (x, y), (x + w, y + h), color, thickness)
     return x, y, w, h
 
@@ -123,37 +148,54 @@ def object_color(index: int) -> tuple[int, int, int]:
     return int(color[0]), int(color[1]), int(color[2])
 
 
-def overlay_mask(im: np.ndarray, ann: np.ndarray, alpha: float = 0.5, colors: np.ndarray | None = None,
-                 contour_thickness: int | None = None) -> np.ndarray:
+def overlay_mask(
+    im: np.ndarray,
+    ann: np.ndarray,
+    alpha: float = 0.5,
+    colors: np.ndarray | None = None,
+    contour_thickness: int | None = None,
+) -> np.ndarray:
     """`im` (H, W, 3) with the labels of `ann` (H, W) in colour, as uint8.
 
     Args:
         alpha: what is left of the image within a mask; lowering it makes the colour stronger.
-        colors: `(labels, 3)` RGB 0 to 255, row 0 for the background; default the PASCAL VOC colours.
-        contour_thickness: also draw outlines, in px.
+        colors: `(labels, 3)` RGB 0 to 255, row 0 for the background; default the PASCAL VOC
+        colours. contour_thickness: also draw outlines, in px.
 
     Raises:
         BadValue: the sizes differ, or a label has no colour.
     """
     im, ann = np.asarray(im), np.asarray(ann)
     if im.ndim != 3 or im.shape[2] != 3 or im.shape[:2] != ann.shape:
-        raise BadValue(f"overlay_mask: the image has shape {im.shape}, the mask {ann.shape}; give (H, W, 3) and (H, W)")
+        raise BadValue(
+            f"overlay_mask: the image has shape {im.shape}, the mask {ann.shape}; give (H, W, 3) "
+            "and (H, W)"
+        )
     ann = ann.astype(np.int64)
     palette = np.asarray(_pascal_color_map() if colors is None else colors).reshape(-1, 3)
     if ann.min(initial=0) < 0 or ann.max(initial=0) >= len(palette):
-        raise BadValue(f"overlay_mask: the mask has labels {ann.min()} to {ann.max()}, there are {len(palette)} colours")
+        raise BadValue(
+            f"overlay_mask: the mask has labels {ann.min()} to {ann.max()}, there are "
+            f"{len(palette)} colours"
+        )
     foreground = (ann > 0)[..., None]
     blended = np.where(foreground, alpha * im + (1 - alpha) * palette[ann], im)
     result = np.ascontiguousarray(blended.astype(np.uint8))
     if contour_thickness:
         for label in np.unique(ann[ann > 0]):
-            contours = cv2.findContours((ann == label).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)[-2]
-            cv2.drawContours(result, contours, -1, [int(value) for value in palette[label]], contour_thickness)
+            contours = cv2.findContours(
+                (ann == label).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE
+            )[-2]
+            cv2.drawContours(
+                result, contours, -1, [int(value) for value in palette[label]], contour_thickness
+            )
     return result
 
 
 def _pascal_color_map(N: int = 256, normalized: bool = False) -> np.ndarray:
-    """The `(N, 3)` label colours of PASCAL VOC: bit 3k + c of the label is bit 7 - k of channel c."""
+    """The `(N, 3)` label colours of PASCAL VOC: bit 3k + c of the label is bit 7 - k of channel
+    c.
+    """
     labels = np.arange(N)[:, None]
     channels = np.arange(3)[None]
     colors = sum(((labels >> (3 * bit + channels)) & 1) << (7 - bit) for bit in range(8))

@@ -1,16 +1,19 @@
-"""Folders outside the package from which trackers, parameters, experiments and data sets are loaded too.
+"""Folders outside the package from which trackers, parameters, experiments and data sets are loaded
+too.
 
-The environment variable `PYTRACKING_PLUGINS` and the attribute `plugins` of local.py name them (several: separated by
-`os.pathsep`, or a list in local.py). An entry is a folder, or an importable package, of this shape:
+The environment variable `PYTRACKING_PLUGINS` and the attribute `plugins` of local.py name them
+(several: separated by `os.pathsep`, or a list in local.py). An entry is a folder, or an importable
+package, of this shape:
 
     <entry>/tracker/<name>/__init__.py      becomes pytracking.tracker.<name>
     <entry>/parameter/<name>/<param>.py     becomes pytracking.parameter.<name>.<param>
     <entry>/experiments/<module>.py         becomes pytracking.experiments.<module>
-    <entry>/evaluation/<module>.py          becomes pytracking.evaluation.<module> (classes of own data sets)
-    <entry>/datasets.py                     run once, before the first data set is looked up: add to `dataset_dict`
+    <entry>/evaluation/<module>.py          becomes pytracking.evaluation.<module> (classes of own
+    data sets) <entry>/datasets.py                     run once, before the first data set is looked
+    up: add to `dataset_dict`
 
-<name> may be a tracker of the package: `parameter/transt/mine.py` is one more parameter file for it. What the package itself
-holds wins over a plug-in of the same name.
+<name> may be a tracker of the package: `parameter/transt/mine.py` is one more parameter file for
+it. What the package itself holds wins over a plug-in of the same name.
 """
 
 from __future__ import annotations
@@ -27,13 +30,16 @@ from ltr.admin.plugins import VARIABLE, extend_subpackages
 
 _log = logging.getLogger(__name__)
 _folders: list[Path] = []
-_search_paths: dict[str, list[str]] = {}  # kind of plug-in -> __path__ of the sub-package that holds it
+_search_paths: dict[
+    str, list[str]
+] = {}  # kind of plug-in -> __path__ of the sub-package that holds it
 _registered: set[Path] = set()
 _unusable: set[str] = set()
 
 
 def extend(search_path: list[str], kind: str) -> None:
-    """Let a sub-package, and those inside it, find modules in the plug-in folders too: `extend(__path__, 'tracker')`.
+    """Let a sub-package, and those inside it, find modules in the plug-in folders too:
+    `extend(__path__, 'tracker')`.
 
     Folders that become known later (local.py) are added when they do.
     """
@@ -99,6 +105,11 @@ def _locate(entry: str) -> list[Path]:
     if spec is not None and spec.submodule_search_locations:
         return [Path(place).resolve() for place in spec.submodule_search_locations]
     _unusable.add(entry)
-    _log.warning("plug-ins: '%s' is neither a folder nor an importable package and is ignored - correct %s, or "
-                 "`plugins` in pytracking/evaluation/local.py", entry, VARIABLE)
+    _log.warning(
+        "plug-ins: '%s' is neither a folder nor an importable package and is ignored - correct "
+        "%s, or "
+        "`plugins` in pytracking/evaluation/local.py",
+        entry,
+        VARIABLE,
+    )
     return []

@@ -1,7 +1,9 @@
-"""Live view of a tracker in the browser: panels on a visdom server (`python -m visdom.server`, then open its address).
+"""Live view of a tracker in the browser: panels on a visdom server (`python -m visdom.server`, then
+open its address).
 
-A tracker shows what it has with `visdom.register(data, mode, debug_level, title)`. The panel `Block List` switches panels on
-and off. The package visdom is imported when a connection is made, not before.
+A tracker shows what it has with `visdom.register(data, mode, debug_level, title)`. The panel `Block
+List` switches panels on and off. The package visdom is imported when a connection is made, not
+before.
 """
 
 from __future__ import annotations
@@ -30,13 +32,32 @@ from pytracking.utils.visdom_panels import (
     VisTracking,
 )
 
-__all__ = ["VisBBReg", "VisBase", "VisCostVolume", "VisCostVolumeUI", "VisFeaturemap", "VisHeatmap", "VisImage", "VisInfoDict",
-           "VisLinePlot", "VisText", "VisTracking", "Visdom"]
+__all__ = [
+    "VisBBReg",
+    "VisBase",
+    "VisCostVolume",
+    "VisCostVolumeUI",
+    "VisFeaturemap",
+    "VisHeatmap",
+    "VisImage",
+    "VisInfoDict",
+    "VisLinePlot",
+    "VisText",
+    "VisTracking",
+    "Visdom",
+]
 
 PANELS: dict[str, Callable[..., VisBase]] = {
-    "image": VisImage, "heatmap": VisHeatmap, "cost_volume": VisCostVolume,
-    "cost_volume_flip": lambda *args: VisCostVolume(*args, flip=True), "cost_volume_ui": VisCostVolumeUI,
-    "info_dict": VisInfoDict, "text": VisText, "lineplot": VisLinePlot, "Tracking": VisTracking, "bbreg": VisBBReg,
+    "image": VisImage,
+    "heatmap": VisHeatmap,
+    "cost_volume": VisCostVolume,
+    "cost_volume_flip": lambda *args: VisCostVolume(*args, flip=True),
+    "cost_volume_ui": VisCostVolumeUI,
+    "info_dict": VisInfoDict,
+    "text": VisText,
+    "lineplot": VisLinePlot,
+    "Tracking": VisTracking,
+    "bbreg": VisBBReg,
     "featmap": VisFeaturemap,
 }
 ANSWER_TIME = 2.0  # seconds a server may take to accept the connection
@@ -49,15 +70,17 @@ class Visdom:
     """The panels of one run.
 
     Args:
-        debug: panels registered with a level up to this are shown at once, the others wait in `Block List`.
-        ui_info: `{'handler': function, 'win_id': panel}`: called with the events (keys, …) of that panel.
-        visdom_info: `{'server': '127.0.0.1', 'port': 8097}`.
+        debug: panels registered with a level up to this are shown at once, the others wait in
+        `Block List`. ui_info: `{'handler': function, 'win_id': panel}`: called with the events
+        (keys, …) of that panel. visdom_info: `{'server': '127.0.0.1', 'port': 8097}`.
 
     Raises:
         NotConfigured: visdom is not installed, or no server answers at that address.
     """
 
-    def __init__(self, debug: int = 0, ui_info: dict | None = None, visdom_info: dict | None = None):
+    def __init__(
+        self, debug: int = 0, ui_info: dict | None = None, visdom_info: dict | None = None
+    ):
         visdom_info = visdom_info or {}
         self.debug = debug
         self.visdom = connect(visdom_info.get("server", "127.0.0.1"), visdom_info.get("port", 8097))
@@ -70,14 +93,20 @@ class Visdom:
         if ui_info is not None:
             self.visdom.register_event_handler(ui_info["handler"], ui_info["win_id"])
 
-    def register(self, data: Any, mode: str, debug_level: int = 0, title: str = "Data", **kwargs: Any) -> None:
-        """Show `data` in the panel `title`, which the first call makes, of the kind `mode` (see `PANELS`).
+    def register(
+        self, data: Any, mode: str, debug_level: int = 0, title: str = "Data", **kwargs: Any
+    ) -> None:
+        """Show `data` in the panel `title`, which the first call makes, of the kind `mode` (see
+        `PANELS`).
 
         When the server goes away, one warning is logged and the run continues without the panels.
         """
         if mode not in PANELS:
-            raise BadValue(f"visdom panel '{title}': unknown mode '{mode}'{suggestion(mode, PANELS)}, use one of "
-                           f"{', '.join(PANELS)}")
+            raise BadValue(
+                f"visdom panel '{title}': unknown mode '{mode}'{suggestion(mode, PANELS)}, use "
+                "one of "
+                f"{', '.join(PANELS)}"
+            )
         if self._lost:
             return
         try:
@@ -87,8 +116,12 @@ class Visdom:
                 self.registered_blocks[title].update(data, **kwargs)
         except ConnectionError:
             self._lost = True
-            _log.warning("the visdom server at %s:%s does not answer any more; the run continues without its panels",
-                         self.visdom.server, self.visdom.port)
+            _log.warning(
+                "the visdom server at %s:%s does not answer any more; the run continues without "
+                "its panels",
+                self.visdom.server,
+                self.visdom.port,
+            )
 
     def _add(self, mode: str, debug_level: int, title: str) -> None:
         shown = self.debug >= debug_level
@@ -106,7 +139,9 @@ class Visdom:
             return
         with self._lock:
             entry = self.blocks_list[data["propertyId"]]
-            entry["value"] = data["value"] if isinstance(data.get("value"), bool) else not entry["value"]
+            entry["value"] = (
+                data["value"] if isinstance(data.get("value"), bool) else not entry["value"]
+            )
             self.registered_blocks[entry["name"]].toggle_display(entry["value"])
             self._draw_block_list()
 
@@ -119,18 +154,26 @@ def connect(server: str, port: int):
             import visdom
             import websocket
     except ImportError:
-        raise NotConfigured('the live view needs the package visdom: pip install "spot-tracking[visdom]"') from None
+        raise NotConfigured(
+            'the live view needs the package visdom: pip install "spot-tracking[visdom]"'
+        ) from None
     host = server.split("://")[-1].rstrip("/")
     try:
-        socket.create_connection((host, int(port)), ANSWER_TIME).close()  # visdom itself would print tracebacks
+        socket.create_connection(
+            (host, int(port)), ANSWER_TIME
+        ).close()  # visdom itself would print tracebacks
     except OSError as error:
-        raise NotConfigured(f"no visdom server answers at {server}:{port} ({error}) - start one with "
-                            "`python -m visdom.server`, or give --visdom_server and --visdom_port") from None
+        raise NotConfigured(
+            f"no visdom server answers at {server}:{port} ({error}) - start one with "
+            "`python -m visdom.server`, or give --visdom_server and --visdom_port"
+        ) from None
     for package in ("visdom", "websocket"):
         logging.getLogger(package).setLevel(logging.CRITICAL)  # they report every reconnection
 
     class Client(visdom.Visdom):
-        """Events come in through a thread of ours: that of visdom 0.2.4 does not fit today's websocket-client."""
+        """Events come in through a thread of ours: that of visdom 0.2.4 does not fit today's
+        websocket-client.
+        """
 
         def setup_socket(self, polling: bool = False) -> None:
             threading.Thread(target=self._listen, name="visdom events", daemon=True).start()
@@ -139,7 +182,9 @@ def connect(server: str, port: int):
             scheme = "wss" if self.server.startswith("https") else "ws"
             address = f"{scheme}://{self.server_base_name}:{self.port}{self.base_url}/vis_socket"
             while self.use_socket:
-                websocket.WebSocketApp(address, on_message=self._on_message, on_close=self._on_close).run_forever()
+                websocket.WebSocketApp(
+                    address, on_message=self._on_message, on_close=self._on_close
+                ).run_forever()
                 time.sleep(1)
 
         def _on_close(self, *reason: Any) -> None:
@@ -155,6 +200,10 @@ def connect(server: str, port: int):
                 except ConnectionError:
                     return  # the next panel that is drawn says so
                 except Exception:  # an event must not end the listening
-                    _log.warning("event of the visdom panel '%s' failed", message.get("target"), exc_info=True)
+                    _log.warning(
+                        "event of the visdom panel '%s' failed",
+                        message.get("target"),
+                        exc_info=True,
+                    )
 
     return Client(server=server, port=int(port), raise_exceptions=True)

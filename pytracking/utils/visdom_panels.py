@@ -1,4 +1,6 @@
-"""The kinds of panels that `Visdom.register` offers. Each keeps its data, so that it can be hidden and shown again."""
+"""The kinds of panels that `Visdom.register` offers. Each keeps its data, so that it can be hidden
+and shown again.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +10,28 @@ import cv2
 import numpy as np
 
 from ltr.admin.errors import BadValue
-from pytracking.utils.plotting import as_array, draw_box, object_color, overlay_mask, show_image_with_boxes
+from pytracking.utils.plotting import (
+    as_array,
+    draw_box,
+    object_color,
+    overlay_mask,
+    show_image_with_boxes,
+)
 
 LONGEST_SIDE = 480  # px of a frame sent to the browser; raising it costs bandwidth
 LINE_WIDTH = 2
-ARROWS = {"ArrowRight": (0, 1), "ArrowLeft": (0, -1), "ArrowUp": (-1, 0), "ArrowDown": (1, 0)}  # rows, columns
+ARROWS = {
+    "ArrowRight": (0, 1),
+    "ArrowLeft": (0, -1),
+    "ArrowUp": (-1, 0),
+    "ArrowDown": (1, 0),
+}  # rows, columns
 
 
 class VisBase:
-    """A panel: `visdom` is the client, `title` names the panel and its window, `show_data` whether it is shown."""
+    """A panel: `visdom` is the client, `title` names the panel and its window, `show_data` whether
+    it is shown.
+    """
 
     def __init__(self, visdom, show_data: bool, title: str):
         self.visdom = visdom
@@ -58,8 +73,11 @@ class VisBase:
 
     def _heatmap(self, values_HW: np.ndarray, window: str | None = None, caption: str = "") -> None:
         """Row 0 at the top: visdom counts rows from the bottom."""
-        self.visdom.heatmap(values_HW[::-1].copy(), opts={"title": window or self.title, "caption": caption},
-                            win=window or self.title)
+        self.visdom.heatmap(
+            values_HW[::-1].copy(),
+            opts={"title": window or self.title, "caption": caption},
+            win=window or self.title,
+        )
 
 
 class VisImage(VisBase):
@@ -68,7 +86,11 @@ class VisImage(VisBase):
     def save_data(self, data: Any) -> None:
         image = as_array(data)
         image = image.reshape(image.shape[-3:])
-        self.raw_data = image.transpose(2, 0, 1) if image.shape[-1] == 3 and image.shape[0] not in (1, 3) else image
+        self.raw_data = (
+            image.transpose(2, 0, 1)
+            if image.shape[-1] == 3 and image.shape[0] not in (1, 3)
+            else image
+        )
 
     def draw_data(self) -> None:
         self.visdom.image(self.raw_data, opts={"title": self.title}, win=self.title)
@@ -85,7 +107,9 @@ class VisHeatmap(VisBase):
 
 
 class VisCostVolume(VisBase):
-    """Similarities `(h, w, h, w)` of every cell with every cell: a grid of maps. `flip` lays it out by the second cell."""
+    """Similarities `(h, w, h, w)` of every cell with every cell: a grid of maps. `flip` lays it out
+    by the second cell.
+    """
 
     def __init__(self, visdom, show_data: bool, title: str, flip: bool = False):
         super().__init__(visdom, show_data, title)
@@ -113,15 +137,23 @@ class VisCostVolumeUI(VisBase):
     def save_data(self, data: Any) -> None:
         image, grid = as_array(data[0]), tuple(int(size) for size in data[1])
         if image.ndim != 2:
-            image = _tiles(image if image.ndim == 4 else image.reshape(*grid, *grid), self.title, flip=False)
+            image = _tiles(
+                image if image.ndim == 4 else image.reshape(*grid, *grid), self.title, flip=False
+            )
         self.raw_data, self.grid = image, grid
         self.cell = (min(self.cell[0], grid[0] - 1), min(self.cell[1], grid[1] - 1))
 
     def draw_data(self) -> None:
         row, column = self.cell
-        height, width = self.raw_data.shape[0] // self.grid[0], self.raw_data.shape[1] // self.grid[1]
-        tile = np.s_[row * height:(row + 1) * height, column * width:(column + 1) * width]
-        self._heatmap(self.raw_data[tile] if self.slice_mode else self.raw_data, caption=f"row {row}, column {column}")
+        height, width = (
+            self.raw_data.shape[0] // self.grid[0],
+            self.raw_data.shape[1] // self.grid[1],
+        )
+        tile = np.s_[row * height : (row + 1) * height, column * width : (column + 1) * width]
+        self._heatmap(
+            self.raw_data[tile] if self.slice_mode else self.raw_data,
+            caption=f"row {row}, column {column}",
+        )
 
     def handle(self, event: dict[str, Any]) -> None:
         if event.get("event_type") != "KeyPress" or self.raw_data is None:
@@ -130,7 +162,10 @@ class VisCostVolumeUI(VisBase):
             self.slice_mode = not self.slice_mode
         elif event["key"] in ARROWS:
             down, right = ARROWS[event["key"]]
-            self.cell = ((self.cell[0] + down) % self.grid[0], (self.cell[1] + right) % self.grid[1])
+            self.cell = (
+                (self.cell[0] + down) % self.grid[0],
+                (self.cell[1] + right) % self.grid[1],
+            )
         else:
             return
         if self.show_data:
@@ -138,14 +173,18 @@ class VisCostVolumeUI(VisBase):
 
 
 class VisInfoDict(VisBase):
-    """A dict of values, merged into what is shown: one line each, two decimals unless text or whole number."""
+    """A dict of values, merged into what is shown: one line each, two decimals unless text or whole
+    number.
+    """
 
     def save_data(self, data: dict[str, Any]) -> None:
         self.raw_data = {**(self.raw_data or {}), **data}
 
     def draw_data(self) -> None:
-        lines = [f"{key}: {value if isinstance(value, (str, int, np.integer)) else format(float(value), '.2f')}<br>"
-                 for key, value in self.raw_data.items()]
+        lines = [
+            f"{key}: {value if isinstance(value, (str, int, np.integer)) else format(float(value), '.2f')}<br>"  # noqa: E501
+            for key, value in self.raw_data.items()
+        ]
         self.visdom.text("".join(lines), opts={"title": self.title}, win=self.title)
 
 
@@ -160,16 +199,25 @@ class VisLinePlot(VisBase):
     """A curve: y, or `(y, x)`."""
 
     def save_data(self, data: Any) -> None:
-        y, x = data if isinstance(data, (tuple, list)) and len(data) == 2 and np.ndim(as_array(data[0])) else (data, None)
+        y, x = (
+            data
+            if isinstance(data, (tuple, list)) and len(data) == 2 and np.ndim(as_array(data[0]))
+            else (data, None)
+        )
         y = np.atleast_1d(as_array(y).squeeze())
-        self.raw_data = (y, np.arange(len(y)) if x is None else np.atleast_1d(as_array(x).squeeze()))
+        self.raw_data = (
+            y,
+            np.arange(len(y)) if x is None else np.atleast_1d(as_array(x).squeeze()),
+        )
 
     def draw_data(self) -> None:
         self.visdom.line(*self.raw_data, opts={"title": self.title}, win=self.title)
 
 
 class VisTracking(VisBase):
-    """`(image, *boxes, *masks)`: the RGB frame `(H, W, 3)` with boxes xywh and `(H, W)` masks or label images."""
+    """`(image, *boxes, *masks)`: the RGB frame `(H, W, 3)` with boxes xywh and `(H, W)` masks or
+    label images.
+    """
 
     def save_data(self, data: tuple) -> None:
         arrays = [as_array(part) for part in data[1:]]
@@ -181,9 +229,13 @@ class VisTracking(VisBase):
         image, boxes, masks = self.raw_data
         scale = min(1.0, LONGEST_SIDE / max(image.shape[:2]))
         size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
-        picture = np.ascontiguousarray(cv2.resize(image.astype(np.uint8), size, interpolation=cv2.INTER_AREA))
+        picture = np.ascontiguousarray(
+            cv2.resize(image.astype(np.uint8), size, interpolation=cv2.INTER_AREA)
+        )
         for mask in masks:
-            labels = cv2.resize(np.asarray(mask).astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
+            labels = cv2.resize(
+                np.asarray(mask).astype(np.uint8), size, interpolation=cv2.INTER_NEAREST
+            )
             picture = overlay_mask(picture, labels)
         for index, box in enumerate(boxes):
             if np.isfinite(box).all():
@@ -192,16 +244,23 @@ class VisTracking(VisBase):
 
 
 class VisBBReg(VisBase):
-    """`(image, init_boxes, final_boxes, final_ious)`: boxes before (left) and after (right) a refinement."""
+    """`(image, init_boxes, final_boxes, final_ious)`: boxes before (left) and after (right) a
+    refinement.
+    """
 
     def draw_data(self) -> None:
         image, before, after, ious = self.raw_data
-        pictures = [show_image_with_boxes(image, before).numpy(), show_image_with_boxes(image, after, ious).numpy()]
+        pictures = [
+            show_image_with_boxes(image, before).numpy(),
+            show_image_with_boxes(image, after, ious).numpy(),
+        ]
         self.visdom.images(np.stack(pictures), nrow=2, opts={"title": self.title}, win=self.title)
 
 
 class VisFeaturemap(VisBase):
-    """Channels `(C, h, w)`, shown for those that are ticked in the panel; the first one at the start."""
+    """Channels `(C, h, w)`, shown for those that are ticked in the panel; the first one at the
+    start.
+    """
 
     def __init__(self, visdom, show_data: bool, title: str):
         super().__init__(visdom, show_data, title)
@@ -223,8 +282,10 @@ class VisFeaturemap(VisBase):
                 self._heatmap(self.raw_data[channel], self._window(channel))
 
     def _draw_boxes(self) -> None:
-        boxes = [{"type": "checkbox", "name": f"Channel {channel}", "value": chosen}
-                 for channel, chosen in enumerate(self.chosen)]
+        boxes = [
+            {"type": "checkbox", "name": f"Channel {channel}", "value": chosen}
+            for channel, chosen in enumerate(self.chosen)
+        ]
         self.visdom.properties(boxes, opts={"title": self.title}, win=self.title)
         self._boxes_drawn = True
 
@@ -258,6 +319,10 @@ def _two_dimensional(values: np.ndarray, title: str) -> np.ndarray:
 def _tiles(volume: np.ndarray, title: str, flip: bool) -> np.ndarray:
     """`(h, w, h, w)` as a picture of h x w tiles, the map of one cell each."""
     if volume.ndim != 4:
-        raise BadValue(f"visdom panel '{title}': a cost volume has shape (h, w, h, w), not {volume.shape}")
+        raise BadValue(
+            f"visdom panel '{title}': a cost volume has shape (h, w, h, w), not {volume.shape}"
+        )
     h, w, other_h, other_w = volume.shape
-    return (volume.transpose(2, 0, 3, 1) if flip else volume.transpose(0, 2, 1, 3)).reshape(h * other_h, w * other_w)
+    return (volume.transpose(2, 0, 3, 1) if flip else volume.transpose(0, 2, 1, 3)).reshape(
+        h * other_h, w * other_w
+    )

@@ -22,8 +22,12 @@ from spot_ext.annotate.session import Session
 logger = logging.getLogger(__name__)
 
 LARGEST_BODY = 8 << 20  # bytes of one request: some 50,000 boxes
-MEDIA_TYPES = {"html": "text/html; charset=utf-8", "css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8",
-               "svg": "image/svg+xml"}
+MEDIA_TYPES = {
+    "html": "text/html; charset=utf-8",
+    "css": "text/css; charset=utf-8",
+    "js": "text/javascript; charset=utf-8",
+    "svg": "image/svg+xml",
+}
 
 
 def create_app(session: Session, token: str) -> Starlette:
@@ -49,30 +53,50 @@ def create_app(session: Session, token: str) -> Starlette:
         if not text.isdecimal():
             raise BadValue(f"frame={text}: give a whole number")
         data, media_type = session.image(_query(request, "video"), int(text))
-        return Response(data, media_type=media_type, headers={"Cache-Control": "private, max-age=3600"})
+        return Response(
+            data, media_type=media_type, headers={"Cache-Control": "private, max-age=3600"}
+        )
 
     async def edits(request: Request) -> Response:
         content = await _json(request)
         entries = content.get("edits") if isinstance(content, dict) else None
         changes = session.parsed(entries)  # BadValue: 400, trying again is no use
         try:
-            return JSONResponse({"saved": True, "videos": await run_in_threadpool(session.save, changes)})
+            return JSONResponse(
+                {"saved": True, "videos": await run_in_threadpool(session.save, changes)}
+            )
         except OSError as error:  # of these a full disk is BadInput, too
             return _disk_error(request, error)
-        except BadInput as error:  # the box file was changed into something unreadable: once it is right, the change is taken
+        except BadInput as error:  # the box file was changed into something unreadable: once it is right, the change is taken  # noqa: E501
             return _error(str(error), 409)
 
-    api = [Route("/ping", ping), Route("/state", state), Route("/video", video), Route("/frame", frame),
-           Route("/edits", edits, methods=["POST"])]
-    routes = [Mount(f"/{token}", routes=[Route("/", page), Route("/page/{name}", asset), Mount("/api", routes=api)])]
-    errors: dict[Any, Any] = {BadInput: _bad_input, OSError: _disk_error, HTTPException: _http_error}
+    api = [
+        Route("/ping", ping),
+        Route("/state", state),
+        Route("/video", video),
+        Route("/frame", frame),
+        Route("/edits", edits, methods=["POST"]),
+    ]
+    routes = [
+        Mount(
+            f"/{token}",
+            routes=[Route("/", page), Route("/page/{name}", asset), Mount("/api", routes=api)],
+        )
+    ]
+    errors: dict[Any, Any] = {
+        BadInput: _bad_input,
+        OSError: _disk_error,
+        HTTPException: _http_error,
+    }
     app = Starlette(routes=routes, exception_handlers=errors)
     app.add_middleware(_Guard, token=token)
     return app
 
 
 class _Guard:
-    """Answers 403 to whoever has not the token or comes from elsewhere, and sets the headers of every answer."""
+    """Answers 403 to whoever has not the token or comes from elsewhere, and sets the headers of
+    every answer.
+    """
 
     def __init__(self, app, token: str):
         self.app, self.token = app, token
@@ -82,15 +106,26 @@ class _Guard:
             await self.app(scope, receive, send)
             return
         request = Request(scope)
-        reason = refusal(scope["path"], request.headers.get("host", ""), request.headers.get("origin"), self.token)
+        reason = refusal(
+            scope["path"],
+            request.headers.get("host", ""),
+            request.headers.get("origin"),
+            self.token,
+        )
         answer = self.app if reason is None else _error(reason, 403)
 
         async def send_with_headers(message) -> None:
             if message["type"] == "http.response.start":
                 names = {name for name, _ in message["headers"]}
                 added = {**HEADERS, "Cache-Control": "no-store"}
-                message["headers"] = [*message["headers"], *((name.lower().encode(), value.encode()) for name, value in
-                                                             added.items() if name.lower().encode() not in names)]
+                message["headers"] = [
+                    *message["headers"],
+                    *(
+                        (name.lower().encode(), value.encode())
+                        for name, value in added.items()
+                        if name.lower().encode() not in names
+                    ),
+                ]
             await send(message)
 
         await answer(scope, receive, send_with_headers)
@@ -106,7 +141,9 @@ def _asset(name: str) -> Response:
 
 def _query(request: Request, name: str) -> str:
     if name not in request.query_params:
-        raise BadValue(f"{request.url.path.rpartition('/')[2]}: the address has no {name}=…; add it")
+        raise BadValue(
+            f"{request.url.path.rpartition('/')[2]}: the address has no {name}=…; add it"
+        )
     return request.query_params[name]
 
 
@@ -117,7 +154,9 @@ async def _json(request: Request) -> Any:
     async for part in request.stream():
         body += part
         if len(body) > LARGEST_BODY:
-            raise BadValue(f"more than {LARGEST_BODY >> 20} MB in one request; send fewer changes at once")
+            raise BadValue(
+                f"more than {LARGEST_BODY >> 20} MB in one request; send fewer changes at once"
+            )
     try:
         return json.loads(body)
     except (ValueError, RecursionError) as error:
@@ -135,12 +174,21 @@ def _bad_input(request: Request, error: BadInput) -> Response:
 def _disk_error(request: Request, error: OSError) -> Response:
     logger.error("%s", error)
     if isinstance(error, DiskFull):
-        return _error(f"the disk of {error.path} is full; make room, the page keeps the change", 507)
+        return _error(
+            f"the disk of {error.path} is full; make room, the page keeps the change", 507
+        )
     where = f" {error.filename}" if error.filename else ""
-    return _error(f"the disk refused{where} ({error.strerror or error}); make room or check its rights, the page keeps the "
-                  "change", 507)
+    return _error(
+        f"the disk refused{where} ({error.strerror or error}); make room or check its rights, the "
+        "page keeps the "
+        "change",
+        507,
+    )
 
 
 def _http_error(request: Request, error: HTTPException) -> Response:
-    return _error(f"{request.method} {request.url.path.rpartition('/')[2]}: {error.detail}; docs/annotate.md lists the routes",
-                  error.status_code)
+    return _error(
+        f"{request.method} {request.url.path.rpartition('/')[2]}: {error.detail}; "
+        "docs/annotate.md lists the routes",
+        error.status_code,
+    )

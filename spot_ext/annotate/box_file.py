@@ -1,4 +1,6 @@
-"""The boxes people draw, held in memory and in one CSV file that is written anew, in one step, with every change."""
+"""The boxes people draw, held in memory and in one CSV file that is written anew, in one step, with
+every change.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +23,9 @@ Box = tuple[float, float, float, float]  # x, y, w, h in pixels
 
 @dataclass(frozen=True)
 class Edit:
-    """One change. With a frame: its box (None: the object is absent there), or `remove`. Without: the class name `label`,
-    or `remove` for the object with all its boxes."""
+    """One change. With a frame: its box (None: the object is absent there), or `remove`. Without:
+    the class name `label`, or `remove` for the object with all its boxes.
+    """
 
     video: str
     object_id: str
@@ -50,10 +53,11 @@ class Track:
 
 
 class BoxFile:
-    """The CSV file `path`, made by the first change. Videos and boxes in it that nobody touches stay as they are.
+    """The CSV file `path`, made by the first change. Videos and boxes in it that nobody touches
+    stay as they are.
 
-    `apply` returns only when the change is on disk. A file that another program changed meanwhile is read again first, so
-    its boxes are kept. Safe to call from several threads.
+    `apply` returns only when the change is on disk. A file that another program changed meanwhile
+    is read again first, so its boxes are kept. Safe to call from several threads.
     """
 
     def __init__(self, path: str | os.PathLike, frame_counts: Mapping[str, int]):
@@ -64,13 +68,19 @@ class BoxFile:
         self._videos: dict[str, VideoBoxes] = {}  # as read, for what is known besides boxes
         self._tracks: dict[str, dict[str, Track]] = {}
         if self.path.suffix.lower() != ".csv":
-            raise BadValue(f"--boxes {self.path}: the page keeps boxes in a CSV file; name one that ends in .csv")
+            raise BadValue(
+                f"--boxes {self.path}: the page keeps boxes in a CSV file; name one that ends in "
+                ".csv"
+            )
         self._read_if_changed()
 
     def tracks(self, video: str) -> dict[str, Track]:
         """The objects of a video by id, a copy."""
         with self._lock:
-            return {name: Track(track.label, dict(track.rows)) for name, track in self._tracks.get(video, {}).items()}
+            return {
+                name: Track(track.label, dict(track.rows))
+                for name, track in self._tracks.get(video, {}).items()
+            }
 
     def count(self) -> int:
         """Boxes drawn, and frames marked absent, by people."""
@@ -79,10 +89,14 @@ class BoxFile:
             return sum(row.human for track in tracks for row in track.rows.values())
 
     def apply(self, edits: Sequence[Edit]) -> None:
-        """Make all changes, or none where the file cannot be read or written (BadInput or OSError says why)."""
+        """Make all changes, or none where the file cannot be read or written (BadInput or OSError
+        says why).
+        """
         with self._lock:
             self._read_if_changed()
-            changed = {name: dict(tracks) for name, tracks in self._tracks.items()}  # the old state, where writing fails
+            changed = {
+                name: dict(tracks) for name, tracks in self._tracks.items()
+            }  # the old state, where writing fails
             for edit in edits:
                 _apply(changed.setdefault(edit.video, {}), edit)
             self._write(changed)
@@ -93,36 +107,55 @@ class BoxFile:
         if found == self._seen:
             return
         if found is None and self._seen is not None:
-            self._seen = None  # someone deleted the file while the page is open: what is here is all there is, keep it
+            # someone deleted the file while the page is open: what is here is all there is, keep it
+            self._seen = None
             return
         videos = formats.read(self.path, "csv", self._known)
         self._videos = {video.video: video for video in videos}
-        self._tracks = {video.video: {item.object_id: _track(item) for item in video.objects} for video in videos}
+        self._tracks = {
+            video.video: {item.object_id: _track(item) for item in video.objects}
+            for video in videos
+        }
         self._seen = found
 
     def _write(self, tracks: dict[str, dict[str, Track]]) -> None:
         videos = []
         for name in sorted({*self._videos, *tracks}):
             before = self._videos.get(name, VideoBoxes(name, ()))
-            objects = tuple(_object_boxes(object_id, track) for object_id, track in tracks.get(name, {}).items() if track.rows)
+            objects = tuple(
+                _object_boxes(object_id, track)
+                for object_id, track in tracks.get(name, {}).items()
+                if track.rows
+            )
             if objects:
                 videos.append(dataclasses.replace(before, objects=objects))
         formats.write(videos, self.path, "csv", self._known)
         self._seen = _stamp(self.path)
 
 
-def tracks_by_video(path: str | os.PathLike, frame_counts: Mapping[str, int]) -> dict[str, dict[str, Track]]:
+def tracks_by_video(
+    path: str | os.PathLike, frame_counts: Mapping[str, int]
+) -> dict[str, dict[str, Track]]:
     """Boxes to show for correction, from a file in any known format."""
-    return {video.video: {item.object_id: _track(item) for item in video.objects}
-            for video in formats.read(path, None, {name: VideoInfo(count) for name, count in frame_counts.items()})}
+    return {
+        video.video: {item.object_id: _track(item) for item in video.objects}
+        for video in formats.read(
+            path, None, {name: VideoInfo(count) for name, count in frame_counts.items()}
+        )
+    }
 
 
 def merged(drawn: dict[str, Track], proposed: dict[str, Track]) -> dict[str, Track]:
-    """Objects of both; a row that a person drew hides the proposal in the same frame, and so does a row of the same file."""
+    """Objects of both; a row that a person drew hides the proposal in the same frame, and so does a
+    row of the same file.
+    """
     result = {}
     for name in [*drawn, *(name for name in proposed if name not in drawn)]:
         mine, other = drawn.get(name, Track()), proposed.get(name, Track())
-        rows = {frame_id: Row(row.box_xywh, row.confidence, human=False) for frame_id, row in other.rows.items()}
+        rows = {
+            frame_id: Row(row.box_xywh, row.confidence, human=False)
+            for frame_id, row in other.rows.items()
+        }
         result[name] = Track(mine.label or other.label, {**rows, **mine.rows})
     return result
 
@@ -143,18 +176,37 @@ def _apply(tracks: dict[str, Track], edit: Edit) -> None:
 
 
 def _track(item: ObjectBoxes) -> Track:
-    rows = zip(item.frame_ids.tolist(), item.boxes_xywh.tolist(), item.absent.tolist(), item.confidences.tolist(),
-               item.human.tolist(), strict=True)
-    return Track(item.label, {frame_id: Row(None if absent else tuple(box), confidence, human)
-                              for frame_id, box, absent, confidence, human in rows})
+    rows = zip(
+        item.frame_ids.tolist(),
+        item.boxes_xywh.tolist(),
+        item.absent.tolist(),
+        item.confidences.tolist(),
+        item.human.tolist(),
+        strict=True,
+    )
+    return Track(
+        item.label,
+        {
+            frame_id: Row(None if absent else tuple(box), confidence, human)
+            for frame_id, box, absent, confidence, human in rows
+        },
+    )
 
 
 def _object_boxes(object_id: str, track: Track) -> ObjectBoxes:
     frame_ids = sorted(track.rows)
     rows = [track.rows[frame_id] for frame_id in frame_ids]
-    boxes = np.array([row.box_xywh or (np.nan,) * 4 for row in rows], dtype=np.float64).reshape(-1, 4)
-    return ObjectBoxes(object_id, np.array(frame_ids, dtype=np.int64), boxes, np.array([row.confidence for row in rows]),
-                       np.array([row.human for row in rows], dtype=bool), track.label)
+    boxes = np.array([row.box_xywh or (np.nan,) * 4 for row in rows], dtype=np.float64).reshape(
+        -1, 4
+    )
+    return ObjectBoxes(
+        object_id,
+        np.array(frame_ids, dtype=np.int64),
+        boxes,
+        np.array([row.confidence for row in rows]),
+        np.array([row.human for row in rows], dtype=bool),
+        track.label,
+    )
 
 
 def _stamp(path: Path) -> tuple[int, int] | None:
@@ -170,4 +222,6 @@ def _stamp(path: Path) -> tuple[int, int] | None:
 
 def object_ids(tracks: Iterable[str]) -> list[str]:
     """Ids in the order in which they are shown: numbers first, by value."""
-    return sorted(tracks, key=lambda name: (not name.isdigit(), int(name) if name.isdigit() else 0, name))
+    return sorted(
+        tracks, key=lambda name: (not name.isdigit(), int(name) if name.isdigit() else 0, name)
+    )

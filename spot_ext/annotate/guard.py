@@ -6,9 +6,12 @@ import secrets
 from urllib.parse import urlsplit
 
 LOCAL_NAMES = ("127.0.0.1", "localhost")
-HEADERS = {  # of every answer: nothing from elsewhere is loaded, nobody frames the page, its address is told to nobody
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
-                               "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+# of every answer: nothing from elsewhere is loaded, nobody frames the page, its address is told to
+# nobody
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src "
+    "'self' blob: data:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -23,8 +26,9 @@ def new_token() -> str:
 def refusal(path: str, host: str, origin: str | None, token: str) -> str | None:
     """Why a request is not answered, in a sentence, or None.
 
-    `path` must be below /TOKEN/. The name in the header Host must be this machine's: a page elsewhere whose name was made to
-    point here (DNS rebinding) sends its own. An Origin, which browsers send with whatever a page sends, must be ours.
+    `path` must be below /TOKEN/. The name in the header Host must be this machine's: a page
+    elsewhere whose name was made to point here (DNS rebinding) sends its own. An Origin, which
+    browsers send with whatever a page sends, must be ours.
     """
     try:
         name = urlsplit(f"//{host}").hostname

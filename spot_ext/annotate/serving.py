@@ -28,21 +28,27 @@ FIRST_PORT, PORTS_TRIED = 8765, 20
 class Address:
     """Port and token of the page, remembered beside the box file while the server runs.
 
-    A server that was killed leaves the note behind, and the next one for the same box file takes the same address, so that a
-    page still open goes on and saves what it has not saved yet. Raises BadInput where a server for this file still answers.
+    A server that was killed leaves the note behind, and the next one for the same box file takes
+    the same address, so that a page still open goes on and saves what it has not saved yet. Raises
+    BadInput where a server for this file still answers.
     """
 
     def __init__(self, boxes: Path, port: int | None = None):
         self.note = boxes.with_name(f".{boxes.name}.page")
         before = self._read_note()
         if before is not None and _answers(*before):
-            raise BadInput(f"{boxes} is open already at {_url(*before)}; use that page, or stop its server with Ctrl-C first")
+            raise BadInput(
+                f"{boxes} is open already at {_url(*before)}; use that page, or stop its server "
+                "with Ctrl-C first"
+            )
         wanted, self.token = before or (None, new_token())
         self.socket = _bind(wanted if port is None else port, is_wish=port is None)
         self.port = self.socket.getsockname()[1]
         with replacing(self.note) as temporary:
             temporary.touch(mode=0o600)  # the token is this user's
-            temporary.write_text(json.dumps({"port": self.port, "token": self.token}), encoding="utf-8")
+            temporary.write_text(
+                json.dumps({"port": self.port, "token": self.token}), encoding="utf-8"
+            )
 
     @property
     def url(self) -> str:
@@ -57,24 +63,43 @@ class Address:
         try:
             content = json.loads(self.note.read_text(encoding="utf-8"))
             return int(content["port"]), str(content["token"])
-        except (OSError, ValueError, KeyError, TypeError):  # none, or not ours: a new address does as well
+        except (
+            OSError,
+            ValueError,
+            KeyError,
+            TypeError,
+        ):  # none, or not ours: a new address does as well
             return None
 
 
-def serve(session: Session, port: int | None = None, open_browser: bool = True,
-          announce: Callable[[str], None] | None = None) -> None:
-    """Serve the page until Ctrl-C. `port` None: the one before, else the first free one from 8765; 0: any.
+def serve(
+    session: Session,
+    port: int | None = None,
+    open_browser: bool = True,
+    announce: Callable[[str], None] | None = None,
+) -> None:
+    """Serve the page until Ctrl-C. `port` None: the one before, else the first free one from 8765;
+    0: any.
 
     `announce(url)` is called when the server answers.
     """
     uvicorn = _uvicorn()
     from spot_ext.annotate.app import create_app
+
     _check_writable(session.boxes.path)
     address = Address(session.boxes.path, port)
-    config = uvicorn.Config(create_app(session, address.token), log_level="warning", access_log=False, lifespan="off",
-                            ws="none", timeout_graceful_shutdown=2)
+    config = uvicorn.Config(
+        create_app(session, address.token),
+        log_level="warning",
+        access_log=False,
+        lifespan="off",
+        ws="none",
+        timeout_graceful_shutdown=2,
+    )
     server = uvicorn.Server(config)
-    threading.Thread(target=_when_it_answers, args=(address, open_browser, announce), daemon=True).start()
+    threading.Thread(
+        target=_when_it_answers, args=(address, open_browser, announce), daemon=True
+    ).start()
     try:
         server.run(sockets=[address.socket])
     except KeyboardInterrupt:  # the usual way to end; uvicorn has finished the requests under way
@@ -83,8 +108,12 @@ def serve(session: Session, port: int | None = None, open_browser: bool = True,
         address.close()
 
 
-def _when_it_answers(address: Address, open_browser: bool, announce: Callable[[str], None] | None) -> None:
-    _answers(address.port, address.token, timeout=30)  # the socket listens already: this waits for the first answer
+def _when_it_answers(
+    address: Address, open_browser: bool, announce: Callable[[str], None] | None
+) -> None:
+    _answers(
+        address.port, address.token, timeout=30
+    )  # the socket listens already: this waits for the first answer
     if announce is not None:
         announce(address.url)
     if open_browser and not webbrowser.open(address.url):
@@ -101,8 +130,18 @@ def _answers(port: int, token: str, timeout: float = 2.0) -> bool:
 
 
 def _bind(port: int | None, is_wish: bool) -> socket.socket:
-    """A socket that listens on `port`; a mere wish gives way to the first free port of the range, and then to any."""
-    tried = [port] if not is_wish else [*([port] if port is not None else []), *range(FIRST_PORT, FIRST_PORT + PORTS_TRIED), 0]
+    """A socket that listens on `port`; a mere wish gives way to the first free port of the range,
+    and then to any.
+    """
+    tried = (
+        [port]
+        if not is_wish
+        else [
+            *([port] if port is not None else []),
+            *range(FIRST_PORT, FIRST_PORT + PORTS_TRIED),
+            0,
+        ]
+    )
     for number in tried:
         listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         if os.name == "posix":  # elsewhere this would let two servers share a port
@@ -116,8 +155,13 @@ def _bind(port: int | None, is_wish: bool) -> socket.socket:
             listening.close()
             reason = error
     if isinstance(reason, OSError) and reason.errno == errno.EADDRINUSE:
-        raise BadInput(f"--port {port}: another program uses it; leave --port out, then a free one is taken")
-    raise BadInput(f"--port {port} cannot be used ({reason}); give a number from 1024 to 65535, or leave it out")
+        raise BadInput(
+            f"--port {port}: another program uses it; leave --port out, then a free one is taken"
+        )
+    raise BadInput(
+        f"--port {port} cannot be used ({reason}); give a number from 1024 to 65535, or leave it "
+        "out"
+    )
 
 
 def _url(port: int, token: str) -> str:
@@ -127,9 +171,13 @@ def _url(port: int, token: str) -> str:
 def _check_writable(path: Path) -> None:
     folder = path.resolve().parent
     if not folder.is_dir():
-        raise BadInput(f"--boxes {path}: there is no folder {folder}; make it, or name another file")
+        raise BadInput(
+            f"--boxes {path}: there is no folder {folder}; make it, or name another file"
+        )
     if not os.access(folder, os.W_OK):
-        raise BadInput(f"{folder} cannot be written to; name a box file elsewhere with --boxes FILE")
+        raise BadInput(
+            f"{folder} cannot be written to; name a box file elsewhere with --boxes FILE"
+        )
 
 
 def _uvicorn():
@@ -137,5 +185,8 @@ def _uvicorn():
         import starlette  # noqa: F401
         import uvicorn
     except ImportError:
-        raise BadInput('the page needs the packages starlette and uvicorn: pip install "spot-tracking[annotate]"') from None
+        raise BadInput(
+            "the page needs the packages starlette and uvicorn: pip install "
+            '"spot-tracking[annotate]"'
+        ) from None
     return uvicorn

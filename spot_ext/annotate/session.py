@@ -1,4 +1,6 @@
-"""What the page is about: the videos of a folder, the frames wanted from them, boxes drawn and boxes proposed."""
+"""What the page is about: the videos of a folder, the frames wanted from them, boxes drawn and
+boxes proposed.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,15 @@ from typing import Any
 from ltr.admin.errors import BadInput, BadValue, MissingFile, suggestion
 from ltr.dataset.video_folder import VideoFolder
 from spot_ext.annotate import wanted as wanted_frames
-from spot_ext.annotate.box_file import BoxFile, Edit, Row, Track, merged, object_ids, tracks_by_video
+from spot_ext.annotate.box_file import (
+    BoxFile,
+    Edit,
+    Row,
+    Track,
+    merged,
+    object_ids,
+    tracks_by_video,
+)
 from spot_ext.annotate.frames import ShownFrames
 from spot_ext.annotate.wanted import WantedFrame
 
@@ -33,37 +43,71 @@ class Video:
 class Session:
     """One folder being annotated. Every answer is made of plain values that JSON can carry."""
 
-    def __init__(self, folder: Path, boxes: Path | None = None, k: int = 3, seed: int = 0, propagated: Path | None = None,
-                 suggested: Sequence[Path] = ()):
+    def __init__(
+        self,
+        folder: Path,
+        boxes: Path | None = None,
+        k: int = 3,
+        seed: int = 0,
+        propagated: Path | None = None,
+        suggested: Sequence[Path] = (),
+    ):
         self.folder = Path(folder)
         self.dataset = VideoFolder(self.folder)
         self.frames = ShownFrames(self.dataset)
-        self.videos = {video.name: video for video in (self._open(i, k, seed) for i in range(len(self.dataset.sequence_list)))}
-        self.frame_counts = {video.name: video.frame_count for video in self.videos.values() if not video.problem}
+        self.videos = {
+            video.name: video
+            for video in (self._open(i, k, seed) for i in range(len(self.dataset.sequence_list)))
+        }
+        self.frame_counts = {
+            video.name: video.frame_count for video in self.videos.values() if not video.problem
+        }
         if not self.frame_counts:
             raise BadInput(next(iter(self.videos.values())).problem)
         self.boxes = BoxFile(boxes or self.folder / "boxes.csv", self.frame_counts)
-        self.proposed = tracks_by_video(propagated, self.frame_counts) if propagated is not None else {}
+        self.proposed = (
+            tracks_by_video(propagated, self.frame_counts) if propagated is not None else {}
+        )
         for path in suggested:
             self._want(path)
 
     def overview(self) -> dict[str, Any]:
         """Folder, file, and every video with its progress."""
-        return {"folder": str(self.folder.resolve()), "boxes_file": str(self.boxes.path.resolve()),
-                "videos": [self.progress(name) for name in self.videos]}
+        return {
+            "folder": str(self.folder.resolve()),
+            "boxes_file": str(self.boxes.path.resolve()),
+            "videos": [self.progress(name) for name in self.videos],
+        }
 
     def progress(self, name: str) -> dict[str, Any]:
         """A video's wanted frames, each `open`, `part` (some objects are done) or `done`."""
         video = self.video(name)
         tracks = self.boxes.tracks(name)
-        drawn = [track.rows for track in tracks.values() if any(row.human for row in track.rows.values())]
-        wanted = [{"frame": item.frame_id, "suggested": item.suggested, "score": item.score, "reason": item.reason,
-                   "state": _state(item.frame_id, drawn)} for item in video.wanted]
-        return {"name": name, "frames": video.frame_count, "problem": video.problem, "wanted": wanted,
-                "done": sum(item["state"] == "done" for item in wanted)}
+        drawn = [
+            track.rows for track in tracks.values() if any(row.human for row in track.rows.values())
+        ]
+        wanted = [
+            {
+                "frame": item.frame_id,
+                "suggested": item.suggested,
+                "score": item.score,
+                "reason": item.reason,
+                "state": _state(item.frame_id, drawn),
+            }
+            for item in video.wanted
+        ]
+        return {
+            "name": name,
+            "frames": video.frame_count,
+            "problem": video.problem,
+            "wanted": wanted,
+            "done": sum(item["state"] == "done" for item in wanted),
+        }
 
     def video_state(self, name: str) -> dict[str, Any]:
-        """Progress and all boxes of a video: by object, those of people by frame, and the proposed ones as columns."""
+        """Progress and all boxes of a video: by object, those of people by frame, and the proposed
+        ones as columns.
+        """
         tracks = merged(self.boxes.tracks(name), self.proposed.get(name, {}))
         objects = [_object_state(object_id, tracks[object_id]) for object_id in object_ids(tracks)]
         return {**self.progress(name), "objects": objects}
@@ -71,7 +115,10 @@ class Session:
     def video(self, name: str) -> Video:
         """The video of that name; BadValue where there is none."""
         if name not in self.videos:
-            raise BadValue(f"there is no video '{name}'{suggestion(name, self.videos)}; GET api/state lists them")
+            raise BadValue(
+                f"there is no video '{name}'{suggestion(name, self.videos)}; GET api/state lists "
+                "them"
+            )
         return self.videos[name]
 
     def image(self, name: str, frame_id: int) -> tuple[bytes, str]:
@@ -84,26 +131,34 @@ class Session:
         return self.frames.read(video.seq_id, frame_id)
 
     def save(self, edits: Sequence[Edit]) -> list[dict[str, Any]]:
-        """Make all changes or none; returns the progress of the videos they touch. BadInput or OSError: the box file."""
+        """Make all changes or none; returns the progress of the videos they touch. BadInput or
+        OSError: the box file.
+        """
         self.boxes.apply(edits)
         return [self.progress(name) for name in dict.fromkeys(edit.video for edit in edits)]
 
     def parsed(self, entries: object) -> list[Edit]:
         """Changes as the page sends them, checked; BadValue names the first that cannot be.
 
-        Each has `video` and `object`, and `frame` with `box` ([x, y, w, h]), `absent` or `remove`, or, without a frame,
-        `label` or `remove`.
+        Each has `video` and `object`, and `frame` with `box` ([x, y, w, h]), `absent` or `remove`,
+        or, without a frame, `label` or `remove`.
         """
         if not isinstance(entries, list) or not entries:
             raise BadValue('send {"edits": [...]} with at least one change')
         return [self._edit(f"change {number}", entry) for number, entry in enumerate(entries, 1)]
 
     def _edit(self, where: str, entry: Any) -> Edit:
-        if not isinstance(entry, dict) or not isinstance(entry.get("video"), str) or not isinstance(entry.get("object"), str) \
-                or not entry["object"].strip():
+        if (
+            not isinstance(entry, dict)
+            or not isinstance(entry.get("video"), str)
+            or not isinstance(entry.get("object"), str)
+            or not entry["object"].strip()
+        ):
             raise BadValue(f"{where}: give the names of a video and an object")
         if not entry["object"].isprintable():
-            raise BadValue(f"{where}: the object's name {entry['object']!r} cannot be shown; name it otherwise")
+            raise BadValue(
+                f"{where}: the object's name {entry['object']!r} cannot be shown; name it otherwise"
+            )
         try:
             video = self.video(entry["video"])
         except BadValue as error:
@@ -111,22 +166,39 @@ class Session:
         frame_id, label = entry.get("frame"), entry.get("label")
         if label is not None and not (isinstance(label, str) and label.isprintable()):
             raise BadValue(f"{where}: the label {label!r} is no text that can be shown")
-        kinds = [kind for kind in ("box", "absent", "remove") if entry.get(kind) not in (None, False)]
+        kinds = [
+            kind for kind in ("box", "absent", "remove") if entry.get(kind) not in (None, False)
+        ]
         if frame_id is None:
             if kinds not in ([], ["remove"]) or (not kinds and label is None):
                 raise BadValue(f"{where}: without a frame, give either label or remove")
-        elif not isinstance(frame_id, int) or isinstance(frame_id, bool) or not 0 <= frame_id < video.frame_count:
-            raise BadValue(f"{where}: '{video.name}' has frames 0 to {video.frame_count - 1}, not {frame_id}")
+        elif (
+            not isinstance(frame_id, int)
+            or isinstance(frame_id, bool)
+            or not 0 <= frame_id < video.frame_count
+        ):
+            raise BadValue(
+                f"{where}: '{video.name}' has frames 0 to {video.frame_count - 1}, not {frame_id}"
+            )
         elif len(kinds) != 1:
             raise BadValue(f"{where}: give exactly one of box, absent and remove")
         box = _box(where, entry["box"]) if "box" in kinds else None
-        return Edit(video.name, entry["object"].strip(), frame_id, box, label and label.strip(), "remove" in kinds)
+        return Edit(
+            video.name,
+            entry["object"].strip(),
+            frame_id,
+            box,
+            label and label.strip(),
+            "remove" in kinds,
+        )
 
     def _open(self, seq_id: int, k: int, seed: int) -> Video:
         name = self.dataset.sequence_list[seq_id]
         try:
             count = self.dataset.get_sequence_length(seq_id)
-            return Video(name, seq_id, count, tuple(wanted_frames.by_rule(self.dataset, seq_id, k, seed)))
+            return Video(
+                name, seq_id, count, tuple(wanted_frames.by_rule(self.dataset, seq_id, k, seed))
+            )
         except BadInput as error:
             if k < 1:
                 raise
@@ -137,9 +209,21 @@ class Session:
         chosen, replace = wanted_frames.from_file(path, self.frame_counts)
         for name, frames in chosen.items():
             video = self.videos[name]
-            kept = [] if replace else [item for item in video.wanted if item.frame_id not in {f.frame_id for f in frames}]
-            self.videos[name] = Video(name, video.seq_id, video.frame_count,
-                                      tuple(sorted([*kept, *frames], key=lambda item: item.frame_id)))
+            kept = (
+                []
+                if replace
+                else [
+                    item
+                    for item in video.wanted
+                    if item.frame_id not in {f.frame_id for f in frames}
+                ]
+            )
+            self.videos[name] = Video(
+                name,
+                video.seq_id,
+                video.frame_count,
+                tuple(sorted([*kept, *frames], key=lambda item: item.frame_id)),
+            )
 
 
 def _state(frame_id: int, drawn: list[dict[int, Row]]) -> str:
@@ -148,17 +232,36 @@ def _state(frame_id: int, drawn: list[dict[int, Row]]) -> str:
 
 
 def _object_state(object_id: str, track: Track) -> dict[str, Any]:
-    proposed = [(frame_id, track.rows[frame_id]) for frame_id in sorted(track.rows) if not track.rows[frame_id].human]
-    return {"id": object_id, "label": track.label,
-            "drawn": {str(frame_id): row.box_xywh for frame_id, row in sorted(track.rows.items()) if row.human},
-            "proposed": {"frames": [frame_id for frame_id, _ in proposed],
-                         "boxes": [row.box_xywh and [round(value, 2) for value in row.box_xywh] for _, row in proposed],
-                         "confidences": [round(row.confidence, 4) for _, row in proposed]}}
+    proposed = [
+        (frame_id, track.rows[frame_id])
+        for frame_id in sorted(track.rows)
+        if not track.rows[frame_id].human
+    ]
+    return {
+        "id": object_id,
+        "label": track.label,
+        "drawn": {
+            str(frame_id): row.box_xywh for frame_id, row in sorted(track.rows.items()) if row.human
+        },
+        "proposed": {
+            "frames": [frame_id for frame_id, _ in proposed],
+            "boxes": [
+                row.box_xywh and [round(value, 2) for value in row.box_xywh] for _, row in proposed
+            ],
+            "confidences": [round(row.confidence, 4) for _, row in proposed],
+        },
+    }
 
 
 def _box(where: str, box: Any) -> tuple[float, float, float, float]:
-    if not isinstance(box, list) or len(box) != 4 or not all(isinstance(value, (int, float)) and not isinstance(value, bool)
-                                                             and math.isfinite(value) for value in box):
+    if (
+        not isinstance(box, list)
+        or len(box) != 4
+        or not all(
+            isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+            for value in box
+        )
+    ):
         raise BadValue(f"{where}: a box is four numbers [x, y, width, height], not {box!r}")
     if box[2] <= 0 or box[3] <= 0:
         raise BadValue(f"{where}: width and height of {box!r} must be above 0")

@@ -10,13 +10,16 @@ from spot_ext.architectures.transt import TransTArchitecture
 
 __all__ = ["DEFAULT", "SHIPPED", "Architecture", "Prediction", "get_architecture"]
 
-_ARCHITECTURES = {**dict.fromkeys(("transt", "transt_small"), TransTArchitecture),
-                  **dict.fromkeys(("ocean", "ocean_small"), OceanArchitecture),
-                  "transt_light": TransTLightArchitecture}
+_ARCHITECTURES = {
+    **dict.fromkeys(("transt", "transt_small"), TransTArchitecture),
+    **dict.fromkeys(("ocean", "ocean_small"), OceanArchitecture),
+    "transt_light": TransTLightArchitecture,
+}
 
 
 DEFAULT = "transt"  # SPOT's main result
-SHIPPED = "transt_light"  # its trained weights come with the package; `<name>_finetune` is the recipe that adapts them
+# its trained weights come with the package; `<name>_finetune` is the recipe that adapts them
+SHIPPED = "transt_light"
 
 
 def get_architecture(name: str, reference_targets: bool = False) -> Architecture:
@@ -25,6 +28,8 @@ def get_architecture(name: str, reference_targets: bool = False) -> Architecture
     `reference_targets` gives its criterion the reference's labels, see `ReferenceConfig.targets`.
     """
     if name not in _ARCHITECTURES:
-        raise BadValue(f"architecture '{name}' is not known{suggestion(name, _ARCHITECTURES)} Choose one of: "
-                       f"{', '.join(_ARCHITECTURES)}.")
+        raise BadValue(
+            f"architecture '{name}' is not known{suggestion(name, _ARCHITECTURES)} Choose one of: "
+            f"{', '.join(_ARCHITECTURES)}."
+        )
     return _ARCHITECTURES[name](name, reference_targets)

@@ -1,4 +1,6 @@
-"""What the method needs from one network. Adding a network = one file beside this one + one recipe."""
+"""What the method needs from one network. Adding a network = one file beside this one + one
+recipe.
+"""
 
 from __future__ import annotations
 
@@ -26,12 +28,17 @@ Outputs = Mapping[str, Tensor]  # what a network's forward returns; only its arc
 
 
 def with_iou_head(network: str, options: Mapping[str, Any], known: Iterable[str]) -> dict[str, Any]:
-    """`options` of a network's factory, and the IoU head that the method needs; BadValue for one that is not `known`."""
+    """`options` of a network's factory, and the IoU head that the method needs; BadValue for one
+    that is not `known`.
+    """
     known = [name for name in known if name != "iou_head"]
     for option in options:
         if option not in known:
-            raise BadValue(f"network '{network}' has no option '{option}'{suggestion(option, known)}; it takes "
-                           f"{', '.join(known)}")
+            raise BadValue(
+                f"network '{network}' has no option '{option}'{suggestion(option, known)}; it "
+                "takes "
+                f"{', '.join(known)}"
+            )
     return {**options, "iou_head": True}
 
 
@@ -43,7 +50,9 @@ class Architecture(Protocol):
     parameters: str  # one of its parameter files, for everything but the network
     shipped: Path | None  # trained weights that come with the package
     learns_absence: bool  # the criterion takes boxes of zeros: the target is not in the crop
-    weights_file: str | None  # ImageNet weights of its backbone in `pretrained_networks`; None: it finds its own
+    weights_file: (
+        str | None
+    )  # ImageNet weights of its backbone in `pretrained_networks`; None: it finds its own
 
     def build(self, options: Mapping[str, Any]) -> nn.Module:
         """Make the network; unknown options are errors. Its forward takes `(search, template)`."""
@@ -52,15 +61,21 @@ class Architecture(Protocol):
         """The part that may be held still at first."""
 
     def parameter_groups(self, net: nn.Module, lr: float, lr_backbone: float) -> list[dict]:
-        """All parameters as optimiser groups; those that are held still are left alone by the optimiser."""
+        """All parameters as optimiser groups; those that are held still are left alone by the
+        optimiser.
+        """
 
-    def predict(self, net: nn.Module, searches: Tensor, templates: Tensor, labelled: int) -> Outputs:
+    def predict(
+        self, net: nn.Module, searches: Tensor, templates: Tensor, labelled: int
+    ) -> Outputs:
         """The student's outputs for a batch whose first `labelled` samples are labelled."""
 
     def decode(self, outputs: Outputs) -> Prediction:
         """Scores, boxes and predicted IoUs of every position."""
 
-    def criterion(self, outputs: Outputs, boxes_cxcywh_B4: Tensor, labelled: bool) -> dict[str, Tensor]:
+    def criterion(
+        self, outputs: Outputs, boxes_cxcywh_B4: Tensor, labelled: bool
+    ) -> dict[str, Tensor]:
         """Losses of a batch; `total` is their weighted sum. `labelled` adds the IoU head's loss."""
 
     def rows(self, outputs: Outputs, start: int, stop: int | None) -> Outputs:

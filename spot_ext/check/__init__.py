@@ -1,4 +1,6 @@
-"""Looks for what is wrong with a data set before training or evaluation meets it: `python -m spot_ext check`."""
+"""Looks for what is wrong with a data set before training or evaluation meets it: `python -m
+spot_ext check`.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ltr.admin.errors import BadValue
-from spot_ext.check.sequences import DUPLICATE, NOTES, Finding, SequenceFiles, SequenceResult, check_sequence
+from spot_ext.check.sequences import (
+    DUPLICATE,
+    NOTES,
+    Finding,
+    SequenceFiles,
+    SequenceResult,
+    check_sequence,
+)
 from spot_ext.check.sources import Part, open_parts
 from spot_ext.progress import CountProgress
 
@@ -35,12 +44,18 @@ class Report:
         return [finding for finding in self.findings if finding.kind not in NOTES]
 
 
-def check_dataset(name: str, root: str | Path | None = None, decode: bool = False, workers: int | None = None,
-                  show_progress: bool = False) -> Report:
-    """Check every frame and box of the data set `name` (see `sources.open_parts`), in `workers` threads.
+def check_dataset(
+    name: str,
+    root: str | Path | None = None,
+    decode: bool = False,
+    workers: int | None = None,
+    show_progress: bool = False,
+) -> Report:
+    """Check every frame and box of the data set `name` (see `sources.open_parts`), in `workers`
+    threads.
 
-    Reads headers and ends of images; with `decode` all of their content, which takes some hundred times as long. Raises
-    BadInput when there is no such data set.
+    Reads headers and ends of images; with `decode` all of their content, which takes some hundred
+    times as long. Raises BadInput when there is no such data set.
     """
     if workers is not None and workers < 1:
         raise BadValue(f"{workers} workers cannot check anything - give at least 1")
@@ -48,7 +63,11 @@ def check_dataset(name: str, root: str | Path | None = None, decode: bool = Fals
     root = None if root is None else Path(root).expanduser()
     parts = open_parts(name, root)
     report = Report(name, None if root is None else str(root), decode)
-    progress = CountProgress(name, "sequences", sum(len(part.names) for part in parts)) if show_progress else None
+    progress = (
+        CountProgress(name, "sequences", sum(len(part.names) for part in parts))
+        if show_progress
+        else None
+    )
     seen: set[str] = set()
     with ThreadPoolExecutor(max(4, os.cpu_count() or 1) if workers is None else workers) as pool:
         for part in parts:
@@ -70,16 +89,23 @@ def check_dataset(name: str, root: str | Path | None = None, decode: bool = Fals
 
 
 def _new_sequences(part: Part, seen: set[str]) -> Iterator[SequenceFiles | Finding | None]:
-    """The part's sequences; None for one that an earlier part had, as the files of a test set may be training videos."""
+    """The part's sequences; None for one that an earlier part had, as the files of a test set may
+    be training videos.
+    """
     for sequence in part:
-        key = sequence.frames[0] + "\n" + sequence.name if isinstance(sequence, SequenceFiles) and sequence.frames else None
+        key = (
+            sequence.frames[0] + "\n" + sequence.name
+            if isinstance(sequence, SequenceFiles) and sequence.frames
+            else None
+        )
         yield None if key in seen else sequence
         if key is not None:
             seen.add(key)
 
 
-def _in_order(pool: ThreadPoolExecutor, sequences: Iterable[SequenceFiles | Finding | None],
-              decode: bool) -> Iterator[SequenceResult | None]:
+def _in_order(
+    pool: ThreadPoolExecutor, sequences: Iterable[SequenceFiles | Finding | None], decode: bool
+) -> Iterator[SequenceResult | None]:
     """Results in the order of the sequences, with a bounded number under way."""
     waiting: collections.deque[Future | SequenceResult | None] = collections.deque()
 
@@ -91,7 +117,9 @@ def _in_order(pool: ThreadPoolExecutor, sequences: Iterable[SequenceFiles | Find
             waiting.append(SequenceResult(sequence.sequence, 0, [sequence]))
         elif sequence is None:
             waiting.append(None)
-        elif sequence.read_size is not None:  # goes through the data set, which need not stand threads
+        elif (
+            sequence.read_size is not None
+        ):  # goes through the data set, which need not stand threads
             waiting.append(check_sequence(sequence, decode))
         else:
             waiting.append(pool.submit(check_sequence, sequence, decode))

@@ -11,14 +11,20 @@ from ltr.data.image_loader import default_image_loader
 
 _TAIL = 512  # bytes at the end in which a whole file has its end marker
 _PNG_START, _PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
-_NO_SIZE = {0xC4, 0xC8, 0xCC}  # among the markers 0xC0 to 0xCF, which otherwise start a frame and hold its size
+_NO_SIZE = {
+    0xC4,
+    0xC8,
+    0xCC,
+}  # among the markers 0xC0 to 0xCF, which otherwise start a frame and hold its size
 
 
 def image_size(path: str | os.PathLike, decode: bool = False) -> tuple[int, int]:
-    """Width and height of an image as the training reader gives them. Raises BadInput when that reader would.
+    """Width and height of an image as the training reader gives them. Raises BadInput when that
+    reader would.
 
-    JPEG and PNG files are judged by header and end marker, a thousandth of the cost of decoding; they are decoded where
-    these leave a doubt, and always with `decode`, which also finds damage in the middle. Other formats are decoded.
+    JPEG and PNG files are judged by header and end marker, a thousandth of the cost of decoding;
+    they are decoded where these leave a doubt, and always with `decode`, which also finds damage in
+    the middle. Other formats are decoded.
     """
     size = None if decode else _size_of_whole_file(path)
     if size is None:
@@ -45,13 +51,19 @@ def _size_of_whole_file(path: str | os.PathLike) -> tuple[int, int] | None:
             file.seek(max(file.seek(0, os.SEEK_END) - _TAIL, 0))
             return size if end in file.read() else None
     except FileNotFoundError:
-        raise MissingFile(f"there is no image {path}; correct the path or copy the file there") from None
+        raise MissingFile(
+            f"there is no image {path}; correct the path or copy the file there"
+        ) from None
     except OSError as error:
-        raise BadValue(f"image {path} cannot be read ({error.strerror}); check its rights and the disk") from error
+        raise BadValue(
+            f"image {path} cannot be read ({error.strerror}); check its rights and the disk"
+        ) from error
 
 
 def _jpeg_size(file: BinaryIO) -> tuple[int, int] | None:
-    """From the first start-of-frame segment; None for turned photographs, which decoding turns, and broken headers."""
+    """From the first start-of-frame segment; None for turned photographs, which decoding turns, and
+    broken headers.
+    """
     file.seek(2)
     while True:
         head = file.read(9)
@@ -67,7 +79,9 @@ def _jpeg_size(file: BinaryIO) -> tuple[int, int] | None:
 
 
 def _refuse_unfinished(path: str | os.PathLike) -> None:
-    """A decoder may fill what is missing; a JPEG without an end marker anywhere is cut off all the same."""
+    """A decoder may fill what is missing; a JPEG without an end marker anywhere is cut off all the
+    same.
+    """
     with open(path, "rb") as file:
         data = file.read()
     if data.startswith(b"\xff\xd8\xff") and b"\xff\xd9" not in data:

@@ -50,7 +50,9 @@ class Finding:
     count: int = 0
     examples: list[Example] = field(default_factory=list)
 
-    def add(self, detail: str, path: str | os.PathLike = "", frame: int | None = None, count: int = 1) -> None:
+    def add(
+        self, detail: str, path: str | os.PathLike = "", frame: int | None = None, count: int = 1
+    ) -> None:
         """Count a case, and keep it as an example while there are few."""
         self.count += count
         if len(self.examples) < _EXAMPLES:
@@ -61,9 +63,10 @@ class Finding:
 class SequenceFiles:
     """What a data set says about a sequence.
 
-    `tracks` are the boxes of each target, (N, 4) xywh by its name ('' for the only one); (1, 4) where only the first
-    frame has one. `shown` (N,) of a target is False where it is marked as not to be seen, `box_optional` where frames
-    without a box are usual in this data set. `sizes` are (width, height) where images cannot be found as files.
+    `tracks` are the boxes of each target, (N, 4) xywh by its name ('' for the only one); (1, 4)
+    where only the first frame has one. `shown` (N,) of a target is False where it is marked as not
+    to be seen, `box_optional` where frames without a box are usual in this data set. `sizes` are
+    (width, height) where images cannot be found as files.
     """
 
     name: str
@@ -85,7 +88,9 @@ class SequenceResult:
 
 
 def check_sequence(sequence: SequenceFiles, decode: bool = False) -> SequenceResult:
-    """Look at every frame and box. `decode` decodes every image instead of reading its header and end."""
+    """Look at every frame and box. `decode` decodes every image instead of reading its header and
+    end.
+    """
     found: dict[str, Finding] = {}
 
     def report(kind: str) -> Finding:
@@ -97,27 +102,36 @@ def check_sequence(sequence: SequenceFiles, decode: bool = False) -> SequenceRes
     return SequenceResult(sequence.name, len(sequence.frames), list(found.values()))
 
 
-def _check_frames(sequence: SequenceFiles, decode: bool, report: Callable[[str], Finding]) -> np.ndarray:
+def _check_frames(
+    sequence: SequenceFiles, decode: bool, report: Callable[[str], Finding]
+) -> np.ndarray:
     """Sizes (N, 2) of the frames as width and height, NaN where unknown."""
     sizes = np.full((len(sequence.frames), 2), np.nan)
     listing = _Listing()
     looked_at = range(len(sequence.frames))
     if sequence.read_size is not None and not decode:
-        looked_at = sorted({0, len(looked_at) // 2, len(looked_at) - 1}) if looked_at else ()  # a video has one size
+        looked_at = (
+            sorted({0, len(looked_at) // 2, len(looked_at) - 1}) if looked_at else ()
+        )  # a video has one size
     for i in looked_at:
         path = sequence.frames[i]
         if sequence.read_size is None and not listing.holds(path):
             report(MISSING).add("no such file", path, i)
             continue
         try:
-            sizes[i] = image_size(path, decode) if sequence.read_size is None else sequence.read_size(i)
+            sizes[i] = (
+                image_size(path, decode) if sequence.read_size is None else sequence.read_size(i)
+            )
         except (BadInput, OSError) as error:
             report(UNREADABLE).add(str(error), path, i)
     known = np.flatnonzero(~np.isnan(sizes[:, 0]))
     for i in known[1:] if len(known) else ():
         if (sizes[i] != sizes[known[0]]).any():
-            report(RESIZED).add(f"{_text(sizes[i])}, the first frame has {_text(sizes[known[0]])}", sequence.frames[i],
-                                int(i))
+            report(RESIZED).add(
+                f"{_text(sizes[i])}, the first frame has {_text(sizes[known[0]])}",
+                sequence.frames[i],
+                int(i),
+            )
     if sequence.read_size is not None and len(known):
         sizes[np.isnan(sizes[:, 0])] = sizes[known[0]]
     if sequence.read_size is None:
@@ -126,8 +140,12 @@ def _check_frames(sequence: SequenceFiles, decode: bool, report: Callable[[str],
         folder = os.path.dirname(sequence.frames[0])
         extra = listing.images(folder) - {os.path.basename(path) for path in sequence.frames}
         if extra:
-            report(COUNT).add(f"annotation for {len(sequence.frames)} frames, {len(extra)} images more in the folder, "
-                              f"e.g. {min(extra)}", folder)
+            report(COUNT).add(
+                f"annotation for {len(sequence.frames)} frames, {len(extra)} images more in the "
+                "folder, "
+                f"e.g. {min(extra)}",
+                folder,
+            )
     return sizes
 
 
@@ -143,12 +161,22 @@ def _check_numbers(frames: tuple[str, ...], report: Callable[[str], Finding]) ->
         return
     for i in np.flatnonzero(steps > usual):
         missing = int(np.ceil(steps[i] / usual)) - 1
-        report(MISSING).add(f"no file numbered {numbers[i] + usual}"
-                            + (f" to {numbers[i + 1] - usual}" if missing > 1 else ""), frames[i], int(i) + 1, missing)
+        report(MISSING).add(
+            f"no file numbered {numbers[i] + usual}"
+            + (f" to {numbers[i + 1] - usual}" if missing > 1 else ""),
+            frames[i],
+            int(i) + 1,
+            missing,
+        )
 
 
-def _check_boxes(sequence: SequenceFiles, target: str, boxes: np.ndarray, sizes: np.ndarray,
-                 report: Callable[[str], Finding]) -> None:
+def _check_boxes(
+    sequence: SequenceFiles,
+    target: str,
+    boxes: np.ndarray,
+    sizes: np.ndarray,
+    report: Callable[[str], Finding],
+) -> None:
     of = f"of target {target} " if target else ""
     if len(boxes) not in (1, len(sizes)):
         report(COUNT).add(f"{len(boxes)} boxes {of}for {len(sizes)} frames")
@@ -162,11 +190,17 @@ def _check_boxes(sequence: SequenceFiles, target: str, boxes: np.ndarray, sizes:
         report(NO_BOX).add(f"box {of}is {_box(boxes[i])}", sequence.frames[i], int(i))
     low, high = boxes[:, :2], boxes[:, :2] + boxes[:, 2:]
     with np.errstate(invalid="ignore"):
-        outside = ((high <= 0) | (low >= sizes)).any(1) & usable & shown  # False where a size is unknown
+        outside = (
+            ((high <= 0) | (low >= sizes)).any(1) & usable & shown
+        )  # False where a size is unknown
         beyond = ((low < -_SLACK) | (high > sizes + _SLACK)).any(1) & usable & shown & ~outside
     for kind, rows in ((OUTSIDE, outside), (BEYOND, beyond)):
         for i in np.flatnonzero(rows):
-            report(kind).add(f"box {of}is {_box(boxes[i])}, the image {_text(sizes[i])}", sequence.frames[i], int(i))
+            report(kind).add(
+                f"box {of}is {_box(boxes[i])}, the image {_text(sizes[i])}",
+                sequence.frames[i],
+                int(i),
+            )
 
 
 class _Listing:
@@ -187,7 +221,11 @@ class _Listing:
         return os.path.basename(path) in self.names(os.path.dirname(path))
 
     def images(self, folder: str) -> set[str]:
-        return {name for name in self.names(folder) if name.lower().endswith(_ENDINGS) and not name.startswith(".")}
+        return {
+            name
+            for name in self.names(folder)
+            if name.lower().endswith(_ENDINGS) and not name.startswith(".")
+        }
 
 
 def _text(size: np.ndarray) -> str:

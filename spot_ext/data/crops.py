@@ -15,24 +15,36 @@ DECODINGS = ("full", "reduced")
 
 @dataclass(frozen=True)
 class CropConfig:
-    """Crop sizes and search jitter. More jitter shows the target farther from the centre and at more scales."""
+    """Crop sizes and search jitter. More jitter shows the target farther from the centre and at
+    more scales.
+    """
 
     template_size: int = 128
     template_factor: float = 2.0
     search_size: int = 256
     search_factor: float = 4.0
-    center_jitter: float = 3.0  # the centre moves up to half of this times the mean side, on each axis
+    center_jitter: float = (
+        3.0  # the centre moves up to half of this times the mean side, on each axis
+    )
     scale_jitter: float = 0.25  # standard deviation of the log of width and height
-    decode: str = "full"  # 'reduced': JPEGs at 1/2 to 1/8 of their size where crops are smaller still: faster, other pixels
+    # 'reduced': JPEGs at 1/2 to 1/8 of their size where crops are smaller still: faster, other
+    # pixels
+    decode: str = "full"
 
     def __post_init__(self) -> None:
         if self.decode not in DECODINGS:
-            raise BadValue(f"crops.decode is '{self.decode}'{suggestion(self.decode, DECODINGS)}: choose "
-                           f"{' or '.join(DECODINGS)}")
+            raise BadValue(
+                f"crops.decode is '{self.decode}'{suggestion(self.decode, DECODINGS)}: choose "
+                f"{' or '.join(DECODINGS)}"
+            )
 
 
-def jitter(box_xywh: np.ndarray, center: float, scale: float, rng: np.random.Generator) -> np.ndarray:
-    """Move and resize a box `(4,)` at random: `wh *= exp(scale * N)`, `centre += center * mean(wh) * U(-0.5, 0.5)`."""
+def jitter(
+    box_xywh: np.ndarray, center: float, scale: float, rng: np.random.Generator
+) -> np.ndarray:
+    """Move and resize a box `(4,)` at random: `wh *= exp(scale * N)`, `centre += center * mean(wh)
+    * U(-0.5, 0.5)`.
+    """
     box = np.asarray(box_xywh, dtype=np.float64)
     size = box[2:] * np.exp(scale * rng.standard_normal(2))
     middle = box[:2] + box[2:] / 2 + size.sum() / 2 * center * (rng.random(2) - 0.5)
@@ -44,7 +56,9 @@ def template_window(box_xywh: np.ndarray, config: CropConfig) -> crops.CropWindo
     return crops.context_window(box_xywh, config.template_factor, config.template_size)
 
 
-def search_window(box_xywh: np.ndarray, config: CropConfig, rng: np.random.Generator | None = None) -> crops.CropWindow:
+def search_window(
+    box_xywh: np.ndarray, config: CropConfig, rng: np.random.Generator | None = None
+) -> crops.CropWindow:
     """The search region's part of the frame around a box; jittered when a generator is given."""
     if rng is not None:
         box_xywh = jitter(box_xywh, config.center_jitter, config.scale_jitter, rng)
@@ -56,12 +70,21 @@ def template_crop(image: np.ndarray, box_xywh: np.ndarray, config: CropConfig) -
     return _crop(image, template_window(box_xywh, config))
 
 
-def search_crop(image: np.ndarray, box_xywh: np.ndarray, config: CropConfig,
-                rng: np.random.Generator | None = None) -> Crop:
+def search_crop(
+    image: np.ndarray,
+    box_xywh: np.ndarray,
+    config: CropConfig,
+    rng: np.random.Generator | None = None,
+) -> Crop:
     """The search region around a box of a frame at hand; jittered when a generator is given."""
     return _crop(image, search_window(box_xywh, config, rng))
 
 
 def _crop(image: np.ndarray, window: crops.CropWindow) -> Crop:
     fill = crops.mean_color(image)
-    return Crop(crops.cut(image, window, fill), fill.astype(np.float32), window, (image.shape[1], image.shape[0]))
+    return Crop(
+        crops.cut(image, window, fill),
+        fill.astype(np.float32),
+        window,
+        (image.shape[1], image.shape[0]),
+    )

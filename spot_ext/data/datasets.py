@@ -16,5 +16,8 @@ def dataset_class(name: str) -> type:
         return getattr(importlib.import_module(_OURS[name]), name)
     if not hasattr(ltr.dataset, name):
         known = [*ltr.dataset.__all__, *_OURS]
-        raise BadValue(f"data set class '{name}' is not in ltr.dataset{suggestion(name, known)}; correct the recipe")
+        raise BadValue(
+            f"data set class '{name}' is not in ltr.dataset{suggestion(name, known)}; correct the "
+            "recipe"
+        )
     return getattr(ltr.dataset, name)

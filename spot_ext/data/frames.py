@@ -1,4 +1,6 @@
-"""Reads the frames of a sample and cuts its crops: each frame is decoded once, key frames and their templates are kept."""
+"""Reads the frames of a sample and cuts its crops: each frame is decoded once, key frames and their
+templates are kept.
+"""
 
 from __future__ import annotations
 
@@ -18,14 +20,16 @@ FACTORS = (8, 4, 2)  # by which libjpeg-turbo reduces at next to no cost
 
 
 class FrameReader:
-    """Decodes frames and cuts crops out of them; keeps recent frames, up to `cache_mb` megabytes in each process.
+    """Decodes frames and cuts crops out of them; keeps recent frames, up to `cache_mb` megabytes in
+    each process.
 
-    Frames with labels stay before others, as they are drawn again and again: those of a small data set then decode once.
-    A quarter of the space is for templates of labelled frames, a fiftieth of a frame each. A larger value costs that much
-    memory in every worker.
+    Frames with labels stay before others, as they are drawn again and again: those of a small data
+    set then decode once. A quarter of the space is for templates of labelled frames, a fiftieth of
+    a frame each. A larger value costs that much memory in every worker.
 
-    `reduced` lets JPEGs be decoded at 1/2, 1/4 or 1/8 of their size where every crop of the frame stays smaller than that.
-    Neither it nor a crop depends on what is kept, so a sample is the same with any cache and number of workers.
+    `reduced` lets JPEGs be decoded at 1/2, 1/4 or 1/8 of their size where every crop of the frame
+    stays smaller than that. Neither it nor a crop depends on what is kept, so a sample is the same
+    with any cache and number of workers.
     """
 
     def __init__(self, pool: VideoPool, cache_mb: float, reduced: bool = False):
@@ -36,14 +40,23 @@ class FrameReader:
         """Frame `(H, W, 3)` uint8 RGB of the path's video."""
         return self._read(path, frame_id, 1, False).image
 
-    def crops(self, path: int, wanted: Sequence[tuple[int, crops.CropWindow]], key_ids: np.ndarray,
-              templates: Sequence[int] = ()) -> list[Crop]:
-        """Cut the windows `(frame_id, window)` out of the path's video; each frame is decoded at most once.
+    def crops(
+        self,
+        path: int,
+        wanted: Sequence[tuple[int, crops.CropWindow]],
+        key_ids: np.ndarray,
+        templates: Sequence[int] = (),
+    ) -> list[Crop]:
+        """Cut the windows `(frame_id, window)` out of the path's video; each frame is decoded at
+        most once.
 
-        Frames among `key_ids` are labelled; the crops numbered in `templates` are likely to be wanted again if they are.
+        Frames among `key_ids` are labelled; the crops numbered in `templates` are likely to be
+        wanted again if they are.
         """
-        sources = {frame_id: self._source(path, frame_id, [w for other, w in wanted if other == frame_id])
-                   for frame_id, _ in wanted}
+        sources = {
+            frame_id: self._source(path, frame_id, [w for other, w in wanted if other == frame_id])
+            for frame_id, _ in wanted
+        }
         labelled = set(key_ids.tolist()) & set(sources)
         cut: dict[Hashable, Crop] = {}
         frames: dict[int, tuple[ReducedImage, np.ndarray]] = {}  # with the mean colour
@@ -62,17 +75,30 @@ class FrameReader:
             found.append(crop)
         return found
 
-    def _source(self, path: int, frame_id: int, windows: Sequence[crops.CropWindow]) -> tuple[int, int, int, int]:
-        """What decides a decoded frame: data set, sequence, frame, and what it may be reduced by for these windows."""
+    def _source(
+        self, path: int, frame_id: int, windows: Sequence[crops.CropWindow]
+    ) -> tuple[int, int, int, int]:
+        """What decides a decoded frame: data set, sequence, frame, and what it may be reduced by
+        for these windows.
+        """
         dataset, seq_id = self.pool.locate(path)
         factor = 1
-        if self.reduced and isinstance(dataset, FileVideoDataset) and dataset.image_loader is default_image_loader:
+        if (
+            self.reduced
+            and isinstance(dataset, FileVideoDataset)
+            and dataset.image_loader is default_image_loader
+        ):
             factor = reduction(windows)  # other data sets may draw into their frames
         return id(dataset), seq_id, frame_id, factor
 
     def _read(self, path: int, frame_id: int, factor: int, labelled: bool) -> ReducedImage:
         dataset, seq_id = self.pool.locate(path)
-        place = (id(dataset), seq_id, frame_id, factor)  # not the path: the targets of a video share its frames
+        place = (
+            id(dataset),
+            seq_id,
+            frame_id,
+            factor,
+        )  # not the path: the targets of a video share its frames
         frame = self._frames.get(place)
         if frame is None:
             frame = read_reduced(lambda: dataset.get_frame(seq_id, frame_id), factor)
@@ -81,27 +107,41 @@ class FrameReader:
 
 
 def reduction(windows: Sequence[crops.CropWindow]) -> int:
-    """The largest factor of 8, 4, 2 and 1 by which a frame may be reduced so that no window has to be enlarged."""
+    """The largest factor of 8, 4, 2 and 1 by which a frame may be reduced so that no window has to
+    be enlarged.
+    """
     least = min(window.side / window.out_size for window in windows)
     return next((factor for factor in FACTORS if factor <= least), 1)
 
 
 def _crop(frame: ReducedImage, fill: np.ndarray, window: crops.CropWindow) -> Crop:
     size = frame.width, frame.height
-    image = crops.cut(frame.image, window, fill) if frame.factor == 1 else \
-        crops.cut_reduced(frame.image, frame.factor, size, window, fill)
+    image = (
+        crops.cut(frame.image, window, fill)
+        if frame.factor == 1
+        else crops.cut_reduced(frame.image, frame.factor, size, window, fill)
+    )
     return Crop(image, fill.astype(np.float32), window, size)
 
 
 class _Bounded:
-    """Values by key, up to a number of megabytes; of those put in, the ones not `preferred` go first, longest unused first."""
+    """Values by key, up to a number of megabytes; of those put in, the ones not `preferred` go
+    first, longest unused first.
+    """
 
     def __init__(self, megabytes: float):
         self.limit, self.used = int(megabytes * 2**20), 0
-        self._entries: tuple[OrderedDict[Hashable, tuple[Any, int]], ...] = (OrderedDict(), OrderedDict())  # others, preferred
+        self._entries: tuple[OrderedDict[Hashable, tuple[Any, int]], ...] = (
+            OrderedDict(),
+            OrderedDict(),
+        )  # others, preferred
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"limit": self.limit, "used": 0, "_entries": (OrderedDict(), OrderedDict())}  # a worker begins with nothing
+        return {
+            "limit": self.limit,
+            "used": 0,
+            "_entries": (OrderedDict(), OrderedDict()),
+        }  # a worker begins with nothing
 
     def get(self, key: Hashable) -> Any | None:
         for entries in self._entries:
@@ -111,7 +151,9 @@ class _Bounded:
         return None
 
     def put(self, key: Hashable, value: Any, size: int, preferred: bool) -> None:
-        """Keep a value that is not kept yet, unless it is larger than everything may be together."""
+        """Keep a value that is not kept yet, unless it is larger than everything may be
+        together.
+        """
         if size > self.limit:
             return
         self._entries[preferred][key] = value, size

@@ -1,4 +1,6 @@
-"""Batches on their way to the device: on a GPU the next one is copied while the networks work on this one."""
+"""Batches on their way to the device: on a GPU the next one is copied while the networks work on
+this one.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +12,13 @@ from spot_ext.data.samples import SparseBatch
 from spot_ext.progress import Stopwatch
 
 
-def uploaded(batches: Iterable[SparseBatch], device: torch.device, watch: Stopwatch) -> Iterator[SparseBatch]:
+def uploaded(
+    batches: Iterable[SparseBatch], device: torch.device, watch: Stopwatch
+) -> Iterator[SparseBatch]:
     """The batches on `device`; on a GPU one ahead of their use, on a stream of its own.
 
-    Each crop travels once, as bytes, for teacher and student together. The wait for copies is charged to `upload`.
+    Each crop travels once, as bytes, for teacher and student together. The wait for copies is
+    charged to `upload`.
     """
     if device.type != "cuda":
         for batch in batches:
@@ -32,7 +37,9 @@ def uploaded(batches: Iterable[SparseBatch], device: torch.device, watch: Stopwa
 
 
 def _ready(batch: SparseBatch, copied: torch.cuda.Event, device: torch.device) -> SparseBatch:
-    """`batch` for the current stream, which waits for the copy; its memory is not given away before that stream is done."""
+    """`batch` for the current stream, which waits for the copy; its memory is not given away before
+    that stream is done.
+    """
     current = torch.cuda.current_stream(device)
     current.wait_event(copied)
     for tensor in batch.tensors():

@@ -36,7 +36,9 @@ class LabelledPair:
 
 @dataclass(frozen=True)
 class Triplet:
-    """One unlabelled frame, seen from a key frame by the teacher and from a relay frame by the student."""
+    """One unlabelled frame, seen from a key frame by the teacher and from a relay frame by the
+    student.
+    """
 
     path: int  # index in the store
     frame_id: int
@@ -49,17 +51,30 @@ class Triplet:
 
 
 class _Movable:
-    """Moves every tensor of a dataclass, and of the batches inside it, to a device; copies overlap with computation."""
+    """Moves every tensor of a dataclass, and of the batches inside it, to a device; copies overlap
+    with computation.
+    """
 
     def to(self, device: torch.device | str, non_blocking: bool = True):
-        changes = {f.name: value.to(device, non_blocking=non_blocking) if isinstance(value, (Tensor, _Movable)) else value
-                   for f in dataclasses.fields(self) for value in [getattr(self, f.name)]}
+        changes = {
+            f.name: value.to(device, non_blocking=non_blocking)
+            if isinstance(value, (Tensor, _Movable))
+            else value
+            for f in dataclasses.fields(self)
+            for value in [getattr(self, f.name)]
+        }
         return dataclasses.replace(self, **changes)
 
     def pin_memory(self):
-        """A copy in pinned memory, for which a DataLoader with `pin_memory` looks; only such copies overlap."""
-        changes = {f.name: value.pin_memory() for f in dataclasses.fields(self) for value in [getattr(self, f.name)]
-                   if isinstance(value, (Tensor, _Movable))}
+        """A copy in pinned memory, for which a DataLoader with `pin_memory` looks; only such copies
+        overlap.
+        """
+        changes = {
+            f.name: value.pin_memory()
+            for f in dataclasses.fields(self)
+            for value in [getattr(self, f.name)]
+            if isinstance(value, (Tensor, _Movable))
+        }
         return dataclasses.replace(self, **changes)
 
     def tensors(self) -> Iterator[Tensor]:
@@ -72,12 +87,17 @@ class _Movable:
 
 
 def gathered(rows):
-    """A dataclass of tensors, or of such dataclasses, with the rows of all processes; those of process 0 come first."""
+    """A dataclass of tensors, or of such dataclasses, with the rows of all processes; those of
+    process 0 come first.
+    """
     if get_world_size() == 1:
         return rows
-    changes = {f.name: gathered(value) if dataclasses.is_dataclass(value) else gather_rows(value)
-               for f in dataclasses.fields(rows) for value in [getattr(rows, f.name)]
-               if isinstance(value, Tensor) or dataclasses.is_dataclass(value)}
+    changes = {
+        f.name: gathered(value) if dataclasses.is_dataclass(value) else gather_rows(value)
+        for f in dataclasses.fields(rows)
+        for value in [getattr(rows, f.name)]
+        if isinstance(value, Tensor) or dataclasses.is_dataclass(value)
+    }
     return dataclasses.replace(rows, **changes)
 
 
@@ -92,21 +112,30 @@ class Windows(_Movable):
     @staticmethod
     def stack(windows: list[CropWindow]) -> Windows:
         """Collect windows of equal output size."""
-        return Windows(torch.tensor([[w.center_x, w.center_y] for w in windows], dtype=torch.float64),
-                       torch.tensor([[w.scale] for w in windows], dtype=torch.float64), windows[0].out_size)
+        return Windows(
+            torch.tensor([[w.center_x, w.center_y] for w in windows], dtype=torch.float64),
+            torch.tensor([[w.scale] for w in windows], dtype=torch.float64),
+            windows[0].out_size,
+        )
 
     def to_frame(self, boxes_xywh: Tensor) -> Tensor:
         """Map crop boxes (B, 4) to frame pixels, float64."""
-        return self._map(boxes_xywh.double(), 1 / self.scales, (self.out_size - 1) / 2, self.centers)
+        return self._map(
+            boxes_xywh.double(), 1 / self.scales, (self.out_size - 1) / 2, self.centers
+        )
 
     def to_crop(self, boxes_xywh: Tensor) -> Tensor:
         """Map frame boxes (B, 4) to crop pixels, float64."""
         return self._map(boxes_xywh.double(), self.scales, self.centers, (self.out_size - 1) / 2)
 
     @staticmethod
-    def _map(boxes: Tensor, scale: Tensor, origin: Tensor | float, target: Tensor | float) -> Tensor:
+    def _map(
+        boxes: Tensor, scale: Tensor, origin: Tensor | float, target: Tensor | float
+    ) -> Tensor:
         size = boxes[:, 2:] * scale
-        return torch.cat([(boxes[:, :2] + boxes[:, 2:] / 2 - origin) * scale + target - size / 2, size], 1)
+        return torch.cat(
+            [(boxes[:, :2] + boxes[:, 2:] / 2 - origin) * scale + target - size / 2, size], 1
+        )
 
 
 @dataclass(frozen=True)
@@ -155,16 +184,25 @@ class SparseBatch(_Movable):
 
 
 def _images(crops: list[Crop]) -> Tensor:
-    return torch.from_numpy(np.stack([crop.image for crop in crops])).permute(0, 3, 1, 2).contiguous()
+    return (
+        torch.from_numpy(np.stack([crop.image for crop in crops])).permute(0, 3, 1, 2).contiguous()
+    )
 
 
 def collate(samples: list[LabelledPair | Triplet]) -> SparseBatch:
     """Stack drawn samples, labelled pairs and triplets in any order, each kind in its own batch."""
     pairs = [s for s in samples if isinstance(s, LabelledPair)]
     triplets = [s for s in samples if isinstance(s, Triplet)]
-    labelled = PairBatch(
-        torch.tensor([p.path for p in pairs]), _images([p.template for p in pairs]), _images([p.search for p in pairs]),
-        torch.from_numpy(np.stack([p.box_xywh for p in pairs])).float()) if pairs else None
+    labelled = (
+        PairBatch(
+            torch.tensor([p.path for p in pairs]),
+            _images([p.template for p in pairs]),
+            _images([p.search for p in pairs]),
+            torch.from_numpy(np.stack([p.box_xywh for p in pairs])).float(),
+        )
+        if pairs
+        else None
+    )
     if not triplets:
         return SparseBatch(labelled, None)
     missing = np.full(4, np.nan)
@@ -179,5 +217,8 @@ def collate(samples: list[LabelledPair | Triplet]) -> SparseBatch:
         augmented=_images([t.augmented for t in triplets]),
         augmented_fills=torch.from_numpy(np.stack([t.augmented.fill for t in triplets])).float(),
         augmented_windows=Windows.stack([t.augmented.window for t in triplets]),
-        labels_xywh=torch.from_numpy(np.stack([missing if t.label_xywh is None else t.label_xywh for t in triplets])))
+        labels_xywh=torch.from_numpy(
+            np.stack([missing if t.label_xywh is None else t.label_xywh for t in triplets])
+        ),
+    )
     return SparseBatch(labelled, unlabelled)

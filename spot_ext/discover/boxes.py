@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-MIDDLE = 0.8  # share of a box's sides from which its motion is read: its corners are often background
+MIDDLE = (
+    0.8  # share of a box's sides from which its motion is read: its corners are often background
+)
 POINTS = 9  # along each side
 
 
@@ -18,12 +20,16 @@ def iou_matrix(boxes_xywh: np.ndarray, others_xywh: np.ndarray) -> np.ndarray:
 def intersections(boxes_xywh: np.ndarray, others_xywh: np.ndarray) -> np.ndarray:
     """Area (N, M) shared by boxes (N, 4) and others (M, 4)."""
     low = np.maximum(boxes_xywh[:, None, :2], others_xywh[None, :, :2])
-    high = np.minimum((boxes_xywh[:, :2] + boxes_xywh[:, 2:])[:, None], (others_xywh[:, :2] + others_xywh[:, 2:])[None])
+    high = np.minimum(
+        (boxes_xywh[:, :2] + boxes_xywh[:, 2:])[:, None],
+        (others_xywh[:, :2] + others_xywh[:, 2:])[None],
+    )
     return np.clip(high - low, 0, None).prod(2)
 
 
 def moved(box_xywh: np.ndarray, flow: np.ndarray) -> np.ndarray:
-    """The box (4,) after the flow (H, W, 2): shifted by its points' median and scaled by how their distances change.
+    """The box (4,) after the flow (H, W, 2): shifted by its points' median and scaled by how their
+    distances change.
 
     Source: median flow (Kalal et al., ICPR 2010). A box outside the frame stays where it is.
     """
@@ -49,7 +55,9 @@ def moved(box_xywh: np.ndarray, flow: np.ndarray) -> np.ndarray:
 
 
 def touches_border(boxes_xywh: np.ndarray, size: tuple[int, int], margin: float) -> np.ndarray:
-    """(N,) bool: the box comes within `margin` px of an edge of the frame of `size` (width, height)."""
+    """(N,) bool: the box comes within `margin` px of an edge of the frame of `size` (width,
+    height).
+    """
     low, high = boxes_xywh[:, :2], boxes_xywh[:, :2] + boxes_xywh[:, 2:]
     return (low < margin).any(1) | (high > np.asarray(size) - margin).any(1)
 

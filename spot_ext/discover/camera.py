@@ -1,4 +1,6 @@
-"""What moves between two frames besides the camera: dense optical flow, less the camera's motion fitted to it."""
+"""What moves between two frames besides the camera: dense optical flow, less the camera's motion
+fitted to it.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,9 @@ import numpy as np
 
 POINTS = np.s_[4::8, 4::8]  # pixels to which the camera's motion is fitted
 FIT_TOLERANCE = 1.0  # px: a point whose flow differs by more does not belong to the background
-FEWEST_INLIERS = 0.3  # share of points that must agree on a camera motion, else the frames are of two scenes
+FEWEST_INLIERS = (
+    0.3  # share of points that must agree on a camera motion, else the frames are of two scenes
+)
 
 
 @dataclass(frozen=True)
@@ -18,7 +22,9 @@ class Motion:
     """The motion from one frame to another, in pixels of the frames given."""
 
     flow: np.ndarray  # (H, W, 2) float32
-    residual: np.ndarray  # (H, W) float32: how far the flow leads from where background would be; 0 where `outside`
+    residual: (
+        np.ndarray
+    )  # (H, W) float32: how far the flow leads from where background would be; 0 where `outside`
     outside: np.ndarray  # (H, W) bool: background here would be outside the other frame
     noise: float  # px: spread of the residual over the background
     inliers: float  # share of the points that move as the camera motion says
@@ -30,7 +36,9 @@ class Motion:
 
 
 class Flow:
-    """OpenCV's DIS optical flow (Kroeger et al., ECCV 2016) and the camera's motion in it. Keeps buffers: one a thread."""
+    """OpenCV's DIS optical flow (Kroeger et al., ECCV 2016) and the camera's motion in it. Keeps
+    buffers: one a thread.
+    """
 
     def __init__(self) -> None:
         self._dis = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
@@ -40,7 +48,9 @@ class Flow:
         return self._dis.calc(grey, other, None)
 
     def motion(self, grey: np.ndarray, other: np.ndarray) -> Motion:
-        """The motion from `grey` to `other`: a homography by robust estimation on the flow is the camera's part."""
+        """The motion from `grey` to `other`: a homography by robust estimation on the flow is the
+        camera's part.
+        """
         flow = self.between(grey, other)
         height, width = grey.shape
         grid = _grid(width, height)
@@ -56,11 +66,19 @@ class Flow:
 
 
 def _camera_motion(grid: np.ndarray, flow: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Homography (3, 3) that most of the `POINTS` follow, and which of them do, in the shape of `grid[POINTS]`."""
+    """Homography (3, 3) that most of the `POINTS` follow, and which of them do, in the shape of
+    `grid[POINTS]`.
+    """
     points = grid[POINTS]
     cv2.setRNGSeed(0)
-    matrix, follows = cv2.findHomography(points.reshape(-1, 2), (points + flow[POINTS]).reshape(-1, 2), cv2.USAC_MAGSAC,
-                                         FIT_TOLERANCE, maxIters=500, confidence=0.999)
+    matrix, follows = cv2.findHomography(
+        points.reshape(-1, 2),
+        (points + flow[POINTS]).reshape(-1, 2),
+        cv2.USAC_MAGSAC,
+        FIT_TOLERANCE,
+        maxIters=500,
+        confidence=0.999,
+    )
     if matrix is None:
         return np.eye(3, dtype=np.float32), np.zeros(points.shape[:2], bool)
     return matrix.astype(np.float32), follows.reshape(points.shape[:2]) > 0
@@ -68,4 +86,6 @@ def _camera_motion(grid: np.ndarray, flow: np.ndarray) -> tuple[np.ndarray, np.n
 
 @functools.lru_cache(maxsize=4)
 def _grid(width: int, height: int) -> np.ndarray:
-    return np.stack(np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)), 2)
+    return np.stack(
+        np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)), 2
+    )

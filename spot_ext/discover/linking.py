@@ -1,4 +1,6 @@
-"""Boxes of single frames linked into short tracks: the assignment of greatest overlap, with flow to carry tracks along."""
+"""Boxes of single frames linked into short tracks: the assignment of greatest overlap, with flow to
+carry tracks along.
+"""
 
 from __future__ import annotations
 
@@ -23,34 +25,49 @@ class Track:
     frame_ids: list[int] = field(default_factory=list)
     boxes_xywh: list[np.ndarray] = field(default_factory=list)
     scores: list[float] = field(default_factory=list)
-    overlaps: list[float] = field(default_factory=list)  # of each box after the first with where flow expected it
-    agreements: list[float] = field(default_factory=list)  # of each step of a frame: the box moved there and back, with itself
+    overlaps: list[float] = field(
+        default_factory=list
+    )  # of each box after the first with where flow expected it
+    agreements: list[float] = field(
+        default_factory=list
+    )  # of each step of a frame: the box moved there and back, with itself
     expected: np.ndarray | None = None  # where it should be in the current frame
 
 
 def carried_by(forward: np.ndarray, backward: np.ndarray, scale: float = 1.0) -> Carry:
-    """Carry boxes from a frame to the next by the flow (h, w, 2) to it; also says how well the way back leads home.
+    """Carry boxes from a frame to the next by the flow (h, w, 2) to it; also says how well the way
+    back leads home.
 
-    The second value is the overlap of the box with itself after both ways (0..1), the forward-backward agreement. Flow is
-    between frames reduced by `scale`.
+    The second value is the overlap of the box with itself after both ways (0..1), the
+    forward-backward agreement. Flow is between frames reduced by `scale`.
     """
+
     def carry(box_xywh: np.ndarray) -> tuple[np.ndarray, float]:
         here = box_xywh * scale
         there = moved(here, forward)
         return there / scale, float(iou_matrix(here[None], moved(there, backward)[None])[0, 0])
+
     return carry
 
 
 class Linker:
-    """Call `step` for every frame in order, then `finish`; either returns the tracks that have ended."""
+    """Call `step` for every frame in order, then `finish`; either returns the tracks that have
+    ended.
+    """
 
     def __init__(self, least_frames: int, longest_gap: int = LONGEST_GAP):
-        """Tracks of fewer boxes than `least_frames` are dropped as soon as they end, which bounds the memory."""
+        """Tracks of fewer boxes than `least_frames` are dropped as soon as they end, which bounds
+        the memory.
+        """
         self.least_frames, self.longest_gap = least_frames, longest_gap
         self._active: list[Track] = []
 
-    def step(self, frame_id: int, boxes_xywh: np.ndarray, scores: np.ndarray, carry: Carry | None) -> list[Track]:
-        """Link the boxes (N, 4) of a frame to the tracks. `carry` leads from the frame before; None: nothing does (a cut)."""
+    def step(
+        self, frame_id: int, boxes_xywh: np.ndarray, scores: np.ndarray, carry: Carry | None
+    ) -> list[Track]:
+        """Link the boxes (N, 4) of a frame to the tracks. `carry` leads from the frame before;
+        None: nothing does (a cut).
+        """
         ended = []
         if carry is None:
             ended, self._active = self._active, []
@@ -60,10 +77,20 @@ class Linker:
         taken = self._assign(frame_id, boxes_xywh, scores)
         for index in range(len(boxes_xywh)):
             if index not in taken:
-                self._active.append(Track([frame_id], [boxes_xywh[index]], [float(scores[index])],
-                                          expected=boxes_xywh[index]))
-        ended += [track for track in self._active if frame_id - track.frame_ids[-1] > self.longest_gap]
-        self._active = [track for track in self._active if frame_id - track.frame_ids[-1] <= self.longest_gap]
+                self._active.append(
+                    Track(
+                        [frame_id],
+                        [boxes_xywh[index]],
+                        [float(scores[index])],
+                        expected=boxes_xywh[index],
+                    )
+                )
+        ended += [
+            track for track in self._active if frame_id - track.frame_ids[-1] > self.longest_gap
+        ]
+        self._active = [
+            track for track in self._active if frame_id - track.frame_ids[-1] <= self.longest_gap
+        ]
         return self._long_enough(ended)
 
     def finish(self) -> list[Track]:

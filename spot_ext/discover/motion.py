@@ -1,4 +1,6 @@
-"""From frames to tracks: what moves against the camera's motion, or what a detector finds, followed with optical flow."""
+"""From frames to tracks: what moves against the camera's motion, or what a detector finds, followed
+with optical flow.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +17,17 @@ WORKING_SIDE = 480  # px: longer side at which flow is computed; larger frames a
 REACHES = (1, 3)  # frames apart: the next ones for fast things, further ones for slow things
 NO_BOXES = np.empty((0, 4))
 
-Detect = Callable[[int, np.ndarray], tuple[np.ndarray, np.ndarray]]  # frame id, frame -> boxes (N, 4) px, scores (N,) 0..1
+Detect = Callable[
+    [int, np.ndarray], tuple[np.ndarray, np.ndarray]
+]  # frame id, frame -> boxes (N, 4) px, scores (N,) 0..1
 
 
 def motion_tracks(frames: Iterable[np.ndarray], least_frames: int) -> Iterator[Track]:
-    """Follow what moves in `frames` ((H, W, 3) uint8 RGB, in order), yielding each track when it ends.
+    """Follow what moves in `frames` ((H, W, 3) uint8 RGB, in order), yielding each track when it
+    ends.
 
-    Tracks of fewer boxes than `least_frames` are dropped. Memory holds a few frames, whatever the video's length.
+    Tracks of fewer boxes than `least_frames` are dropped. Memory holds a few frames, whatever the
+    video's length.
     """
     late, count = max(REACHES), 0
     motions, linker = _Motions(REACHES), Linker(least_frames)
@@ -29,7 +35,9 @@ def motion_tracks(frames: Iterable[np.ndarray], least_frames: int) -> Iterator[T
     def look(frame_id: int) -> list[Track]:
         strength = strength_map([motions.around(frame_id, reach) for reach in REACHES])
         boxes = NO_BOXES if strength is None else regions_in(strength)
-        ended = linker.step(frame_id, boxes / motions.scale, np.ones(len(boxes)), motions.carry_to(frame_id))
+        ended = linker.step(
+            frame_id, boxes / motions.scale, np.ones(len(boxes)), motions.carry_to(frame_id)
+        )
         motions.forget(frame_id)
         return ended
 
@@ -43,11 +51,13 @@ def motion_tracks(frames: Iterable[np.ndarray], least_frames: int) -> Iterator[T
     yield from linker.finish()
 
 
-def detection_tracks(frames: Iterable[np.ndarray], detect: Detect, least_frames: int,
-                     longest_gap: int = LONGEST_GAP) -> Iterator[Track]:
+def detection_tracks(
+    frames: Iterable[np.ndarray], detect: Detect, least_frames: int, longest_gap: int = LONGEST_GAP
+) -> Iterator[Track]:
     """Follow what `detect` finds in `frames`; as `motion_tracks` otherwise.
 
-    `longest_gap` is how many frames an object may go without a detection; flow carries it over them.
+    `longest_gap` is how many frames an object may go without a detection; flow carries it over
+    them.
     """
     motions, linker = _Motions((1,)), Linker(least_frames, longest_gap)
     for frame_id, frame in enumerate(frames):
@@ -72,7 +82,9 @@ class _Motions:
         self.scale = min(1.0, WORKING_SIDE / max(frame.shape[:2]))
         grey = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
         if self.scale < 1:
-            grey = cv2.resize(grey, None, fx=self.scale, fy=self.scale, interpolation=cv2.INTER_AREA)
+            grey = cv2.resize(
+                grey, None, fx=self.scale, fy=self.scale, interpolation=cv2.INTER_AREA
+            )
         if self._greys and self._greys[-1].shape != grey.shape:  # of another recording
             self._greys = []
         for reach in self.reaches:
@@ -80,20 +92,26 @@ class _Motions:
                 other, before = self._greys[-reach], self._count - reach
                 self._motions[self._count, before] = self._flow.motion(grey, other)
                 self._motions[before, self._count] = self._flow.motion(other, grey)
-        self._greys = [*self._greys, grey][-max(self.reaches):]
+        self._greys = [*self._greys, grey][-max(self.reaches) :]
         self._count += 1
 
     def around(self, frame_id: int, reach: int) -> tuple[Motion | None, Motion | None]:
         """From the frame to those `reach` before and after it."""
-        return self._motions.get((frame_id, frame_id - reach)), self._motions.get((frame_id, frame_id + reach))
+        return self._motions.get((frame_id, frame_id - reach)), self._motions.get(
+            (frame_id, frame_id + reach)
+        )
 
     def carry_to(self, frame_id: int) -> Carry | None:
         """What carries boxes from the frame before; None when the two are of different scenes."""
-        there, back = (self._motions.get(pair) for pair in ((frame_id - 1, frame_id), (frame_id, frame_id - 1)))
+        there, back = (
+            self._motions.get(pair) for pair in ((frame_id - 1, frame_id), (frame_id, frame_id - 1))
+        )
         if there is None or back is None or not (there.same_scene and back.same_scene):
             return None
         return carried_by(there.flow, back.flow, self.scale)
 
     def forget(self, frame_id: int) -> None:
         """Motions that end before or at this frame are not needed any more."""
-        self._motions = {pair: motion for pair, motion in self._motions.items() if max(pair) > frame_id}
+        self._motions = {
+            pair: motion for pair, motion in self._motions.items() if max(pair) > frame_id
+        }

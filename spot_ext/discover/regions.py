@@ -11,16 +11,21 @@ from spot_ext.discover.camera import Motion
 
 LEAST_MOTION = 0.7  # px against the camera between two frames, below which nothing is said to move
 NOISES = 4.0  # and as many times the spread of the background's residual
-PEAK, EDGE = 90, 0.5  # a region ends at this share of the motion that this percentile of its pixels does not exceed
+PEAK, EDGE = (
+    90,
+    0.5,
+)  # a region ends at this share of the motion that this percentile of its pixels does not exceed
 SMALLEST = 6  # px: regions with a shorter side are noise
 
 
 def strength_map(pairs: Sequence[tuple[Motion | None, Motion | None]]) -> np.ndarray | None:
-    """How surely each pixel (H, W) moves: its motion against the camera over what noise explains, at most over `pairs`.
+    """How surely each pixel (H, W) moves: its motion against the camera over what noise explains,
+    at most over `pairs`.
 
-    Each pair holds the motion to an earlier and to a later frame, equally far. What the object uncovers or hides moves in
-    one of them only, hence the smaller of the two counts; a pixel that is outside one of the frames is judged by the other.
-    None when no pair can be used (a cut, or no second frame).
+    Each pair holds the motion to an earlier and to a later frame, equally far. What the object
+    uncovers or hides moves in one of them only, hence the smaller of the two counts; a pixel that
+    is outside one of the frames is judged by the other. None when no pair can be used (a cut, or no
+    second frame).
     """
     best = None
     for pair in pairs:
@@ -38,8 +43,8 @@ def strength_map(pairs: Sequence[tuple[Motion | None, Motion | None]]) -> np.nda
 def regions_in(strength: np.ndarray) -> np.ndarray:
     """Boxes (N, 4) of the connected regions of a `strength_map`, small and thin ones left out.
 
-    Flow bleeds over the edges of what moves, the further the faster it is; so a region ends where it has fallen to half of its
-    own motion, which also parts things of different speed.
+    Flow bleeds over the edges of what moves, the further the faster it is; so a region ends where
+    it has fallen to half of its own motion, which also parts things of different speed.
     """
     boxes = []
     for mask in _components((strength > 1).astype(np.uint8)):

@@ -17,7 +17,9 @@ from spot_ext.labels.types import LabelSet, TargetPath, VideoLabels
 
 logger = logging.getLogger(__name__)
 
-Finder = Callable[[str, Iterable[np.ndarray]], Iterator[Track]]  # sequence name, its frames -> tracks
+Finder = Callable[
+    [str, Iterable[np.ndarray]], Iterator[Track]
+]  # sequence name, its frames -> tracks
 
 
 @dataclass
@@ -36,14 +38,19 @@ class Findings:
 
     def ranked(self) -> list[tuple[int, Target]]:
         """(sequence id, target) of all that are kept, best first."""
-        return sorted(((seq_id, target) for seq_id, targets in self.kept.items() for target in targets),
-                      key=lambda item: -item[1].quality)
+        return sorted(
+            ((seq_id, target) for seq_id, targets in self.kept.items() for target in targets),
+            key=lambda item: -item[1].quality,
+        )
 
 
-def search(dataset, seq_ids: Sequence[int], finder: Finder, limits: Limits, on_frame: Callable[[str], None]) -> Findings:
+def search(
+    dataset, seq_ids: Sequence[int], finder: Finder, limits: Limits, on_frame: Callable[[str], None]
+) -> Findings:
     """Look for targets in the videos `seq_ids`; frames are read in order, one at a time.
 
-    `on_frame(note)` is called after each. A video that cannot be read is listed and said, the others go on.
+    `on_frame(note)` is called after each. A video that cannot be read is listed and said, the
+    others go on.
     """
     findings = Findings()
     for seq_id in seq_ids:
@@ -73,7 +80,8 @@ def search(dataset, seq_ids: Sequence[int], finder: Finder, limits: Limits, on_f
 
 
 def as_labels(dataset, findings: Findings, mode: str, split: str, boxes: int) -> LabelSet:
-    """The targets as a label set of `mode` (det or mot) for the sparse stage; videos without one are its failures.
+    """The targets as a label set of `mode` (det or mot) for the sparse stage; videos without one
+    are its failures.
 
     `boxes` is the number of boxes of each target, 0 when it varies.
     """
@@ -81,9 +89,26 @@ def as_labels(dataset, findings: Findings, mode: str, split: str, boxes: int) ->
     for seq_id in sorted([*findings.kept, *findings.unreadable]):
         key, targets = sequence_key(dataset, seq_id), findings.kept.get(seq_id, [])
         if targets:
-            videos[key] = VideoLabels(key, tuple(
-                TargetPath(tuple(target.frame_ids.tolist()), np.round(target.boxes_xywh, 1), round(target.quality, 4))
-                for target in targets))
+            videos[key] = VideoLabels(
+                key,
+                tuple(
+                    TargetPath(
+                        tuple(target.frame_ids.tolist()),
+                        np.round(target.boxes_xywh, 1),
+                        round(target.quality, 4),
+                    )
+                    for target in targets
+                ),
+            )
         else:
             failures.append(key)
-    return LabelSet(display_name(dataset), split, mode, boxes, None, videos, tuple(failures), {"stage": ["sparse"]})
+    return LabelSet(
+        display_name(dataset),
+        split,
+        mode,
+        boxes,
+        None,
+        videos,
+        tuple(failures),
+        {"stage": ["sparse"]},
+    )

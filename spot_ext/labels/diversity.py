@@ -1,4 +1,6 @@
-"""Videos of different content: features of a backbone trained on ImageNet, and the choice of those far from each other."""
+"""Videos of different content: features of a backbone trained on ImageNet, and the choice of those
+far from each other.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +13,18 @@ import torch
 from ltr.data.crops import IMAGENET_MEAN, IMAGENET_STD
 from ltr.models.backbone.efficientnet_lite import EfficientNetLite0, load_lite0_weights
 
-FRAMES, SIDE, LAYER = 3, 225, "stage7"  # looked at of each video; px, 16 n + 1 is what the network is fastest at
+FRAMES, SIDE, LAYER = (
+    3,
+    225,
+    "stage7",
+)  # looked at of each video; px, 16 n + 1 is what the network is fastest at
 
 
-def content_features(dataset, seq_ids: Sequence[int], on_video: Callable[[], None] | None = None) -> np.ndarray:
-    """Features (N, 320) of length 1, one row a video: the mean over `FRAMES` frames of the backbone's last layer.
+def content_features(
+    dataset, seq_ids: Sequence[int], on_video: Callable[[], None] | None = None
+) -> np.ndarray:
+    """Features (N, 320) of length 1, one row a video: the mean over `FRAMES` frames of the
+    backbone's last layer.
 
     Raises NotConfigured where the package with the weights is not installed.
     """
@@ -26,8 +35,19 @@ def content_features(dataset, seq_ids: Sequence[int], on_video: Callable[[], Non
     for seq_id in seq_ids:
         length = dataset.get_sequence_length(seq_id)
         ids = sorted({(2 * part + 1) * length // (2 * FRAMES) for part in range(FRAMES)})
-        images = np.stack([cv2.resize(dataset.get_frame(seq_id, frame_id), (SIDE, SIDE), interpolation=cv2.INTER_AREA)
-                           for frame_id in ids]).astype(np.float32) / 255
+        images = (
+            np.stack(
+                [
+                    cv2.resize(
+                        dataset.get_frame(seq_id, frame_id),
+                        (SIDE, SIDE),
+                        interpolation=cv2.INTER_AREA,
+                    )
+                    for frame_id in ids
+                ]
+            ).astype(np.float32)
+            / 255
+        )
         images = (images - np.float32(IMAGENET_MEAN)) / np.float32(IMAGENET_STD)
         with torch.inference_mode():
             maps = net(torch.from_numpy(images).permute(0, 3, 1, 2))[LAYER]
@@ -39,10 +59,11 @@ def content_features(dataset, seq_ids: Sequence[int], on_video: Callable[[], Non
 
 
 def farthest_first(features: np.ndarray, count: int) -> list[int]:
-    """Row 0 and then, `count` in all, the row farthest from those chosen: at most twice the radius of the best choice.
+    """Row 0 and then, `count` in all, the row farthest from those chosen: at most twice the radius
+    of the best choice.
 
-    Source: Gonzalez, Clustering to minimize the maximum intercluster distance (1985); as k-center in active learning, Sener
-    and Savarese (ICLR 2018).
+    Source: Gonzalez, Clustering to minimize the maximum intercluster distance (1985); as k-center
+    in active learning, Sener and Savarese (ICLR 2018).
     """
     chosen = [0]
     distance = np.linalg.norm(features - features[0], axis=1)

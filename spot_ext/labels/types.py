@@ -1,4 +1,6 @@
-"""Labelled frames, as they travel between the code that chooses them, their files and the data sets that use them."""
+"""Labelled frames, as they travel between the code that chooses them, their files and the data sets
+that use them.
+"""
 
 from __future__ import annotations
 
@@ -17,9 +19,9 @@ MODES = {"key_frames": "kf", "det": "det", "mot": "mot"}  # mode -> its short fo
 class TargetPath:
     """One object in one video, labelled on `frame_ids` (0-based, sorted, each once).
 
-    `boxes_xywh` is float64 of shape (len(frame_ids), 4) and read-only. None means that the boxes are the data set's own
-    at exactly these frames; anything else (a detector, a short track) brings its boxes along, and may say with a `quality`
-    in 0..1 how far to trust them.
+    `boxes_xywh` is float64 of shape (len(frame_ids), 4) and read-only. None means that the boxes
+    are the data set's own at exactly these frames; anything else (a detector, a short track) brings
+    its boxes along, and may say with a `quality` in 0..1 how far to trust them.
     """
 
     frame_ids: tuple[int, ...]
@@ -31,13 +33,16 @@ class TargetPath:
         if self.quality is not None and not 0 <= self.quality <= 1:  # also refuses NaN
             raise BadValue(f"quality {self.quality} is not a number from 0 to 1")
         if self.boxes_xywh is not None:
-            object.__setattr__(self, "boxes_xywh", _checked_boxes(self.boxes_xywh, len(self.frame_ids)))
+            object.__setattr__(
+                self, "boxes_xywh", _checked_boxes(self.boxes_xywh, len(self.frame_ids))
+            )
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, TargetPath):
             return NotImplemented
-        return (self.frame_ids, self.quality) == (other.frame_ids, other.quality) and \
-            _same_boxes(self.boxes_xywh, other.boxes_xywh)
+        return (self.frame_ids, self.quality) == (other.frame_ids, other.quality) and _same_boxes(
+            self.boxes_xywh, other.boxes_xywh
+        )
 
     def __hash__(self) -> int:
         return hash(self.frame_ids)
@@ -45,7 +50,9 @@ class TargetPath:
 
 @dataclass(frozen=True)
 class VideoLabels:
-    """The labelled object paths of one video; `sequence` is the key of `key_frames.sequence_key`."""
+    """The labelled object paths of one video; `sequence` is the key of
+    `key_frames.sequence_key`.
+    """
 
     sequence: str
     paths: tuple[TargetPath, ...]
@@ -55,8 +62,9 @@ class VideoLabels:
 class LabelSet:
     """All labelled frames of one data set and split: the content of one result file.
 
-    `num` is the number of labels per video, `seed` the one they were drawn with (None: unknown, as in files of the
-    reference), `failures` the videos left out. `extra` keeps settings of foreign files that we do not interpret.
+    `num` is the number of labels per video, `seed` the one they were drawn with (None: unknown, as
+    in files of the reference), `failures` the videos left out. `extra` keeps settings of foreign
+    files that we do not interpret.
     """
 
     dataset: str
@@ -70,8 +78,10 @@ class LabelSet:
 
     def __post_init__(self) -> None:
         if self.mode not in MODES:
-            raise BadValue(f"mode '{self.mode}' of a label set is unknown{suggestion(self.mode, MODES)};"
-                           f" use one of {', '.join(MODES)}")
+            raise BadValue(
+                f"mode '{self.mode}' of a label set is unknown{suggestion(self.mode, MODES)};"
+                f" use one of {', '.join(MODES)}"
+            )
 
     @property
     def name(self) -> str:
@@ -108,13 +118,17 @@ def _checked_boxes(boxes_xywh: Any, count: int) -> np.ndarray:
     except (TypeError, ValueError):
         raise BadValue("boxes must be rows of four numbers [x, y, width, height]") from None
     if boxes.ndim != 2 or boxes.shape[1] != 4:
-        raise BadValue(f"boxes of shape {boxes.shape} must be rows of four numbers [x, y, width, height]")
+        raise BadValue(
+            f"boxes of shape {boxes.shape} must be rows of four numbers [x, y, width, height]"
+        )
     if len(boxes) != count:
         raise BadValue(f"{len(boxes)} boxes for {count} frame ids: give one box per frame id")
     bad = np.flatnonzero(~np.isfinite(boxes).all(1) | ~(boxes[:, 2:] > 0).all(1))
     if len(bad):
-        raise BadValue(f"box number {bad[0]} is {boxes[bad[0]].tolist()}:"
-                       " it must be finite with width and height above 0")
+        raise BadValue(
+            f"box number {bad[0]} is {boxes[bad[0]].tolist()}:"
+            " it must be finite with width and height above 0"
+        )
     boxes.setflags(write=False)
     return boxes
 

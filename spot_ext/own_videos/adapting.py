@@ -1,4 +1,6 @@
-"""Teaches a network the videos at hand: SPOT on nothing but their few boxes, from the weights it has."""
+"""Teaches a network the videos at hand: SPOT on nothing but their few boxes, from the weights it
+has.
+"""
 
 from __future__ import annotations
 
@@ -24,23 +26,44 @@ RUN = "adapt"  # folder of the runs
 STEP = 4  # frames from what is explored to what is explored next: there are few epochs to get far
 
 
-def adapt(network: TrackingNetwork, folder: Path, given: Sequence[VideoBoxes], out: Path, device: str, seed: int = 0,
-          epochs: int = EPOCHS) -> Path:
+def adapt(
+    network: TrackingNetwork,
+    folder: Path,
+    given: Sequence[VideoBoxes],
+    out: Path,
+    device: str,
+    seed: int = 0,
+    epochs: int = EPOCHS,
+) -> Path:
     """Train on the videos `given` of `folder`; returns the tracker's file, `out/tracker.pth.tar`.
 
-    Goes on where an interrupted run of the same boxes, weights and schedule was. Progress goes to stderr. A few epochs at a
-    low rate, with the early layers of the backbone held still: what the network knows of other videos must not be lost.
+    Goes on where an interrupted run of the same boxes, weights and schedule was. Progress goes to
+    stderr. A few epochs at a low rate, with the early layers of the backbone held still: what the
+    network knows of other videos must not be lost.
     """
     labels = label_set(given)
     run = out / RUN
     run.mkdir(parents=True, exist_ok=True)
     label_file = result_file.write(labels, run / "labels.json")
     config = adapting_config(network, folder, label_file, epochs)
-    made_of = (label_file.read_bytes(), network.path.read_bytes(), repr((config, seed, epochs)).encode())
-    settings = Settings.from_plain({"seed": seed, "device": device, "use_gpu": not device.startswith("cpu"), "overrides": {},
-                                    "description": "SPOT on own videos",
-                                    "project_path": hashlib.sha256(b"".join(made_of)).hexdigest()[:12]})
-    settings.env = SimpleNamespace(workspace_dir=str(run), tensorboard_dir=str(run / "tensorboard"), pretrained_networks="")
+    made_of = (
+        label_file.read_bytes(),
+        network.path.read_bytes(),
+        repr((config, seed, epochs)).encode(),
+    )
+    settings = Settings.from_plain(
+        {
+            "seed": seed,
+            "device": device,
+            "use_gpu": not device.startswith("cpu"),
+            "overrides": {},
+            "description": "SPOT on own videos",
+            "project_path": hashlib.sha256(b"".join(made_of)).hexdigest()[:12],
+        }
+    )
+    settings.env = SimpleNamespace(
+        workspace_dir=str(run), tensorboard_dir=str(run / "tensorboard"), pretrained_networks=""
+    )
     with contextlib.redirect_stdout(sys.stderr):  # stdout is for what the verb was asked for
         trainer = recipe.train(settings, config)
     tracker = out / "tracker.pth.tar"
@@ -49,23 +72,46 @@ def adapt(network: TrackingNetwork, folder: Path, given: Sequence[VideoBoxes], o
     return tracker
 
 
-def adapting_config(network: TrackingNetwork, folder: Path, label_file: Path, epochs: int) -> SparseConfig:
+def adapting_config(
+    network: TrackingNetwork, folder: Path, label_file: Path, epochs: int
+) -> SparseConfig:
     """The network's recipe with these videos, from its weights, in `epochs` short epochs."""
     own = network.recipe()
-    rates = {"lr": own.optim.lr, "lr_backbone": own.optim.lr_backbone} if own.init_from else \
-        {"lr": own.optim.lr / 10, "lr_backbone": own.optim.lr_backbone / 10}  # a recipe from scratch learns faster
+    rates = (
+        {"lr": own.optim.lr, "lr_backbone": own.optim.lr_backbone}
+        if own.init_from
+        else {"lr": own.optim.lr / 10, "lr_backbone": own.optim.lr_backbone / 10}
+    )  # a recipe from scratch learns faster
     burn_in = max(1, round(epochs * BURN_IN_SHARE))
     return own.replace(
-        datasets=(DatasetConfig("VideoFolder", {"root": str(folder)}, labels=str(label_file)),), k=3,
-        init_from=str(network.path), burn_in_epochs=min(burn_in, epochs), epochs=epochs, iterations=ITERATIONS, batch=16,
-        labelled=8, unlabelled=8, teacher={"keep_rate": 0.98, "interval": 1, "max_repeats": 0, "propagating_step": STEP},
-        optim={**rates, "schedule": "step", "decay_epoch": max(1, round(0.75 * epochs)), "max_grad_norm": 1.0,
-               "unfreeze_epoch": epochs + 1},  # the backbone stays as it is: norms of a few videos fit no other
-        num_workers=0, frame_cache_mb=512, keep_checkpoints=1, publish=None)
+        datasets=(DatasetConfig("VideoFolder", {"root": str(folder)}, labels=str(label_file)),),
+        k=3,
+        init_from=str(network.path),
+        burn_in_epochs=min(burn_in, epochs),
+        epochs=epochs,
+        iterations=ITERATIONS,
+        batch=16,
+        labelled=8,
+        unlabelled=8,
+        teacher={"keep_rate": 0.98, "interval": 1, "max_repeats": 0, "propagating_step": STEP},
+        optim={
+            **rates,
+            "schedule": "step",
+            "decay_epoch": max(1, round(0.75 * epochs)),
+            "max_grad_norm": 1.0,
+            "unfreeze_epoch": epochs + 1,
+        },  # the backbone stays as it is: norms of a few videos fit no other
+        num_workers=0,
+        frame_cache_mb=512,
+        keep_checkpoints=1,
+        publish=None,
+    )
 
 
 def label_set(given: Sequence[VideoBoxes]) -> LabelSet:
-    """The human boxes as labels; frames in which a target is known to be absent teach nothing here."""
+    """The human boxes as labels; frames in which a target is known to be absent teach nothing
+    here.
+    """
     videos = {}
     for video in given:
         paths = []

@@ -12,7 +12,8 @@ from ltr.admin.errors import BadInput, BadValue, MissingFile
 from ltr.data.frame_sources import FrameSource, open_source
 from pytracking.evaluation.video import FrameStream, open_stream
 
-CHUNK_MB = 128  # frames held while going backwards; more means fewer returns to the same key frame of a video file
+# frames held while going backwards; more means fewer returns to the same key frame of a video file
+CHUNK_MB = 128
 
 
 class Frames(Protocol):
@@ -29,11 +30,13 @@ def ascending(frames: Frames, first: int, last: int) -> Iterator[tuple[int, np.n
         yield frame_id, frames.read(frame_id)
 
 
-def descending(frames: Frames, first: int, last: int, chunk_mb: float = CHUNK_MB) -> Iterator[tuple[int, np.ndarray]]:
+def descending(
+    frames: Frames, first: int, last: int, chunk_mb: float = CHUNK_MB
+) -> Iterator[tuple[int, np.ndarray]]:
     """Frames from `first` down to `last`, inclusive.
 
-    Video files only decode forwards, so frames are read in ascending chunks of at most `chunk_mb` and handed out from their
-    ends.
+    Video files only decode forwards, so frames are read in ascending chunks of at most `chunk_mb`
+    and handed out from their ends.
     """
     size = 1  # of the first chunk: how large a frame is shows when it is read
     while first >= last:
@@ -48,8 +51,8 @@ def descending(frames: Frames, first: int, last: int, chunk_mb: float = CHUNK_MB
 def open_frames(place: str | Path) -> FrameSource:
     """The frames of a video file, folder of images (or its `img`) or tar archive.
 
-    Video files are read by PyAV, which finds any frame exactly; without the extra `video`, by OpenCV, which has to count from
-    the start whenever it goes back.
+    Video files are read by PyAV, which finds any frame exactly; without the extra `video`, by
+    OpenCV, which has to count from the start whenever it goes back.
     """
     place = Path(place).expanduser()
     if not place.exists():
@@ -61,7 +64,9 @@ def open_frames(place: str | Path) -> FrameSource:
 
 
 class CountedFrames(FrameSource):
-    """A video file through OpenCV: frames are counted from the start, so going back costs decoding all before."""
+    """A video file through OpenCV: frames are counted from the start, so going back costs decoding
+    all before.
+    """
 
     def __init__(self, path: Path):
         self.path = path
@@ -74,7 +79,10 @@ class CountedFrames(FrameSource):
                 while stream.read() is not None:
                     self._length += 1
         if not self._length:
-            raise BadValue(f"{self.path} has no frame that can be decoded; convert it to mp4 with H.264, or copy it again")
+            raise BadValue(
+                f"{self.path} has no frame that can be decoded; convert it to mp4 with H.264, or "
+                "copy it again"
+            )
         return self._length
 
     def read(self, frame_id: int) -> np.ndarray:
@@ -86,7 +94,10 @@ class CountedFrames(FrameSource):
             frame = self._stream.read()
             self._next += 1
             if frame is None:
-                raise BadInput(f"{self.path}: frame {frame_id} cannot be decoded; convert the video to mp4 with H.264")
+                raise BadInput(
+                    f"{self.path}: frame {frame_id} cannot be decoded; convert the video to mp4 "
+                    "with H.264"
+                )
             if self._next > frame_id:
                 return frame
 

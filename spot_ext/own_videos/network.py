@@ -20,7 +20,9 @@ from spot_ext.architectures import Architecture, get_architecture
 from spot_ext.config import SparseConfig
 
 SHIPPED = "shipped"
-SHIPPED_RECIPE = f"{architectures.SHIPPED}_finetune"  # adapts the network that comes with the package
+SHIPPED_RECIPE = (
+    f"{architectures.SHIPPED}_finetune"  # adapts the network that comes with the package
+)
 
 
 @dataclass(frozen=True)
@@ -32,33 +34,61 @@ class TrackingNetwork:
     options: Mapping[str, Any] = field(default_factory=dict)  # of its factory
 
     def make_tracker(self, device: str = "cpu") -> Callable[[], Any]:
-        """A function that returns a new tracker on `device`; all of them share the weights, read from the file once."""
+        """A function that returns a new tracker on `device`; all of them share the weights, read
+        from the file once.
+        """
         package = f"pytracking.parameter.{self.architecture.tracker}.{self.architecture.parameters}"
         params = importlib.import_module(package).parameters()
         params.use_gpu = not device.startswith("cpu")
         params.net = NetWithBackbone(net_path=str(self.path.resolve()), use_gpu=params.use_gpu)
         params.net.set_device(device)
         params.net.initialize()
-        kind = importlib.import_module(f"pytracking.tracker.{self.architecture.tracker}").get_tracker_class()
+        kind = importlib.import_module(
+            f"pytracking.tracker.{self.architecture.tracker}"
+        ).get_tracker_class()
         return lambda: kind(params)
 
     def recipe(self) -> SparseConfig:
-        """The recipe to adapt it with: that of the shipped network where it is one of its kind, else the first one that trains
-        its architecture; with this network's options."""
+        """The recipe to adapt it with: that of the shipped network where it is one of its kind,
+        else the first one that trains its architecture; with this network's options.
+        """
         names = [SHIPPED_RECIPE, *recipe_names("spot")]
-        configs = (found.config() for name in names if callable(getattr(found := find_recipe("spot", name), "config", None)))
-        config = next((config for config in configs if config.architecture == self.architecture.name), None)
+        configs = (
+            found.config()
+            for name in names
+            if callable(getattr(found := find_recipe("spot", name), "config", None))
+        )
+        config = next(
+            (config for config in configs if config.architecture == self.architecture.name), None
+        )
         if config is None:
-            raise BadValue(f"{self.path}: no recipe trains its network {self.architecture.name}; use --no-adapt")
-        options = {name: value for name, value in self.options.items()
-                   if name not in ("iou_head", "backbone_pretrained", "backbone_weights", "settings")}
-        crops = {f"{part}_size": options[f"{part}_sz"] for part in ("template", "search") if f"{part}_sz" in options}
-        held = {name: value for name, value in config.network.items() if name == "frozen_backbone_layers"}
-        return config.replace(network={**options, **held} if self.options else config.network, crops=crops)
+            raise BadValue(
+                f"{self.path}: no recipe trains its network {self.architecture.name}; use "
+                "--no-adapt"
+            )
+        options = {
+            name: value
+            for name, value in self.options.items()
+            if name not in ("iou_head", "backbone_pretrained", "backbone_weights", "settings")
+        }
+        crops = {
+            f"{part}_size": options[f"{part}_sz"]
+            for part in ("template", "search")
+            if f"{part}_sz" in options
+        }
+        held = {
+            name: value
+            for name, value in config.network.items()
+            if name == "frozen_backbone_layers"
+        }
+        return config.replace(
+            network={**options, **held} if self.options else config.network, crops=crops
+        )
 
 
 def open_network(name: str = SHIPPED) -> TrackingNetwork:
-    """The network in file `name`, or of that name in `network_path` of local.py, or the one that comes with the package.
+    """The network in file `name`, or of that name in `network_path` of local.py, or the one that
+    comes with the package.
 
     BadValue for a network that the method does not know.
     """
@@ -68,7 +98,9 @@ def open_network(name: str = SHIPPED) -> TrackingNetwork:
     path = path if path.is_file() else network_candidates(name)[0]
     constructor = constructor_from_plain(read_checkpoint(path).get("constructor"))
     if constructor is None:
-        raise BadValue(f"{path} does not say which network it holds; give a checkpoint that SPOT has written")
+        raise BadValue(
+            f"{path} does not say which network it holds; give a checkpoint that SPOT has written"
+        )
     return TrackingNetwork(path, _architecture_of(constructor.fun_name, path), constructor.kwds)
 
 
@@ -91,6 +123,9 @@ def _architecture_of(factory: str, path: Path) -> Architecture:
 def _shipped() -> TrackingNetwork:
     architecture = get_architecture(architectures.SHIPPED)
     if not architecture.shipped.is_file():
-        raise MissingFile(f"there is no '{architecture.shipped}': this copy of the package came without weights; install it "
-                          "again, or give a checkpoint with --net")
+        raise MissingFile(
+            f"there is no '{architecture.shipped}': this copy of the package came without "
+            "weights; install it "
+            "again, or give a checkpoint with --net"
+        )
     return TrackingNetwork(architecture.shipped, architecture)

@@ -14,7 +14,10 @@ from spot_ext.annotations.types import VideoBoxes
 from spot_ext.own_videos.fusion import Fused
 
 REVIEW_FILE, COLUMNS = "review.csv", ("video", "object", "frame", "confidence", "reason")
-LEAST_SHARE, DOUBTFUL = 0.1, 0.5  # of all frames, and the confidence below which a frame is listed in any case
+LEAST_SHARE, DOUBTFUL = (
+    0.1,
+    0.5,
+)  # of all frames, and the confidence below which a frame is listed in any case
 
 __all__ = ["BOXES_FILE", "REVIEW_FILE", "Doubt", "doubts", "write_review"]
 
@@ -31,7 +34,8 @@ class Doubt:
 
 
 def doubts(found: Iterable[tuple[VideoBoxes, Sequence[Fused]]]) -> list[Doubt]:
-    """The doubtful frames of all videos: those below `DOUBTFUL` and, in any case, the most doubtful tenth.
+    """The doubtful frames of all videos: those below `DOUBTFUL` and, in any case, the most doubtful
+    tenth.
 
     Frames that a person labelled are left out.
     """
@@ -49,13 +53,20 @@ def doubts(found: Iterable[tuple[VideoBoxes, Sequence[Fused]]]) -> list[Doubt]:
         return []
     place, confidence = np.concatenate(places), np.concatenate(confidences)
     order = np.argsort(confidence, kind="stable")
-    order = order[:max(int(np.ceil(LEAST_SHARE * len(order))), int((confidence < DOUBTFUL).sum()))]
+    order = order[: max(int(np.ceil(LEAST_SHARE * len(order))), int((confidence < DOUBTFUL).sum()))]
     listed = []
     for result, frame_id in place[order].tolist():
         video, number = entries[result]
         one = results[result]
-        listed.append(Doubt(video.video, video.objects[number].object_id, frame_id, float(one.confidences[frame_id]),
-                            _reason(one, frame_id)))
+        listed.append(
+            Doubt(
+                video.video,
+                video.objects[number].object_id,
+                frame_id,
+                float(one.confidences[frame_id]),
+                _reason(one, frame_id),
+            )
+        )
     return listed
 
 
@@ -66,7 +77,13 @@ def _reason(one: Fused, frame_id: int) -> str:
     keys = np.flatnonzero(one.human)
     distance = int(np.abs(keys - frame_id).min())
     if np.isnan(agreement):
-        side = "before the first" if frame_id < keys[0] else "after the last" if frame_id > keys[-1] else "from only one"
+        side = (
+            "before the first"
+            if frame_id < keys[0]
+            else "after the last"
+            if frame_id > keys[-1]
+            else "from only one"
+        )
         return f"tracked {side} labelled frame, {distance} frames away"
     if agreement < 0.5:
         return f"forward and backward tracking disagree (overlap {agreement:.2f})"
@@ -76,8 +93,11 @@ def _reason(one: Fused, frame_id: int) -> str:
 def write_review(path: Path, listed: Sequence[Doubt]) -> None:
     """Write them as CSV."""
     import csv
+
     with replacing(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
         lines = csv.writer(file, lineterminator="\n")
         lines.writerow(COLUMNS)
-        lines.writerows([doubt.video, doubt.object_id, doubt.frame_id, f"{doubt.confidence:.4f}", doubt.reason]
-                        for doubt in listed)
+        lines.writerows(
+            [doubt.video, doubt.object_id, doubt.frame_id, f"{doubt.confidence:.4f}", doubt.reason]
+            for doubt in listed
+        )

@@ -45,12 +45,18 @@ def track(job: TrackJob) -> dict[str, Any]:
     check_boxes(given, count)
     height, width = frames.read(job.start).shape[:2]
     _check_inside(job.box_xywh, width, height)
-    writer = None if job.annotated is None else VideoWriter(job.annotated, video_fps(job.video), not_over=job.video)
+    writer = (
+        None
+        if job.annotated is None
+        else VideoWriter(job.annotated, video_fps(job.video), not_over=job.video)
+    )
     tracker = open_network(job.net).make_tracker(job.device)()
     progress, start = CountProgress(name, "frames", count - job.start), time.time()
     try:
         begins = [starts(frames, given.objects[0], tracker)]
-        found = walk(frames, given.objects, begins, True, count, lambda: progress.step("tracking"))[0]
+        found = walk(frames, given.objects, begins, True, count, lambda: progress.step("tracking"))[
+            0
+        ]
     finally:
         progress.close()
     fused = fuse(given.objects[0], found, Walk.empty(count))
@@ -61,23 +67,42 @@ def track(job: TrackJob) -> dict[str, Any]:
     if job.out is not None:
         formats.write([result], job.out, "csv")
     boxes = result.objects[0]
-    return {"video": str(job.video), "frames": count, "start": job.start, "without_box": int(boxes.absent.sum()),
-            "confidence": round(float(boxes.confidences.mean()), 4), "seconds": round(seconds, 1),
-            "frames_per_second": round((count - job.start) / max(seconds, 1e-9), 1),
-            "out": job.out and str(job.out), "annotated": job.annotated and str(job.annotated)}
+    return {
+        "video": str(job.video),
+        "frames": count,
+        "start": job.start,
+        "without_box": int(boxes.absent.sum()),
+        "confidence": round(float(boxes.confidences.mean()), 4),
+        "seconds": round(seconds, 1),
+        "frames_per_second": round((count - job.start) / max(seconds, 1e-9), 1),
+        "out": job.out and str(job.out),
+        "annotated": job.annotated and str(job.annotated),
+    }
 
 
 def _check_inside(box: tuple[float, float, float, float], width: int, height: int) -> None:
     x, y, w, h = box
     if x + w <= 0 or y + h <= 0 or x >= width or y >= height:
-        raise BadValue(f"--box {','.join(f'{value:g}' for value in box)} lies outside the frame of {width}x{height} pixels; "
-                       "give x,y,w,h in pixels")
+        raise BadValue(
+            f"--box {','.join(f'{value:g}' for value in box)} lies outside the frame of "
+            f"{width}x{height} pixels; "
+            "give x,y,w,h in pixels"
+        )
 
 
 def _from(video: VideoBoxes, first: int) -> VideoBoxes:
     """The frames from `first` on: before it nothing was looked for."""
-    objects = tuple(ObjectBoxes(item.object_id, item.frame_ids[first:], item.boxes_xywh[first:], item.confidences[first:],
-                                item.human[first:], item.label) for item in video.objects)
+    objects = tuple(
+        ObjectBoxes(
+            item.object_id,
+            item.frame_ids[first:],
+            item.boxes_xywh[first:],
+            item.confidences[first:],
+            item.human[first:],
+            item.label,
+        )
+        for item in video.objects
+    )
     return VideoBoxes(video.video, objects, video.frame_count, video.size, video.fps)
 
 
@@ -86,7 +111,9 @@ def _draw(frames: Frames, first: int, fused: Fused, writer: VideoWriter) -> None
     try:
         for frame_id in range(first, len(frames)):
             box = fused.boxes_xywh[frame_id]
-            writer.write(draw_objects(frames.read(frame_id), {1: box if np.isfinite(box).all() else None}))
+            writer.write(
+                draw_objects(frames.read(frame_id), {1: box if np.isfinite(box).all() else None})
+            )
     finally:
         writer.close()
 
@@ -96,5 +123,6 @@ def video_fps(place: Path) -> float:
     if place.is_dir() or place.suffix.lower() == ".tar":
         return FOLDER_FPS
     from pytracking.evaluation.video import open_stream
+
     with open_stream(place) as stream:
         return stream.fps

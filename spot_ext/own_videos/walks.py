@@ -1,4 +1,6 @@
-"""Tracks every object of a video from its key frames forwards and backwards, each frame decoded once per direction."""
+"""Tracks every object of a video from its key frames forwards and backwards, each frame decoded
+once per direction.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +22,9 @@ SMALL_SHARE = 0.1  # of the farther template: below this it is not asked, which 
 
 @dataclass(frozen=True)
 class Walk:
-    """What one direction found of one object in N frames; NaN where it did not look. Key frames hold the arrival: where the
-    walk from the key frame before would have put the target."""
+    """What one direction found of one object in N frames; NaN where it did not look. Key frames
+    hold the arrival: where the walk from the key frame before would have put the target.
+    """
 
     boxes_xywh: np.ndarray  # (N, 4) frame pixels
     ious: np.ndarray  # (N,) predicted IoU
@@ -52,9 +55,11 @@ class Start:
 
 
 class TwoTemplates:
-    """A tracker's network that looks for up to two templates of the same target and mixes what it says, cell by cell.
+    """A tracker's network that looks for up to two templates of the same target and mixes what it
+    says, cell by cell.
 
-    `share` of the answer is the other template's. Between two key frames both are right, each the more the nearer it is.
+    `share` of the answer is the other template's. Between two key frames both are right, each the
+    more the nearer it is.
     """
 
     def __init__(self, net, own: torch.Tensor, other: torch.Tensor | None):
@@ -68,37 +73,53 @@ class TwoTemplates:
     def track(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
         """The network's outputs for a search crop `(1, 3, S, S)`."""
         if self.other is None or self.share < SMALL_SHARE or self.share > 1 - SMALL_SHARE:
-            return self.inner.match(self.own if self.other is None or self.share < 0.5 else self.other, x)
+            return self.inner.match(
+                self.own if self.other is None or self.share < 0.5 else self.other, x
+            )
         outputs = self.inner.match(torch.cat([self.own, self.other]), x.expand(2, -1, -1, -1))
-        return {name: torch.lerp(value[:1], value[1:], self.share) for name, value in outputs.items()}
+        return {
+            name: torch.lerp(value[:1], value[1:], self.share) for name, value in outputs.items()
+        }
 
 
 def starts(frames: Frames, target: ObjectBoxes, tracker: Any) -> dict[int, Start]:
-    """What to track from at each key frame that shows the target, by frame number; `tracker` is used up. BadValue for a box
-    outside the frame."""
+    """What to track from at each key frame that shows the target, by frame number; `tracker` is
+    used up. BadValue for a box outside the frame.
+    """
     found = {}
-    for frame_id, box, absent in zip(target.frame_ids.tolist(), target.boxes_xywh, target.absent, strict=True):
+    for frame_id, box, absent in zip(
+        target.frame_ids.tolist(), target.boxes_xywh, target.absent, strict=True
+    ):
         if not absent:
             image = frames.read(frame_id)
             height, width = image.shape[:2]
             if (box[:2] >= (width, height)).any() or (box[:2] + box[2:] <= 0).any():
-                raise BadValue(f"object '{target.object_id}', frame {frame_id}: the box {box.tolist()} lies outside the frame "
-                               f"of {width}x{height} pixels; correct it")
+                raise BadValue(
+                    f"object '{target.object_id}', frame {frame_id}: the box {box.tolist()} lies "
+                    "outside the frame "
+                    f"of {width}x{height} pixels; correct it"
+                )
             tracker.initialize(image, {"init_bbox": box.tolist()})
             fresh = copy.copy(tracker)
-            found[frame_id] = Start(fresh, fresh.net.zf, difference(np.array(tracker.track(image)["target_bbox"]), box))
+            found[frame_id] = Start(
+                fresh, fresh.net.zf, difference(np.array(tracker.track(image)["target_bbox"]), box)
+            )
     return found
 
 
 class _Walker:
-    """Follows one object from the key frame `begin` to the next, `end`; without `other` there is none that shows it.
+    """Follows one object from the key frame `begin` to the next, `end`; without `other` there is
+    none that shows it.
 
-    The network's boxes are corrected by what it gets wrong on the key frames, which keeps the crops true to the target, too.
+    The network's boxes are corrected by what it gets wrong on the key frames, which keeps the crops
+    true to the target, too.
     """
 
     def __init__(self, start: Start, begin: int, other: Start | None, end: int | None):
         self.tracker = copy.copy(start.tracker)
-        self.net = self.tracker.net = TwoTemplates(start.tracker.net, start.template, other and other.template)
+        self.net = self.tracker.net = TwoTemplates(
+            start.tracker.net, start.template, other and other.template
+        )
         self.begin, self.length = begin, None if other is None else end - begin
         self.corrections = start.correction, (start if other is None else other).correction
 
@@ -112,9 +133,17 @@ class _Walker:
         return {**output, "target_bbox": box}
 
 
-def walk(frames: Frames, targets: Sequence[ObjectBoxes], begins: Sequence[dict[int, Start]], forward: bool,
-         count: int, tick: Callable[[], None] = lambda: None) -> list[Walk]:
-    """Go through `count` frames once, forwards or backwards, with all `targets`, whose `starts` are `begins`."""
+def walk(
+    frames: Frames,
+    targets: Sequence[ObjectBoxes],
+    begins: Sequence[dict[int, Start]],
+    forward: bool,
+    count: int,
+    tick: Callable[[], None] = lambda: None,
+) -> list[Walk]:
+    """Go through `count` frames once, forwards or backwards, with all `targets`, whose `starts` are
+    `begins`.
+    """
     walks = [Walk.empty(count) for _ in targets]
     following = [_following(target.frame_ids.tolist(), forward) for target in targets]
     walkers: list[_Walker | None] = [None] * len(targets)
@@ -131,12 +160,15 @@ def walk(frames: Frames, targets: Sequence[ObjectBoxes], begins: Sequence[dict[i
     return walks
 
 
-def _in_order(frames: Frames, begins: Sequence[dict[int, Start]], forward: bool,
-              count: int) -> Iterator[tuple[int, np.ndarray]]:
+def _in_order(
+    frames: Frames, begins: Sequence[dict[int, Start]], forward: bool, count: int
+) -> Iterator[tuple[int, np.ndarray]]:
     known = [frame_id for own in begins for frame_id in own]
     if not known:
         return iter(())
-    return ascending(frames, min(known), count - 1) if forward else descending(frames, max(known), 0)
+    return (
+        ascending(frames, min(known), count - 1) if forward else descending(frames, max(known), 0)
+    )
 
 
 def _following(keys: list[int], forward: bool) -> dict[int, int | None]:

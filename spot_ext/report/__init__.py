@@ -1,1 +1,3 @@
-"""A run as one HTML file: how it learns, what it explored, what it sees, how it tracks. `python -m spot_ext report`."""
+"""A run as one HTML file: how it learns, what it explored, what it sees, how it tracks. `python -m
+spot_ext report`.
+"""

@@ -19,7 +19,17 @@ from spot_ext.config import SparseConfig
 from spot_ext.data.loader import Draw, SampleSource
 from spot_ext.data.samples import LabelledPair, Triplet, collate
 from spot_ext.data.videos import SPARSE
-from spot_ext.report.pictures import DOUBTFUL, GUESS, HUMAN, SURE, Box, Picture, Videos, name_of, picture
+from spot_ext.report.pictures import (
+    DOUBTFUL,
+    GUESS,
+    HUMAN,
+    SURE,
+    Box,
+    Picture,
+    Videos,
+    name_of,
+    picture,
+)
 from spot_ext.report.run_folder import Run
 from spot_ext.teacher import Teacher
 
@@ -40,22 +50,37 @@ class Example:
 
 @dataclass(frozen=True)
 class Examples:
-    """Triplets as teacher and student see them, labelled pairs, and sentences on what is missing."""
+    """Triplets as teacher and student see them, labelled pairs, and sentences on what is
+    missing.
+    """
 
     triplets: list[Example]
     pairs: list[Example]
     notes: list[str]
 
 
-def examples(run: Run, config: SparseConfig, videos: Videos, count: int = 6, pairs: int = 4) -> Examples:
-    """The first samples that the next epoch would draw. The teacher is asked where its checkpoint can be used."""
-    source = SampleSource(videos.pool, config.crops, run.seed or 0, config.teacher.propagating_step, 128,
-                          not config.reference.same_relay, config.pair_gap)
+def examples(
+    run: Run, config: SparseConfig, videos: Videos, count: int = 6, pairs: int = 4
+) -> Examples:
+    """The first samples that the next epoch would draw. The teacher is asked where its checkpoint
+    can be used.
+    """
+    source = SampleSource(
+        videos.pool,
+        config.crops,
+        run.seed or 0,
+        config.teacher.propagating_step,
+        128,
+        not config.reference.same_relay,
+        config.pair_gap,
+    )
     source.frames = videos.frames
     version, notes = run.store.epoch, []
 
     def drawn(unlabelled: bool, wanted: int, kind: type) -> list:
-        samples = (source[Draw(SPARSE, unlabelled, run.epoch + 1, i, version)] for i in range(wanted))
+        samples = (
+            source[Draw(SPARSE, unlabelled, run.epoch + 1, i, version)] for i in range(wanted)
+        )
         return [sample for sample in samples if isinstance(sample, kind)]
 
     made_pairs = [_pair_pictures(sample, run) for sample in drawn(False, pairs, LabelledPair)]
@@ -65,8 +90,13 @@ def examples(run: Run, config: SparseConfig, videos: Videos, count: int = 6, pai
         try:
             pseudo, augmented = _ask(run, config, triplets)
         except BadInput as error:
-            notes.append(f"The teacher could not be asked, so the dashed boxes only show where it would look: {error}.")
-    shown = [_triplet_pictures(i, sample, run, pseudo, augmented) for i, sample in enumerate(triplets)]
+            notes.append(
+                "The teacher could not be asked, so the dashed boxes only show where it would "
+                f"look: {error}."
+            )
+    shown = [
+        _triplet_pictures(i, sample, run, pseudo, augmented) for i, sample in enumerate(triplets)
+    ]
     return Examples(shown, made_pairs, notes)
 
 
@@ -79,25 +109,38 @@ def _ask(run: Run, config: SparseConfig, triplets: list[Triplet]):
     net = load_network(run.teacher)[0]
     teacher = Teacher(net, architecture, config.teacher.window_weight)
     actor = SparseActor(copy.deepcopy(net), teacher, architecture, config)
-    batch, generator = collate(triplets).unlabelled, torch_generator(run.seed or 0, "report", run.epoch)
+    batch, generator = (
+        collate(triplets).unlabelled,
+        torch_generator(run.seed or 0, "report", run.epoch),
+    )
     pseudo = actor.pseudo_label(batch, generator)
     turns = augment.draw_turns(len(batch), config.augment, generator)
     factors = augment.draw_pairs(len(batch), config.augment, generator).search_factors
     size = batch.augmented.shape[-1]
-    crops = augment.turn(augment.brighten(batch.augmented, factors), augment.brighten(batch.augmented_fills, factors), turns)
+    crops = augment.turn(
+        augment.brighten(batch.augmented, factors),
+        augment.brighten(batch.augmented_fills, factors),
+        turns,
+    )
     boxes = augment.turn_boxes(batch.augmented_windows.to_crop(pseudo.boxes_xywh), turns, size)
     images = (255 * crops).round().clamp(0, 255).byte().permute(0, 2, 3, 1).numpy()
     return pseudo, list(zip(images, boxes.numpy(), strict=True))
 
 
-def _triplet_pictures(i: int, sample: Triplet, run: Run, pseudo: PseudoLabels | None, augmented) -> Example:
+def _triplet_pictures(
+    i: int, sample: Triplet, run: Run, pseudo: PseudoLabels | None, augmented
+) -> Example:
     view, (key, _) = run.store.path(sample.path), run.store.key_of(sample.path)
     known = sample.frame_id in view.explored_ids
     if pseudo is not None:
         box, confidence = pseudo.boxes_xywh[i].numpy(), float(pseudo.confidences[i])
         good, labelled = bool(pseudo.accepted[i]), bool(pseudo.labelled[i])
         colour = HUMAN if labelled else SURE if good else DOUBTFUL
-        verdict = "labelled" if labelled else f"{'accepted' if good else 'rejected'}, confidence {confidence:.2f}"
+        verdict = (
+            "labelled"
+            if labelled
+            else f"{'accepted' if good else 'rejected'}, confidence {confidence:.2f}"
+        )
         found = Box(sample.unlabelled.window.to_crop(box), colour)
         image, turned = augmented[i]
         last = picture(image, [Box(turned, colour)], "augmented", SIZE)
@@ -107,19 +150,47 @@ def _triplet_pictures(i: int, sample: Triplet, run: Run, pseudo: PseudoLabels | 
         side = sample.unlabelled.window.out_size / 4
         found = Box([*(middle - side / 2), side, side], GUESS, dashed=True)
         last = picture(sample.augmented.image, [], "augmented", SIZE)
-    return Example(name_of(key), verdict, good, [
-        picture(sample.key.image, [_middle(sample.key, view.box_xywh(_id_of(sample.key, view)))], "key frame", SIZE),
-        picture(sample.unlabelled.image, [found], f"unlabelled, frame {sample.frame_id}", SIZE),
-        picture(sample.relay.image, [_middle(sample.relay, view.box_xywh(_id_of(sample.relay, view)),
-                                             _relay_colour(sample, view))], "relay frame", SIZE), last])
+    return Example(
+        name_of(key),
+        verdict,
+        good,
+        [
+            picture(
+                sample.key.image,
+                [_middle(sample.key, view.box_xywh(_id_of(sample.key, view)))],
+                "key frame",
+                SIZE,
+            ),
+            picture(sample.unlabelled.image, [found], f"unlabelled, frame {sample.frame_id}", SIZE),
+            picture(
+                sample.relay.image,
+                [
+                    _middle(
+                        sample.relay,
+                        view.box_xywh(_id_of(sample.relay, view)),
+                        _relay_colour(sample, view),
+                    )
+                ],
+                "relay frame",
+                SIZE,
+            ),
+            last,
+        ],
+    )
 
 
 def _pair_pictures(sample: LabelledPair, run: Run) -> Example:
     view, (key, _) = run.store.path(sample.path), run.store.key_of(sample.path)
     template = view.box_xywh(_id_of(sample.template, view))
-    return Example(name_of(key), "", True, [
-        picture(sample.template.image, [_middle(sample.template, template)], "template", SIZE),
-        picture(sample.search.image, [Box(sample.box_xywh)], "search region", SIZE)])
+    return Example(
+        name_of(key),
+        "",
+        True,
+        [
+            picture(sample.template.image, [_middle(sample.template, template)], "template", SIZE),
+            picture(sample.search.image, [Box(sample.box_xywh)], "search region", SIZE),
+        ],
+    )
 
 
 def _middle(crop, box_xywh: np.ndarray, colour=HUMAN) -> Box:
@@ -127,10 +198,16 @@ def _middle(crop, box_xywh: np.ndarray, colour=HUMAN) -> Box:
 
 
 def _id_of(crop, view) -> int:
-    """The explored frame whose box the template was cut around: a sample does not say, its window does."""
-    middles = view.boxes_xywh[:, :2].astype(np.float64) + view.boxes_xywh[:, 2:].astype(np.float64) / 2
+    """The explored frame whose box the template was cut around: a sample does not say, its window
+    does.
+    """
+    middles = (
+        view.boxes_xywh[:, :2].astype(np.float64) + view.boxes_xywh[:, 2:].astype(np.float64) / 2
+    )
     sizes = np.sqrt(view.boxes_xywh[:, 2:].astype(np.float64).prod(1))
-    apart = np.abs(middles - (crop.window.center_x, crop.window.center_y)).sum(1) + np.abs(2 * sizes - crop.window.side)
+    apart = np.abs(middles - (crop.window.center_x, crop.window.center_y)).sum(1) + np.abs(
+        2 * sizes - crop.window.side
+    )
     return int(view.explored_ids[apart.argmin()])
 
 

@@ -14,7 +14,8 @@ from spot_ext.report.run_folder import Run
 from spot_ext.store import PathView, PseudoLabelStore
 
 CELLS = 240  # a longer video is drawn with several frames a cell
-# Colours from low to high, RGB: readable on a light and on a dark page, and without telling red from green.
+# Colours from low to high, RGB: readable on a light and on a dark page, and without telling red
+# from green.
 CONFIDENCE = np.array([[214, 86, 44], [240, 178, 62], [120, 190, 120], [32, 142, 140]], np.float64)
 TIME = np.array([[68, 56, 140], [49, 120, 180], [60, 180, 140], [240, 220, 80]], np.float64)
 
@@ -51,8 +52,14 @@ def exploration(run: Run) -> Exploration:
     store = run.store
     shares = store.explored_share()
     paths = sampled_paths(len(store))
-    pseudo = np.concatenate([np.empty(0), *(view.confidences[~_is_label(view)] for view in map(store.path, paths))])
-    low, high = (np.floor(pseudo.min() * 20) / 20, np.ceil(pseudo.max() * 20) / 20) if len(pseudo) else (0.5, 1.0)
+    pseudo = np.concatenate(
+        [np.empty(0), *(view.confidences[~_is_label(view)] for view in map(store.path, paths))]
+    )
+    low, high = (
+        (np.floor(pseudo.min() * 20) / 20, np.ceil(pseudo.max() * 20) / 20)
+        if len(pseudo)
+        else (0.5, 1.0)
+    )
     sure = (float(low), float(high)) if high > low else (float(low) - 0.05, float(high))
     first_epochs, exact = _first_epochs(run, paths)
     last = max(1, run.epoch)
@@ -60,18 +67,34 @@ def exploration(run: Run) -> Exploration:
     strips = [_strip(store, path, sure, first_epochs.get(path), (begin, last)) for path in paths]
     counts, edges = np.histogram(shares.per_path, 20, (0, 1))
     total_frames = sum(store.path(i).length for i in range(len(store)))
-    chart = bars(counts.tolist(), [percent(edge) for edge in edges[:-1]], x_label="share of a video that is explored",
-                 label="Histogram of explored shares", colour="c3")
-    note = f"a sample of {len(paths)} of {len(store):,} object paths, evenly spread" if len(paths) < len(store) else ""
-    return Exploration(strips, shares.total, len(store), total_frames, chart, sure, (begin, last), exact, note)
+    chart = bars(
+        counts.tolist(),
+        [percent(edge) for edge in edges[:-1]],
+        x_label="share of a video that is explored",
+        label="Histogram of explored shares",
+        colour="c3",
+    )
+    note = (
+        f"a sample of {len(paths)} of {len(store):,} object paths, evenly spread"
+        if len(paths) < len(store)
+        else ""
+    )
+    return Exploration(
+        strips, shares.total, len(store), total_frames, chart, sure, (begin, last), exact, note
+    )
 
 
 def _is_label(view: PathView) -> np.ndarray:
     return np.isin(view.explored_ids, view.key_ids)
 
 
-def _strip(store: PseudoLabelStore, path: int, sure: tuple[float, float], epochs: np.ndarray | None,
-           span: tuple[int, int]) -> Strip:
+def _strip(
+    store: PseudoLabelStore,
+    path: int,
+    sure: tuple[float, float],
+    epochs: np.ndarray | None,
+    span: tuple[int, int],
+) -> Strip:
     view, (key, number) = store.path(path), store.key_of(path)
     cells = min(CELLS, view.length)
     cell_of = view.explored_ids.astype(np.int64) * cells // view.length
@@ -90,19 +113,37 @@ def _strip(store: PseudoLabelStore, path: int, sure: tuple[float, float], epochs
     suffix = f" · object {number + 1}" if number else ""
     pseudo = view.confidences[~_is_label(view)]
     mean = f", mean confidence {pseudo.mean():.2f}" if len(pseudo) else ""
-    return Strip(name_of(key) + suffix, f"{key}{suffix}: {len(view.explored_ids)} of {view.length} frames known, "
-                 f"{len(view.key_ids)} labelled{mean}", len(view.explored_ids) / view.length, drawn(confidence, CONFIDENCE),
-                 when, tuple(((view.key_ids + 0.5) / view.length).tolist()))
+    return Strip(
+        name_of(key) + suffix,
+        f"{key}{suffix}: {len(view.explored_ids)} of {view.length} frames known, "
+        f"{len(view.key_ids)} labelled{mean}",
+        len(view.explored_ids) / view.length,
+        drawn(confidence, CONFIDENCE),
+        when,
+        tuple(((view.key_ids + 0.5) / view.length).tolist()),
+    )
 
 
 def _first_epochs(run: Run, paths: list[int]) -> tuple[dict[int, np.ndarray], bool]:
-    """For each path the epoch (n,) in which its n explored frames became known: from the history, else from the versions
-    of the store that were kept, which say up to when only."""
+    """For each path the epoch (n,) in which its n explored frames became known: from the history,
+    else from the versions of the store that were kept, which say up to when only.
+    """
     found = {}
     recorded = {line.number for line in run.epochs if line.stage == "sparse"}
-    exact = bool(recorded) and recorded >= set(range(min(recorded), run.epoch + 1)) and min(recorded) <= (run.burn_in or 0) + 1
-    older = [] if exact else [PseudoLabelStore.open(run.store.folder, epoch, verify=False)
-                              for epoch in run.store.epochs() if 0 < epoch <= run.epoch]
+    exact = (
+        bool(recorded)
+        and recorded >= set(range(min(recorded), run.epoch + 1))
+        and min(recorded) <= (run.burn_in or 0) + 1
+    )
+    older = (
+        []
+        if exact
+        else [
+            PseudoLabelStore.open(run.store.folder, epoch, verify=False)
+            for epoch in run.store.epochs()
+            if 0 < epoch <= run.epoch
+        ]
+    )
     if not exact and len(older) < 2:
         return {}, False
     for path in paths:
@@ -126,9 +167,15 @@ def blend(colours: np.ndarray, values: np.ndarray) -> np.ndarray:
 
 def png(colours: np.ndarray, alpha: np.ndarray) -> str:
     rgba = np.concatenate([colours[:, ::-1], 255 * np.clip(alpha, 0, 1)[:, None]], 1)
-    return data_uri(cv2.imencode(".png", rgba.round().astype(np.uint8)[None])[1].tobytes(), "image/png")
+    return data_uri(
+        cv2.imencode(".png", rgba.round().astype(np.uint8)[None])[1].tobytes(), "image/png"
+    )
 
 
 def gradient(colours: np.ndarray) -> str:
     """The stops as a CSS gradient, for the legend."""
-    return "linear-gradient(90deg," + ",".join(f"rgb({r:.0f},{g:.0f},{b:.0f})" for r, g, b in colours) + ")"
+    return (
+        "linear-gradient(90deg,"
+        + ",".join(f"rgb({r:.0f},{g:.0f},{b:.0f})" for r, g, b in colours)
+        + ")"
+    )

@@ -1,8 +1,10 @@
-"""What a run writes down for its report after every epoch: `history.jsonl` in the run's folder, one epoch a line.
+"""What a run writes down for its report after every epoch: `history.jsonl` in the run's folder, one
+epoch a line.
 
-Checkpoints hold the means of every statistic, the store what is known now. Neither says how confident the teacher was in
-what it rejected, nor in which epoch a frame was explored: this file does, the latter for a sample of the videos, so that
-it stays small however many there are (about 2 kB an epoch).
+Checkpoints hold the means of every statistic, the store what is known now. Neither says how
+confident the teacher was in what it rejected, nor in which epoch a frame was explored: this file
+does, the latter for a sample of the videos, so that it stays small however many there are (about 2
+kB an epoch).
 """
 
 from __future__ import annotations
@@ -26,8 +28,9 @@ BINS = 20  # of the histogram of confidences, over 0..1
 
 @dataclass(frozen=True, eq=False)
 class Epoch:
-    """One epoch: means of its statistics, histogram of the teacher's confidences in frames without a label, and which
-    frames of the sampled paths became explored."""
+    """One epoch: means of its statistics, histogram of the teacher's confidences in frames without
+    a label, and which frames of the sampled paths became explored.
+    """
 
     number: int
     stage: str
@@ -37,12 +40,20 @@ class Epoch:
 
 
 def sampled_paths(count: int, shown: int = SHOWN_PATHS) -> list[int]:
-    """Up to `shown` of `count` object paths, evenly spread; the same for the file's writer and its readers."""
-    return np.unique(np.linspace(0, count - 1, min(shown, count)).round().astype(int)).tolist() if count else []
+    """Up to `shown` of `count` object paths, evenly spread; the same for the file's writer and its
+    readers.
+    """
+    return (
+        np.unique(np.linspace(0, count - 1, min(shown, count)).round().astype(int)).tolist()
+        if count
+        else []
+    )
 
 
 class HistoryWriter:
-    """Collects an epoch's confidences and writes its line. An epoch that is done again replaces its line and all after."""
+    """Collects an epoch's confidences and writes its line. An epoch that is done again replaces its
+    line and all after.
+    """
 
     def __init__(self, run_folder: Path):
         self.path = Path(run_folder) / FILE
@@ -57,19 +68,37 @@ class HistoryWriter:
         bins = np.clip(np.nan_to_num(confidences) * BINS, 0, BINS - 1).astype(np.int64)
         self.counts += np.bincount(bins, minlength=BINS)
 
-    def write(self, epoch: int, stage: str, stats: Mapping[str, float], before=None, after=None) -> None:
-        """Add the line of `epoch`; `before` and `after` are the store's versions it began and ended with, if it has any."""
-        explored = {} if after is None else {
-            str(path): _as_text(np.setdiff1d(after.path(path).explored_ids, before.path(path).explored_ids))
-            for path in sampled_paths(len(after))}
-        line = {"epoch": epoch, "stage": stage, "stats": {name: _finite(value) for name, value in stats.items()},
-                "confidences": self.counts.tolist(), "explored": {path: text for path, text in explored.items() if text}}
+    def write(
+        self, epoch: int, stage: str, stats: Mapping[str, float], before=None, after=None
+    ) -> None:
+        """Add the line of `epoch`; `before` and `after` are the store's versions it began and ended
+        with, if it has any.
+        """
+        explored = (
+            {}
+            if after is None
+            else {
+                str(path): _as_text(
+                    np.setdiff1d(after.path(path).explored_ids, before.path(path).explored_ids)
+                )
+                for path in sampled_paths(len(after))
+            }
+        )
+        line = {
+            "epoch": epoch,
+            "stage": stage,
+            "stats": {name: _finite(value) for name, value in stats.items()},
+            "confidences": self.counts.tolist(),
+            "explored": {path: text for path, text in explored.items() if text},
+        }
         kept = [text for number, text in _lines(self.path) if number < epoch]
         write_text(self.path, "\n".join([*kept, json.dumps(line)]) + "\n")
 
 
 def read(run_folder: Path) -> list[Epoch]:
-    """The epochs written down so far, in order; none in runs without the file. BadValue for a damaged one."""
+    """The epochs written down so far, in order; none in runs without the file. BadValue for a
+    damaged one.
+    """
     return [_epoch(json.loads(text)) for _, text in _lines(Path(run_folder) / FILE)]
 
 
@@ -80,7 +109,9 @@ def _lines(path: Path) -> list[tuple[int, str]]:
     try:
         return [(int(json.loads(line)["epoch"]), line) for line in lines]
     except (ValueError, KeyError, TypeError) as error:
-        raise BadValue(f"{path} is damaged ({error}); remove it, the run goes on without its first part") from error
+        raise BadValue(
+            f"{path} is damaged ({error}); remove it, the run goes on without its first part"
+        ) from error
 
 
 def _epoch(line: Mapping[str, Any]) -> Epoch:
@@ -95,9 +126,13 @@ def _finite(value: float) -> float | None:
 def _as_text(frame_ids: np.ndarray) -> str:
     """`3-5 9` for the sorted frames 3, 4, 5, 9."""
     runs = np.split(frame_ids, np.flatnonzero(np.diff(frame_ids) > 1) + 1)
-    return " ".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else f"{run[0]}" for run in runs if len(run))
+    return " ".join(
+        f"{run[0]}-{run[-1]}" if len(run) > 1 else f"{run[0]}" for run in runs if len(run)
+    )
 
 
 def _from_text(text: str) -> np.ndarray:
     ends = [[int(number) for number in part.split("-")] for part in text.split()]
-    return np.concatenate([np.empty(0, np.int64), *(np.arange(end[0], end[-1] + 1) for end in ends)])
+    return np.concatenate(
+        [np.empty(0, np.int64), *(np.arange(end[0], end[-1] + 1) for end in ends)]
+    )

@@ -56,8 +56,15 @@ class Report:
     notes: dict[str, list[str]]  # section -> sentences
 
 
-def build(folder: Path | None, labelled: Path | None = None, results: Path | None = None, root: Path | None = None) -> Report:
-    """Read the run in `folder` and the dense boxes in `labelled`, either may be None. See `command` for the rest."""
+def build(
+    folder: Path | None,
+    labelled: Path | None = None,
+    results: Path | None = None,
+    root: Path | None = None,
+) -> Report:
+    """Read the run in `folder` and the dense boxes in `labelled`, either may be None. See `command`
+    for the rest.
+    """
     boxes = labelled_videos(labelled, root) if labelled is not None else None
     if folder is None:
         return Report(None, [], [], [], [], [], None, None, None, None, [], boxes, {})
@@ -74,69 +81,135 @@ def build(folder: Path | None, labelled: Path | None = None, results: Path | Non
                 notes["pictures"].append(f"Examples could not be drawn: {error}.")
         sure = sureness(run, videos)
         if run.store.epoch == 0:
-            notes["explored"].append("Only the labels are known: pseudo-labels are sought after burn-in." if
-                                     run.recipe.get("unlabelled", 0) else "Only the labels are known: this run uses no "
-                                     "pseudo-labels.")
+            notes["explored"].append(
+                "Only the labels are known: pseudo-labels are sought after burn-in."
+                if run.recipe.get("unlabelled", 0)
+                else "Only the labels are known: this run uses no pseudo-labels."
+            )
     elif not run.recipe:
-        notes["explored"].append("This run was not trained with SPOT: it has no store of pseudo-labels.")
-    return Report(run, verdict.answers(run), _facts(run, explored), list(_learning(run)), list(_pseudo(run)),
-                  list(_timing(run)), explored, shown, sure, evaluation(run.folder, results), _settings(run), boxes, notes)
+        notes["explored"].append(
+            "This run was not trained with SPOT: it has no store of pseudo-labels."
+        )
+    return Report(
+        run,
+        verdict.answers(run),
+        _facts(run, explored),
+        list(_learning(run)),
+        list(_pseudo(run)),
+        list(_timing(run)),
+        explored,
+        shown,
+        sure,
+        evaluation(run.folder, results),
+        _settings(run),
+        boxes,
+        notes,
+    )
 
 
 def to_html(report: Report, title: str) -> str:
     """The page: one file that needs no other."""
     import jinja2
-    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined,
-                                     loader=jinja2.FileSystemLoader(HERE))
-    environment.globals |= {"percent": percent, "plain": plain, "duration": verdict.duration,
-                            "gradients": {"confidence": gradient(CONFIDENCE), "epoch": gradient(TIME)}}
+
+    environment = jinja2.Environment(
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+        loader=jinja2.FileSystemLoader(HERE),
+    )
+    environment.globals |= {
+        "percent": percent,
+        "plain": plain,
+        "duration": verdict.duration,
+        "gradients": {"confidence": gradient(CONFIDENCE), "epoch": gradient(TIME)},
+    }
     assets = {name: (HERE / name).read_text(encoding="utf-8") for name in ("style.css", "page.js")}
     return environment.get_template("page.html").render(
-        report=report, title=title, style=assets["style.css"], script=assets["page.js"],
-        made=datetime.datetime.now().strftime("%Y-%m-%d %H:%M"))
+        report=report,
+        title=title,
+        style=assets["style.css"],
+        script=assets["page.js"],
+        made=datetime.datetime.now().strftime("%Y-%m-%d %H:%M"),
+    )
 
 
 def to_plain(report: Report) -> dict[str, Any]:
-    """The report's numbers for programs: curves by epoch, answers, shares, scores, doubtful frames."""
+    """The report's numbers for programs: curves by epoch, answers, shares, scores, doubtful
+    frames.
+    """
     run = report.run
-    plain_report: dict[str, Any] = {"notes": [note for notes in report.notes.values() for note in notes]}
+    plain_report: dict[str, Any] = {
+        "notes": [note for notes in report.notes.values() for note in notes]
+    }
     if run is not None:
         plain_report |= {
-            "run": run.name, "folder": str(run.folder), "epoch": run.epoch, "epochs": run.recipe.get("epochs"),
-            "answers": {answer.question: {"short": answer.short, "kind": answer.kind, "text": answer.text}
-                        for answer in report.answers},
-            "curves": {name: [[epoch, value] for epoch, value in curve.items()] for name, curve in run.curves.items()},
-            "confidences": {line.number: list(line.confidences) for line in run.epochs if sum(line.confidences)},
+            "run": run.name,
+            "folder": str(run.folder),
+            "epoch": run.epoch,
+            "epochs": run.recipe.get("epochs"),
+            "answers": {
+                answer.question: {"short": answer.short, "kind": answer.kind, "text": answer.text}
+                for answer in report.answers
+            },
+            "curves": {
+                name: [[epoch, value] for epoch, value in curve.items()]
+                for name, curve in run.curves.items()
+            },
+            "confidences": {
+                line.number: list(line.confidences) for line in run.epochs if sum(line.confidences)
+            },
             "explored_share": None if report.explored is None else report.explored.total,
-            "least_sure": [] if report.sureness is None else
-            [{"video": video.name, "confidence": round(video.confidence, 4)} for video in report.sureness.least],
-            "evaluation": [dict(zip(["name", *report.evaluation.columns], [name, *cells], strict=True))
-                           for name, cells, _ in report.evaluation.rows] if report.evaluation else []}
+            "least_sure": []
+            if report.sureness is None
+            else [
+                {"video": video.name, "confidence": round(video.confidence, 4)}
+                for video in report.sureness.least
+            ],
+            "evaluation": [
+                dict(zip(["name", *report.evaluation.columns], [name, *cells], strict=True))
+                for name, cells, _ in report.evaluation.rows
+            ]
+            if report.evaluation
+            else [],
+        }
     if report.labelled is not None:
         plain_report["labelled"] = report.labelled.to_plain()
     return plain_report
 
 
-def _videos(run: Run, root: Path | None, notes: dict[str, list[str]]) -> tuple[SparseConfig | None, Any]:
+def _videos(
+    run: Run, root: Path | None, notes: dict[str, list[str]]
+) -> tuple[SparseConfig | None, Any]:
     try:
         config = config_of(run.recipe)
         return config, open_videos(config, run.store, root)
     except BadInput as error:
-        moved = any("root" in (part.get("options") or {}) for part in run.recipe.get("datasets", ()))
-        notes["pictures"].append(f"Pictures of the videos are left out, because the data set cannot be read: {error}."
-                                 f"{' If it was moved, name its folder with --root.' * moved}")
+        moved = any(
+            "root" in (part.get("options") or {}) for part in run.recipe.get("datasets", ())
+        )
+        notes["pictures"].append(
+            f"Pictures of the videos are left out, because the data set cannot be read: {error}."
+            f"{' If it was moved, name its folder with --root.' * moved}"
+        )
         return None, None
 
 
 def _facts(run: Run, explored: Exploration | None) -> list[tuple[str, str]]:
     recipe = run.recipe
     epochs = f"{run.epoch} of {recipe['epochs']}" if "epochs" in recipe else f"{run.epoch}"
-    facts = [("epoch", epochs), ("network", f"{recipe.get('architecture') or run.net_type}, {run.parameters / 1e6:.1f} M")]
+    facts = [
+        ("epoch", epochs),
+        ("network", f"{recipe.get('architecture') or run.net_type}, {run.parameters / 1e6:.1f} M"),
+    ]
     if explored is not None:
         labels = sum(len(run.store.path(i).key_ids) for i in range(len(run.store)))
         videos = len({run.store.key_of(i)[0] for i in range(len(run.store))})
-        facts += [("labels", f"{labels:,} boxes"), ("videos", f"{videos:,} with {explored.frames:,} frames"),
-                  ("explored", percent(explored.total))]
+        facts += [
+            ("labels", f"{labels:,} boxes"),
+            ("videos", f"{videos:,} with {explored.frames:,} frames"),
+            ("explored", percent(explored.total)),
+        ]
     if seconds := verdict.total_seconds(run):
         facts.append(("training time", verdict.duration(seconds)))
     return facts
@@ -144,18 +217,46 @@ def _facts(run: Run, explored: Exploration | None) -> list[tuple[str, str]]:
 
 def _learning(run: Run) -> Iterator[Chart]:
     burn_in = run.burn_in
-    losses = [Series("total", run.curve("Loss/total"), "c1"), Series("labelled", run.curve("Loss/sup"), "c3", True),
-              Series("unlabelled", run.curve("Loss/unsup"), "c2", True)]
-    yield from _chart("Loss", losses, line_chart, "The total changes its make-up after burn-in.", shaded_until=burn_in)
+    losses = [
+        Series("total", run.curve("Loss/total"), "c1"),
+        Series("labelled", run.curve("Loss/sup"), "c3", True),
+        Series("unlabelled", run.curve("Loss/unsup"), "c2", True),
+    ]
+    yield from _chart(
+        "Loss",
+        losses,
+        line_chart,
+        "The total changes its make-up after burn-in.",
+        shaded_until=burn_in,
+    )
     known = {"Loss/total", "Loss/sup", "Loss/unsup"}
-    parts = [Series(name.removeprefix("Loss/"), curve, f"c{1 + i % 5}", i >= 5) for i, (name, curve) in
-             enumerate((name, curve) for name, curve in run.curves.items() if name.startswith("Loss/") and name not in known)]
-    yield from _chart("Parts of the labelled loss", parts, line_chart, "Before they are weighted.", shaded_until=burn_in)
-    ious = [Series("labelled pairs", run.curve("iou_sup") or run.curve("iou"), "c1"),
-            Series("with pseudo-labels", run.curve("iou_unsup"), "c2")]
-    yield from _chart("IoU of the student's box", ious, line_chart,
-                      "With labels, and with the teacher's accepted boxes in augmented crops.", shaded_until=burn_in,
-                      y_range=(0, 1))
+    parts = [
+        Series(name.removeprefix("Loss/"), curve, f"c{1 + i % 5}", i >= 5)
+        for i, (name, curve) in enumerate(
+            (name, curve)
+            for name, curve in run.curves.items()
+            if name.startswith("Loss/") and name not in known
+        )
+    ]
+    yield from _chart(
+        "Parts of the labelled loss",
+        parts,
+        line_chart,
+        "Before they are weighted.",
+        shaded_until=burn_in,
+    )
+    ious = [
+        Series("labelled pairs", run.curve("iou_sup") or run.curve("iou"), "c1"),
+        Series("with pseudo-labels", run.curve("iou_unsup"), "c2"),
+    ]
+    yield from _chart(
+        "IoU of the student's box",
+        ious,
+        line_chart,
+        "With labels, and with the teacher's accepted boxes in augmented crops.",
+        shaded_until=burn_in,
+        y_range=(0, 1),
+    )
     rates, seen = [], []
     for name, curve in run.curves.items():
         if name.startswith("LearningRate/") and curve not in seen:
@@ -165,52 +266,125 @@ def _learning(run: Run) -> Iterator[Chart]:
 
 
 def _pseudo(run: Run) -> Iterator[Chart]:
-    yield from _chart("Accepted pseudo-labels", [Series("yield", run.curve("yield"), "c1")], line_chart,
-                      "Share of the frames drawn without a label in which the teacher's box was accepted. A fall towards 0 "
-                      "is a collapse; so is a rise to 100 % while the IoU falls.", y_range=(0, 1), y_format=percent)
-    columns = {line.number: [count / sum(line.confidences) for count in line.confidences]
-               for line in run.epochs if sum(line.confidences)}
+    yield from _chart(
+        "Accepted pseudo-labels",
+        [Series("yield", run.curve("yield"), "c1")],
+        line_chart,
+        "Share of the frames drawn without a label in which the teacher's box was accepted. A "
+        "fall towards 0 "
+        "is a collapse; so is a rise to 100 % while the IoU falls.",
+        y_range=(0, 1),
+        y_format=percent,
+    )
+    columns = {
+        line.number: [count / sum(line.confidences) for count in line.confidences]
+        for line in run.epochs
+        if sum(line.confidences)
+    }
     threshold = (run.recipe.get("teacher") or {}).get("iou_threshold")
     if columns:
-        yield Chart("Confidence", heat_map(columns, marker=threshold, y_label=f"accepted from {threshold}",
-                                           label="Histogram of confidences by epoch"), [],
-                    "The teacher's predicted IoU in all frames drawn without a label, accepted or not: each column is the "
-                    "histogram of an epoch.")
-    yield from _chart("New in the store", [Series("replaced by a surer box", run.curve("Store/replaced"), "c4"),
-                                           Series("explored for the first time", run.curve("Store/new"), "c3")],
-                      stacked_bars, "Frames whose box changed in the epoch.")
-    yield from _chart("Explored", [Series("share of all frames", run.curve("Store/explored"), "c3")], line_chart,
-                      "Frames that have a box, labels included.", y_range=(0, 1), y_format=percent)
+        yield Chart(
+            "Confidence",
+            heat_map(
+                columns,
+                marker=threshold,
+                y_label=f"accepted from {threshold}",
+                label="Histogram of confidences by epoch",
+            ),
+            [],
+            "The teacher's predicted IoU in all frames drawn without a label, accepted or not: "
+            "each column is the "
+            "histogram of an epoch.",
+        )
+    yield from _chart(
+        "New in the store",
+        [
+            Series("replaced by a surer box", run.curve("Store/replaced"), "c4"),
+            Series("explored for the first time", run.curve("Store/new"), "c3"),
+        ],
+        stacked_bars,
+        "Frames whose box changed in the epoch.",
+    )
+    yield from _chart(
+        "Explored",
+        [Series("share of all frames", run.curve("Store/explored"), "c3")],
+        line_chart,
+        "Frames that have a box, labels included.",
+        y_range=(0, 1),
+        y_format=percent,
+    )
 
 
 def _timing(run: Run) -> Iterator[Chart]:
     colours = {"data": "c2", "upload": "c3", "teacher": "c4", "student": "c1"}
-    series = [Series(name.removeprefix("Time/"), curve, colours.get(name.removeprefix("Time/"), "c5"))
-              for name, curve in run.curves.items() if name.startswith("Time/")]
-    yield from _chart("Seconds an epoch", series, stacked_bars, "Waiting for data, its way to the device, the teacher's part, "
-                      "the student's, and the optimiser's step.", shaded_until=run.burn_in)
+    series = [
+        Series(name.removeprefix("Time/"), curve, colours.get(name.removeprefix("Time/"), "c5"))
+        for name, curve in run.curves.items()
+        if name.startswith("Time/")
+    ]
+    yield from _chart(
+        "Seconds an epoch",
+        series,
+        stacked_bars,
+        "Waiting for data, its way to the device, the teacher's part, "
+        "the student's, and the optimiser's step.",
+        shaded_until=run.burn_in,
+    )
     redrawn = run.curve("Data/redrawn")
-    yield from _chart("Samples redrawn", [Series("because of unusable files", redrawn, "c2")], stacked_bars, "")
+    yield from _chart(
+        "Samples redrawn", [Series("because of unusable files", redrawn, "c2")], stacked_bars, ""
+    )
 
 
 def _chart(title: str, series: list[Series], draw, text: str, **options) -> Iterator[Chart]:
     series = [one for one in series if one.points]
     if series:
-        yield Chart(title, draw(series, label=title, **options), series if len(series) > 1 else [], text)
+        yield Chart(
+            title, draw(series, label=title, **options), series if len(series) > 1 else [], text
+        )
 
 
 def _settings(run: Run) -> list[tuple[str, list[tuple[str, str, bool]]]]:
     """The recipe in groups: name, value, and whether it differs from the default."""
     if not run.recipe:
         hidden = ("project_path", "overrides", "_type", "env")
-        return [("settings", [(name, _text(value), False) for name, value in run.settings.items() if name not in hidden])]
+        return [
+            (
+                "settings",
+                [
+                    (name, _text(value), False)
+                    for name, value in run.settings.items()
+                    if name not in hidden
+                ],
+            )
+        ]
     default = SparseConfig(datasets=()).to_plain()
-    whole = [(name, value) for name, value in run.recipe.items() if name != "datasets" and not isinstance(value, Mapping)]
-    groups = [("recipe", [(name, _text(value), name in default and value != default[name]) for name, value in whole])]
+    whole = [
+        (name, value)
+        for name, value in run.recipe.items()
+        if name != "datasets" and not isinstance(value, Mapping)
+    ]
+    groups = [
+        (
+            "recipe",
+            [
+                (name, _text(value), name in default and value != default[name])
+                for name, value in whole
+            ],
+        )
+    ]
     for name, value in run.recipe.items():
         if isinstance(value, Mapping):
             known = default.get(name) or {}
-            groups.append((name, [(key, _text(item), key not in known or known[key] != item) for key, item in value.items()]))
+            groups.append(
+                (
+                    name,
+                    [
+                        (key, _text(item), key not in known or known[key] != item)
+                        for key, item in value.items()
+                    ],
+                )
+            )
     for number, part in enumerate(run.recipe.get("datasets", ()), 1):
         title = "data set" if len(run.recipe["datasets"]) == 1 else f"data set {number}"
         groups.append((title, [(key, _text(item), False) for key, item in part.items()]))

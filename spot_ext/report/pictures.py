@@ -1,6 +1,8 @@
-"""Frames and crops as small JPEG pictures inside the page, with boxes drawn on them; and the run's videos, opened to read.
+"""Frames and crops as small JPEG pictures inside the page, with boxes drawn on them; and the run's
+videos, opened to read.
 
-The labels are those the store was made with, so that nothing is chosen or written anew when a report is made.
+The labels are those the store was made with, so that nothing is chosen or written anew when a
+report is made.
 """
 
 from __future__ import annotations
@@ -26,7 +28,12 @@ from spot_ext.labels.types import LabelSet, TargetPath, VideoLabels
 from spot_ext.recipe import open_dataset
 from spot_ext.store import PseudoLabelStore
 
-HUMAN, SURE, DOUBTFUL, GUESS = (64, 196, 255), (72, 214, 120), (255, 106, 61), (255, 205, 60)  # colours of boxes, RGB
+HUMAN, SURE, DOUBTFUL, GUESS = (
+    (64, 196, 255),
+    (72, 214, 120),
+    (255, 106, 61),
+    (255, 205, 60),
+)  # colours of boxes, RGB
 QUALITY = 82
 
 
@@ -49,17 +56,33 @@ class Picture:
     caption: str = ""
 
 
-def picture(image: np.ndarray, boxes: Sequence[Box] = (), caption: str = "", width: int | None = None) -> Picture:
-    """An (H, W, 3) uint8 RGB image with boxes, scaled to `width` px (None: as it is). The lines stay thin in any size."""
+def picture(
+    image: np.ndarray, boxes: Sequence[Box] = (), caption: str = "", width: int | None = None
+) -> Picture:
+    """An (H, W, 3) uint8 RGB image with boxes, scaled to `width` px (None: as it is). The lines
+    stay thin in any size.
+    """
     image = np.ascontiguousarray(image)
     scale = 1.0 if width is None else width / image.shape[1]
     if scale != 1:
-        image = cv2.resize(image, (int(width), max(1, round(image.shape[0] * scale))),
-                           interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
+        image = cv2.resize(
+            image,
+            (int(width), max(1, round(image.shape[0] * scale))),
+            interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC,
+        )
     for box in boxes:
         _draw(image, np.asarray(box.xywh, dtype=np.float64) * scale, box)
-    return Picture(data_uri(cv2.imencode(".jpg", image[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1].tobytes(),
-                            "image/jpeg"), image.shape[1], image.shape[0], caption)
+    return Picture(
+        data_uri(
+            cv2.imencode(".jpg", image[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[
+                1
+            ].tobytes(),
+            "image/jpeg",
+        ),
+        image.shape[1],
+        image.shape[0],
+        caption,
+    )
 
 
 def data_uri(content: bytes, kind: str) -> str:
@@ -67,15 +90,26 @@ def data_uri(content: bytes, kind: str) -> str:
     return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
 
 
-def around(frame: np.ndarray, box_xywh: Sequence[float], boxes: Sequence[Box], caption: str = "", width: int = 176,
-           context: float = 1.5) -> Picture:
-    """The square part of a frame around `box_xywh`, `context` box sides to each side, with boxes given in frame pixels."""
+def around(
+    frame: np.ndarray,
+    box_xywh: Sequence[float],
+    boxes: Sequence[Box],
+    caption: str = "",
+    width: int = 176,
+    context: float = 1.5,
+) -> Picture:
+    """The square part of a frame around `box_xywh`, `context` box sides to each side, with boxes
+    given in frame pixels.
+    """
     x, y, w, h = (float(value) for value in box_xywh)
     side = max(24, round(max(w, h) * (1 + 2 * context)))
     side = min(side, max(frame.shape[:2]))
     window = CropWindow(x + w / 2, y + h / 2, side, width)
-    return picture(cut(frame, window), [Box(window.to_crop(np.asarray(box.xywh)), box.colour, box.dashed) for box in boxes],
-                   caption)
+    return picture(
+        cut(frame, window),
+        [Box(window.to_crop(np.asarray(box.xywh)), box.colour, box.dashed) for box in boxes],
+        caption,
+    )
 
 
 def _draw(image: np.ndarray, box_xywh: np.ndarray, box: Box) -> None:
@@ -84,7 +118,9 @@ def _draw(image: np.ndarray, box_xywh: np.ndarray, box: Box) -> None:
     low, high = box_xywh[:2].round().astype(int), (box_xywh[:2] + box_xywh[2:]).round().astype(int)
     thickness = max(1, round(min(image.shape[:2]) / 110))
     if not box.dashed:
-        cv2.rectangle(image, low.tolist(), high.tolist(), (0, 0, 0), thickness + 2)  # a dark rim: seen on any background
+        cv2.rectangle(
+            image, low.tolist(), high.tolist(), (0, 0, 0), thickness + 2
+        )  # a dark rim: seen on any background
         cv2.rectangle(image, low.tolist(), high.tolist(), box.colour, thickness)
         return
     corners = [low, (high[0], low[1]), high, (low[0], high[1]), low]
@@ -93,7 +129,9 @@ def _draw(image: np.ndarray, box_xywh: np.ndarray, box: Box) -> None:
         pieces = max(1, int(np.abs(end - start).max() // 8))
         for piece in range(0, pieces, 2):
             one, other = (start + (end - start) * (piece + k) / pieces for k in (0, 1))
-            cv2.line(image, one.astype(int).tolist(), other.astype(int).tolist(), box.colour, thickness)
+            cv2.line(
+                image, one.astype(int).tolist(), other.astype(int).tolist(), box.colour, thickness
+            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,27 +143,42 @@ class Videos:
 
 
 def open_videos(config: SparseConfig, store: PseudoLabelStore, root: Path | None = None) -> Videos:
-    """The data sets of `config` with the labels in `store`; `root` is where the first of them is now.
+    """The data sets of `config` with the labels in `store`; `root` is where the first of them is
+    now.
 
     Raises BadInput when a data set is not there any more, or has other videos than the store.
     """
     parts = list(config.datasets)
     if root is not None and parts:
-        parts[0] = DatasetConfig(parts[0].name, {**parts[0].options, "root": str(root)}, parts[0].stages)
+        parts[0] = DatasetConfig(
+            parts[0].name, {**parts[0].options, "root": str(root)}, parts[0].stages
+        )
     try:
         opened = [open_dataset(part) for part in parts]
-        given = [None if part.labels is None else result_file.read(part.labels, _keys(dataset))
-                 for part, dataset in zip(parts, opened, strict=True)]
+        given = [
+            None if part.labels is None else result_file.read(part.labels, _keys(dataset))
+            for part, dataset in zip(parts, opened, strict=True)
+        ]
         known = _labels_of(store, opened, given)
-        pool = VideoPool([LabelledDataset(dataset, labels, part.stages)
-                          for part, dataset, labels in zip(parts, opened, known, strict=True)], store.folder)
+        pool = VideoPool(
+            [
+                LabelledDataset(dataset, labels, part.stages)
+                for part, dataset, labels in zip(parts, opened, known, strict=True)
+            ],
+            store.folder,
+        )
     except OSError as error:
         raise BadInput(str(error)) from error
     same = pool.num_paths == len(store) and all(
-        sequence_key(*pool.locate(index)) == store.key_of(index)[0] for index in {0, len(store) // 2, len(store) - 1})
+        sequence_key(*pool.locate(index)) == store.key_of(index)[0]
+        for index in {0, len(store) // 2, len(store) - 1}
+    )
     if not same:
-        raise BadValue(f"the data set holds other videos than the run was trained on ({pool.num_paths} object paths of "
-                       f"{len(store)} are there)")
+        raise BadValue(
+            f"the data set holds other videos than the run was trained on ({pool.num_paths} "
+            "object paths of "
+            f"{len(store)} are there)"
+        )
     return Videos(pool, FrameReader(pool, cache_mb=128))
 
 
@@ -133,9 +186,13 @@ def _keys(dataset) -> list[str]:
     return [sequence_key(dataset, seq_id) for seq_id in range(dataset.get_num_sequences())]
 
 
-def _labels_of(store: PseudoLabelStore, datasets: Sequence[Any], given: Sequence[LabelSet | None]) -> list[LabelSet]:
-    """The labels the store was made with, by data set: those of its file, else read off the store, which goes through the data
-    sets and their videos in order. Two data sets may have videos of the same name."""
+def _labels_of(
+    store: PseudoLabelStore, datasets: Sequence[Any], given: Sequence[LabelSet | None]
+) -> list[LabelSet]:
+    """The labels the store was made with, by data set: those of its file, else read off the store,
+    which goes through the data sets and their videos in order. Two data sets may have videos of the
+    same name.
+    """
     found, index = [], 0
     for dataset, labels in zip(datasets, given, strict=True):
         videos = {}
@@ -147,7 +204,10 @@ def _labels_of(store: PseudoLabelStore, datasets: Sequence[Any], given: Sequence
                 while index < len(store) and store.key_of(index)[0] == key:
                     index += 1
                 if index > start:
-                    paths = tuple(TargetPath(tuple(store.path(i).key_ids.tolist())) for i in range(start, index))
+                    paths = tuple(
+                        TargetPath(tuple(store.path(i).key_ids.tolist()))
+                        for i in range(start, index)
+                    )
                     videos[key] = VideoLabels(key, paths)
         found.append(labels or LabelSet("store", "", "key_frames", 0, videos=videos))
     return found

@@ -11,14 +11,18 @@ from spot_ext.report.pictures import DOUBTFUL, HUMAN, SURE, Box, Picture, Videos
 from spot_ext.report.run_folder import Run
 from spot_ext.store import PathView
 
-LOOKED_AT = 2000  # object paths, evenly spread: more would not change which are the extremes by much
+LOOKED_AT = (
+    2000  # object paths, evenly spread: more would not change which are the extremes by much
+)
 FRAMES = 5
 WIDTH = 172  # px of a frame's picture
 
 
 @dataclass(frozen=True)
 class SureVideo:
-    """One object path: name, mean confidence of its pseudo-labels, how much of it is explored, and frames of it."""
+    """One object path: name, mean confidence of its pseudo-labels, how much of it is explored, and
+    frames of it.
+    """
 
     name: str
     confidence: float
@@ -36,9 +40,13 @@ class Sureness:
 
 
 def sureness(run: Run, videos: Videos | None, count: int = 4) -> Sureness | None:
-    """The `count` most and least sure paths among those with pseudo-labels; None when there are none yet."""
+    """The `count` most and least sure paths among those with pseudo-labels; None when there are
+    none yet.
+    """
     store, found = run.store, []
-    for path in np.unique(np.linspace(0, len(store) - 1, min(LOOKED_AT, len(store))).round().astype(int)).tolist():
+    for path in np.unique(
+        np.linspace(0, len(store) - 1, min(LOOKED_AT, len(store))).round().astype(int)
+    ).tolist():
         view = store.path(path)
         pseudo = ~np.isin(view.explored_ids, view.key_ids)
         if pseudo.sum() >= 3:  # two boxes beside a label say nothing about a video
@@ -49,11 +57,16 @@ def sureness(run: Run, videos: Videos | None, count: int = 4) -> Sureness | None
     notes: list[str] = []
     split = min(count, len(found) // 2) or 1
     least, most = found[:split], found[::-1][:split] if len(found) > 1 else []
-    return Sureness([_video(run, videos, *one, notes) for one in most],
-                    [_video(run, videos, *one, notes) for one in least], list(dict.fromkeys(notes)))
+    return Sureness(
+        [_video(run, videos, *one, notes) for one in most],
+        [_video(run, videos, *one, notes) for one in least],
+        list(dict.fromkeys(notes)),
+    )
 
 
-def _video(run: Run, videos: Videos | None, confidence: float, path: int, notes: list[str]) -> SureVideo:
+def _video(
+    run: Run, videos: Videos | None, confidence: float, path: int, notes: list[str]
+) -> SureVideo:
     view, key = run.store.path(path), run.store.key_of(path)[0]
     pictures, lowest = [], int(view.confidence_units.argmin())
     for index in _chosen(view) if videos is not None else []:
@@ -71,12 +84,18 @@ def _video(run: Run, videos: Videos | None, confidence: float, path: int, notes:
 
 
 def _chosen(view: PathView) -> list[int]:
-    """A label, and explored frames evenly spread over the video, the least confident one among them; in order."""
+    """A label, and explored frames evenly spread over the video, the least confident one among
+    them; in order.
+    """
     count = len(view.explored_ids)
     labels = np.flatnonzero(np.isin(view.explored_ids, view.key_ids))
     spread = np.linspace(0, count - 1, FRAMES - 2).round().astype(int)
     chosen = {int(labels[len(labels) // 2]), int(view.confidence_units.argmin()), *spread.tolist()}
-    rest = [i for i in np.linspace(0, count - 1, 4 * FRAMES).round().astype(int).tolist() if i not in chosen]
+    rest = [
+        i
+        for i in np.linspace(0, count - 1, 4 * FRAMES).round().astype(int).tolist()
+        if i not in chosen
+    ]
     while len(chosen) < FRAMES and rest:
         farthest = max(rest, key=lambda i: min(abs(i - j) for j in chosen))
         chosen.add(farthest)

@@ -1,4 +1,6 @@
-"""The two questions anyone training this way asks first, answered from the run's numbers: is it collapsing, why is it slow."""
+"""The two questions anyone training this way asks first, answered from the run's numbers: is it
+collapsing, why is it slow.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ FEW, HALVED, LOST_IOU = 0.05, 0.5, 0.08
 
 @dataclass(frozen=True)
 class Answer:
-    """A question, what the run says to it in one word, its kind (good, warn, bad, none), and the numbers behind it."""
+    """A question, what the run says to it in one word, its kind (good, warn, bad, none), and the
+    numbers behind it.
+    """
 
     question: str
     short: str
@@ -35,9 +39,16 @@ def learning(run: Run) -> Answer:
     first, now, best = _first(iou), recent(iou), max(iou.values())
     skipped = recent(run.curve("skipped")) or 0.0
     if skipped > 0.02:
-        return Answer(question, "steps are skipped", "bad", f"{100 * skipped:.0f} % of the last iterations had a loss or "
-                      "gradient that is not a number: lower the learning rate or set optim.max_grad_norm.")
-    text = f"IoU on labelled pairs: {first:.2f} in the first epoch, {now:.2f} now, {best:.2f} at best."
+        return Answer(
+            question,
+            "steps are skipped",
+            "bad",
+            f"{100 * skipped:.0f} % of the last iterations had a loss or "
+            "gradient that is not a number: lower the learning rate or set optim.max_grad_norm.",
+        )
+    text = (
+        f"IoU on labelled pairs: {first:.2f} in the first epoch, {now:.2f} now, {best:.2f} at best."
+    )
     if now < max(_smoothed(iou)) - LOST_IOU:
         return Answer(question, "it is getting worse", "bad", text)
     if now < first + 0.02:
@@ -53,23 +64,51 @@ def collapsing(run: Run) -> Answer:
         if run.recipe and not run.recipe.get("unlabelled", 0):
             return Answer(question, "labels only", "none", "This run uses no pseudo-labels.")
         if not run.recipe:
-            return Answer(question, "no teacher", "none", "This run has no pseudo-labels: it was not trained with SPOT.")
-        return Answer(question, "too early", "none", f"Pseudo-labels begin after burn-in, in epoch {(run.burn_in or 0) + 1}.")
+            return Answer(
+                question,
+                "no teacher",
+                "none",
+                "This run has no pseudo-labels: it was not trained with SPOT.",
+            )
+        return Answer(
+            question,
+            "too early",
+            "none",
+            f"Pseudo-labels begin after burn-in, in epoch {(run.burn_in or 0) + 1}.",
+        )
     now, best = recent(found), max(_smoothed(found))
     agreement = run.curve("iou_unsup")
-    text = f"The teacher's boxes are accepted in {100 * now:.0f} % of the frames drawn, at best in {100 * best:.0f} %."
+    text = (
+        f"The teacher's boxes are accepted in {100 * now:.0f} % of the frames drawn, at best "
+        f"in {100 * best:.0f} %."
+    )
     if agreement:
         text += f" The student agrees with them to an IoU of {recent(agreement):.2f}."
     labelled = run.curve("iou_sup")
-    at_burn_in = [value for epoch, value in labelled.items() if epoch <= (run.burn_in or 0)][-RECENT:]
+    at_burn_in = [value for epoch, value in labelled.items() if epoch <= (run.burn_in or 0)][
+        -RECENT:
+    ]
     if at_burn_in and recent(labelled) < sum(at_burn_in) / len(at_burn_in) - LOST_IOU:
-        return Answer(question, "it unlearns its labels", "bad", f"{text} IoU on labelled pairs fell from "
-                      f"{sum(at_burn_in) / len(at_burn_in):.2f} after burn-in to {recent(labelled):.2f}: raise "
-                      "teacher.iou_threshold, or set teacher.max_repeats.")
+        return Answer(
+            question,
+            "it unlearns its labels",
+            "bad",
+            f"{text} IoU on labelled pairs fell from "
+            f"{sum(at_burn_in) / len(at_burn_in):.2f} after burn-in to {recent(labelled):.2f}: "
+            "raise "
+            "teacher.iou_threshold, or set teacher.max_repeats.",
+        )
     if now < FEW:
-        return Answer(question, "hardly any label", "bad", f"{text} Burn in for longer, or lower teacher.iou_threshold.")
+        return Answer(
+            question,
+            "hardly any label",
+            "bad",
+            f"{text} Burn in for longer, or lower teacher.iou_threshold.",
+        )
     if now < HALVED * best:
-        return Answer(question, "the yield is falling", "warn", f"{text} Look at the least sure videos below.")
+        return Answer(
+            question, "the yield is falling", "warn", f"{text} Look at the least sure videos below."
+        )
     return Answer(question, "no sign of it", "good", text)
 
 
@@ -80,12 +119,19 @@ def slow(run: Run) -> Answer:
     if not total:
         return Answer(question, "unknown", "none", "The checkpoint holds no times.")
     shares = {name: value / total for name, value in parts.items()}
-    text = f"{', '.join(f'{name} {100 * share:.0f} %' for name, share in shares.items() if share >= 0.005)} of " \
+    text = (
+        f"{', '.join(f'{name} {100 * share:.0f} %' for name, share in shares.items() if share >= 0.005)} of "  # noqa: E501
         f"{duration(total)} an epoch, lately."
+    )
     if iterations := run.recipe.get("iterations"):
         text += f" That is {1000 * total / iterations:,.0f} ms an iteration."
     if shares.get("data", 0) > 0.35:
-        return Answer(question, "it waits for data", "warn", f"{text} More num_workers or frame_cache_mb help.")
+        return Answer(
+            question,
+            "it waits for data",
+            "warn",
+            f"{text} More num_workers or frame_cache_mb help.",
+        )
     return Answer(question, "it computes", "good", f"{text} The data keeps up.")
 
 
@@ -97,7 +143,9 @@ def time_split(run: Run) -> dict[str, float]:
 
 def total_seconds(run: Run) -> float:
     """Seconds spent in all epochs together."""
-    return sum(sum(curve.values()) for name, curve in run.curves.items() if name.startswith("Time/"))
+    return sum(
+        sum(curve.values()) for name, curve in run.curves.items() if name.startswith("Time/")
+    )
 
 
 def recent(curve: Curve) -> float | None:
@@ -123,5 +171,7 @@ def _first(curve: Curve) -> float:
 
 def _smoothed(curve: Curve) -> Sequence[float]:
     values = list(curve.values())
-    return [sum(values[max(0, i - RECENT + 1):i + 1]) / len(values[max(0, i - RECENT + 1):i + 1])
-            for i in range(min(RECENT, len(values)) - 1, len(values))]
+    return [
+        sum(values[max(0, i - RECENT + 1) : i + 1]) / len(values[max(0, i - RECENT + 1) : i + 1])
+        for i in range(min(RECENT, len(values)) - 1, len(values))
+    ]

@@ -10,4 +10,12 @@ from spot_ext.store.store import (
     StoreWriter,
 )
 
-__all__ = ["INDEX_FILE", "CommitStats", "ExploredShare", "PathEntry", "PathView", "PseudoLabelStore", "StoreWriter"]
+__all__ = [
+    "INDEX_FILE",
+    "CommitStats",
+    "ExploredShare",
+    "PathEntry",
+    "PathView",
+    "PseudoLabelStore",
+    "StoreWriter",
+]

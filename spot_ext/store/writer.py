@@ -20,7 +20,9 @@ MAX_CONFIDENCE = np.iinfo(np.uint16).max / UNITS
 
 
 def write_version(folder: Path, epoch: int, stamp: str, table: FrameTable) -> None:
-    """Write `table` as the version of `epoch` in one step; `stamp` is that of the index it belongs to."""
+    """Write `table` as the version of `epoch` in one step; `stamp` is that of the index it belongs
+    to.
+    """
     write_arrays(folder / VERSION_FILE.format(epoch), vars(table), {"stamp": stamp, "epoch": epoch})
 
 
@@ -28,8 +30,8 @@ def write_version(folder: Path, epoch: int, stamp: str, table: FrameTable) -> No
 class CommitStats:
     """What became of an epoch's pseudo-labels.
 
-    Frames `new` to the store, `replaced` by a more confident box, `refused` (a label; not more confident than the
-    stored box or than another record of the epoch), `invalid` (not a real box).
+    Frames `new` to the store, `replaced` by a more confident box, `refused` (a label; not more
+    confident than the stored box or than another record of the epoch), `invalid` (not a real box).
     """
 
     epoch: int
@@ -40,7 +42,8 @@ class CommitStats:
 
 
 class StoreWriter:
-    """Collects an epoch's pseudo-labels in memory and merges them into the version it was made from.
+    """Collects an epoch's pseudo-labels in memory and merges them into the version it was made
+    from.
 
     It stays valid when that store moves on to another version.
     """
@@ -52,25 +55,39 @@ class StoreWriter:
         self._pending: list[tuple[int, int, Sequence[float], int]] = []
         self._invalid = 0
 
-    def record(self, path_index: int, frame_id: int, box_xywh: Sequence[float], confidence: float) -> bool:
-        """Collect a pseudo-label for the next `commit`. The box is kept to 0.1 px, the confidence to 1e-4.
+    def record(
+        self, path_index: int, frame_id: int, box_xywh: Sequence[float], confidence: float
+    ) -> bool:
+        """Collect a pseudo-label for the next `commit`. The box is kept to 0.1 px, the confidence
+        to 1e-4.
 
-        Returns False, and counts it as invalid, when the box has no area at that precision or a number is not finite.
+        Returns False, and counts it as invalid, when the box has no area at that precision or a
+        number is not finite.
         """
-        if not 0 <= path_index < len(self._index) or not 0 <= frame_id < self._index.lengths[path_index]:
-            raise BadValue(f"'{self.folder}': no frame {frame_id} in path {path_index} of {len(self._index)}; record"
-                           " what was drawn from this store")
+        if (
+            not 0 <= path_index < len(self._index)
+            or not 0 <= frame_id < self._index.lengths[path_index]
+        ):
+            raise BadValue(
+                f"'{self.folder}': no frame {frame_id} in path {path_index} of "
+                f"{len(self._index)}; record"
+                " what was drawn from this store"
+            )
         box = tuple(float(value) for value in box_xywh)
         if all(map(math.isfinite, (*box, confidence))) and 0 <= confidence <= MAX_CONFIDENCE:
             x, y, w, h = (round(value, 1) for value in box)
             if w > 0 and h > 0:
-                self._pending.append((path_index, frame_id, (x, y, w, h), round(float(confidence) * UNITS)))
+                self._pending.append(
+                    (path_index, frame_id, (x, y, w, h), round(float(confidence) * UNITS))
+                )
                 return True
         self._invalid += 1
         return False
 
     def take_records(self) -> np.ndarray:
-        """Remove and return what was recorded since the last commit (dtype RECORD), to send it to another process."""
+        """Remove and return what was recorded since the last commit (dtype RECORD), to send it to
+        another process.
+        """
         records = self._records()
         self._received, self._pending = [], []
         return records
@@ -82,15 +99,19 @@ class StoreWriter:
     def commit(self, epoch: int, reference_key_guard: bool = False) -> CommitStats:
         """Merge the records, write the result as the version of `epoch`, and go on from there.
 
-        A frame that was not explored is inserted; an explored one is replaced iff the new confidence is strictly
-        higher; a key frame never is. Of several records of a frame the most confident counts, in whatever order they
-        came (of equally confident ones the box that is greater as a tuple). The file is written beside its place,
-        flushed and renamed: a crash leaves the versions there were. `reference_key_guard` merges as the reference does,
-        in the order of recording and with its guard that confuses positions and frame ids.
+        A frame that was not explored is inserted; an explored one is replaced iff the new
+        confidence is strictly higher; a key frame never is. Of several records of a frame the most
+        confident counts, in whatever order they came (of equally confident ones the box that is
+        greater as a tuple). The file is written beside its place, flushed and renamed: a crash
+        leaves the versions there were. `reference_key_guard` merges as the reference does, in the
+        order of recording and with its guard that confuses positions and frame ids.
         """
         records = self._records()
         if reference_key_guard:
-            winners, protected = reference_winners(records, self._table, self._index), np.empty(0, np.int64)
+            winners, protected = (
+                reference_winners(records, self._table, self._index),
+                np.empty(0, np.int64),
+            )
         else:
             winners, protected = best_of_each_frame(records), self._index.flat_key_ids()
         table, new, replaced = merge(self._table, winners, self._index.lengths, protected)

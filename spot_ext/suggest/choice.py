@@ -1,4 +1,6 @@
-"""From scores to a list of frames: the best ones, at most a few of a video, and not next to each other."""
+"""From scores to a list of frames: the best ones, at most a few of a video, and not next to each
+other.
+"""
 
 from __future__ import annotations
 
@@ -24,17 +26,29 @@ class Suggestion:
     back_xywh: np.ndarray  # (4,) and from the other
 
 
-def choose(places: Sequence[tuple[str, int]], lengths: Sequence[int], scores: Sequence[PathScores], count: int,
-           per_video: int, weights: Weights) -> list[Suggestion]:
+def choose(
+    places: Sequence[tuple[str, int]],
+    lengths: Sequence[int],
+    scores: Sequence[PathScores],
+    count: int,
+    per_video: int,
+    weights: Weights,
+) -> list[Suggestion]:
     """The `count` best frames, highest score first; fewer where there are not as many.
 
-    `places` are the video and the number of the target of each path, `lengths` the frames of its video. A video gives at most
-    `per_video`; of one target they are at least a part of the video apart that shrinks with `per_video`, as neighbours
-    would teach the same.
+    `places` are the video and the number of the target of each path, `lengths` the frames of its
+    video. A video gives at most `per_video`; of one target they are at least a part of the video
+    apart that shrinks with `per_video`, as neighbours would teach the same.
     """
     values = [path.scores(weights) for path in scores]
     # equal scores: the order of paths and frames decides, the same on every machine
-    order = sorted(((-value, number, row) for number, path in enumerate(values) for row, value in enumerate(path.tolist())))
+    order = sorted(
+        (
+            (-value, number, row)
+            for number, path in enumerate(values)
+            for row, value in enumerate(path.tolist())
+        )
+    )
     taken: Counter[str] = Counter()
     chosen_ids: dict[int, list[int]] = defaultdict(list)
     chosen = []
@@ -44,10 +58,21 @@ def choose(places: Sequence[tuple[str, int]], lengths: Sequence[int], scores: Se
         video, path = places[number]
         frame_id = int(scores[number].frame_ids[row])
         apart = lengths[number] / (2 * per_video + 2)
-        if taken[video] == per_video or any(abs(frame_id - other) < apart for other in chosen_ids[number]):
+        if taken[video] == per_video or any(
+            abs(frame_id - other) < apart for other in chosen_ids[number]
+        ):
             continue
         taken[video] += 1
         chosen_ids[number].append(frame_id)
-        chosen.append(Suggestion(video, path, frame_id, -negative, scores[number].reason(row, weights),
-                                 scores[number].there_xywh[row], scores[number].back_xywh[row]))
+        chosen.append(
+            Suggestion(
+                video,
+                path,
+                frame_id,
+                -negative,
+                scores[number].reason(row, weights),
+                scores[number].there_xywh[row],
+                scores[number].back_xywh[row],
+            )
+        )
     return chosen

@@ -1,4 +1,6 @@
-"""Opens a trained run, and finds the frames to label next in it. Annotation of the data sets is never read."""
+"""Opens a trained run, and finds the frames to label next in it. Annotation of the data sets is
+never read.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,12 @@ class SuggestConfig:
     weights: Weights = field(default_factory=Weights)
 
     def __post_init__(self) -> None:
-        for name, option in (("count", "--n"), ("per_video", "--per-video"), ("videos", "--videos"), ("max_steps", "--steps")):
+        for name, option in (
+            ("count", "--n"),
+            ("per_video", "--per-video"),
+            ("videos", "--videos"),
+            ("max_steps", "--steps"),
+        ):
             if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise BadValue(f"{option} is {getattr(self, name)}: give at least 1")
 
@@ -55,11 +62,16 @@ class TrainedRun:
 
     @classmethod
     def open(cls, folder: Path, device: str = "cpu") -> TrainedRun:
-        """Read the newest checkpoint of the run in `folder` (or in its part `spot`). BadInput says what is not there."""
+        """Read the newest checkpoint of the run in `folder` (or in its part `spot`). BadInput says
+        what is not there.
+        """
         run = open_run(Path(folder))
         if run.teacher is None or run.store is None or not run.recipe:
-            raise BadInput(f"'{run.folder}' is no run of SPOT: it has no {_lacking(run)}; give the folder with the checkpoints "
-                           "of one, below checkpoints in workspace_dir of local.py")
+            raise BadInput(
+                f"'{run.folder}' is no run of SPOT: it has no {_lacking(run)}; give the folder "
+                "with the checkpoints "
+                "of one, below checkpoints in workspace_dir of local.py"
+            )
         config = config_of(run.recipe)
         architecture = get_architecture(config.architecture, config.reference.targets)
         net = load_network(run.teacher)[0]
@@ -73,24 +85,50 @@ class TrainedRun:
         return dataset.get_frame(seq_id, frame_id)
 
 
-def suggest(run: TrainedRun, config: SuggestConfig, tick: Callable[[], None] = lambda: None) -> list[Suggestion]:
+def suggest(
+    run: TrainedRun, config: SuggestConfig, tick: Callable[[], None] = lambda: None
+) -> list[Suggestion]:
     """The frames of the run's videos whose labels would help most, best first."""
     paths = _paths_to_look_at(run, config)
     scores = score(run, paths, config.max_steps, tick)
-    return choose([run.store.key_of(path) for path in paths], [run.store.path(path).length for path in paths], scores,
-                  config.count, config.per_video, config.weights)
+    return choose(
+        [run.store.key_of(path) for path in paths],
+        [run.store.path(path).length for path in paths],
+        scores,
+        config.count,
+        config.per_video,
+        config.weights,
+    )
 
 
-def score(run: TrainedRun, paths: Sequence[int], max_steps: int = MAX_STEPS,
-          tick: Callable[[], None] = lambda: None) -> list[PathScores]:
+def score(
+    run: TrainedRun,
+    paths: Sequence[int],
+    max_steps: int = MAX_STEPS,
+    tick: Callable[[], None] = lambda: None,
+) -> list[PathScores]:
     """What the teacher and the store say of all unlabelled frames of these paths."""
-    return score_paths(run.teacher, [(path, run.store.path(path)) for path in paths], run.read, run.config.crops, BATCH,
-                       max_steps, tick)
+    return score_paths(
+        run.teacher,
+        [(path, run.store.path(path)) for path in paths],
+        run.read,
+        run.config.crops,
+        BATCH,
+        max_steps,
+        tick,
+    )
 
 
 def _lacking(run: Run) -> str:
-    return next(name for name, value in (("recipe in its checkpoint", run.recipe), ("teacher (*_t.pth.tar)", run.teacher),
-                                         ("pseudo-label store", run.store)) if not value)
+    return next(
+        name
+        for name, value in (
+            ("recipe in its checkpoint", run.recipe),
+            ("teacher (*_t.pth.tar)", run.teacher),
+            ("pseudo-label store", run.store),
+        )
+        if not value
+    )
 
 
 def _videos(config: SparseConfig) -> dict[str, tuple[BaseVideoDataset, int]]:
@@ -106,8 +144,11 @@ def _paths_to_look_at(run: TrainedRun, config: SuggestConfig) -> list[int]:
     keys = [run.store.key_of(path)[0] for path in range(len(run.store))]
     missing = [key for key in dict.fromkeys(keys) if key not in run.videos]
     if missing:
-        raise BadInput(f"{len(missing)} videos of the run in '{run.folder}' are not in its data sets any more, e.g. "
-                       f"'{missing[0]}'; bring them back to where they were")
+        raise BadInput(
+            f"{len(missing)} videos of the run in '{run.folder}' are not in its data sets any "
+            "more, e.g. "
+            f"'{missing[0]}'; bring them back to where they were"
+        )
     names = list(dict.fromkeys(keys))
     if config.videos is not None and config.videos < len(names):
         picked = generator(config.seed, "suggest").choice(len(names), config.videos, replace=False)

@@ -17,7 +17,9 @@ Read = Callable[[int, int], np.ndarray]  # path, frame id -> image (H, W, 3) uin
 
 @dataclass(frozen=True, eq=False)
 class Leg:
-    """A way to go with one target: from its box in frame `start` through `frame_ids`, in this order."""
+    """A way to go with one target: from its box in frame `start` through `frame_ids`, in this
+    order.
+    """
 
     path: int
     start: int
@@ -27,31 +29,47 @@ class Leg:
 
 @dataclass(frozen=True, eq=False)
 class Trail:
-    """What was found on the way: boxes in frame pixels and predicted IoUs, in the order of the leg."""
+    """What was found on the way: boxes in frame pixels and predicted IoUs, in the order of the
+    leg.
+    """
 
     boxes_xywh: np.ndarray  # (n, 4)
     ious: np.ndarray  # (n,)
 
 
-def follow(teacher: Teacher, legs: Sequence[Leg], read: Read, crops: CropConfig, batch: int = 16,
-           tick: Callable[[], None] = lambda: None) -> list[Trail]:
-    """Walk all legs, `batch` of them at a time, which costs one forward pass of that size a step; `tick` is called at each.
+def follow(
+    teacher: Teacher,
+    legs: Sequence[Leg],
+    read: Read,
+    crops: CropConfig,
+    batch: int = 16,
+    tick: Callable[[], None] = lambda: None,
+) -> list[Trail]:
+    """Walk all legs, `batch` of them at a time, which costs one forward pass of that size a step;
+    `tick` is called at each.
 
-    The search crop of a frame is centred at the box before, as online tracking does it. A target that leaves the frame keeps
-    its last box, with a predicted IoU of 0.
+    The search crop of a frame is centred at the box before, as online tracking does it. A target
+    that leaves the frame keeps its last box, with a predicted IoU of 0.
     """
-    trails = [Trail(np.empty((len(leg.frame_ids), 4)), np.zeros(len(leg.frame_ids))) for leg in legs]
+    trails = [
+        Trail(np.empty((len(leg.frame_ids), 4)), np.zeros(len(leg.frame_ids))) for leg in legs
+    ]
     waiting = iter([number for number, leg in enumerate(legs) if len(leg.frame_ids)])
     active: list[_Walker] = []
     while True:
         active = [walker for walker in active if not walker.done]
-        active += [_Walker(legs[number], trails[number], read, crops) for number in _take(waiting, batch - len(active))]
+        active += [
+            _Walker(legs[number], trails[number], read, crops)
+            for number in _take(waiting, batch - len(active))
+        ]
         if not active:
             return trails
         crops_now = [walker.look(read, crops) for walker in active]
         device = next(teacher.net.parameters()).device
-        found = teacher.find(_normalised([walker.template for walker in active], device),
-                             _normalised([crop.image for crop in crops_now], device))
+        found = teacher.find(
+            _normalised([walker.template for walker in active], device),
+            _normalised([crop.image for crop in crops_now], device),
+        )
         boxes, ious = found.boxes_xywh.double().cpu().numpy(), found.ious.double().cpu().numpy()
         for walker, crop, box, iou in zip(active, crops_now, boxes, ious, strict=True):
             walker.arrive(crop.window.to_frame(box), float(iou))
@@ -76,11 +94,17 @@ class _Walker:
         return search_crop(frame, self.box, crops)
 
     def arrive(self, box_xywh: np.ndarray, iou: float) -> None:
-        low, high = np.clip(box_xywh[:2], 0, self.size), np.clip(box_xywh[:2] + box_xywh[2:], 0, self.size)
+        low, high = (
+            np.clip(box_xywh[:2], 0, self.size),
+            np.clip(box_xywh[:2] + box_xywh[2:], 0, self.size),
+        )
         inside = bool((high - low >= 2).all())
         if inside:
             self.box = np.concatenate([low, high - low])
-        self.trail.boxes_xywh[self.step], self.trail.ious[self.step] = self.box, np.clip(iou, 0, 1) * inside
+        self.trail.boxes_xywh[self.step], self.trail.ious[self.step] = (
+            self.box,
+            np.clip(iou, 0, 1) * inside,
+        )
         self.step += 1
 
 

@@ -12,10 +12,19 @@ from spot_ext.tune.search import Finding, Search, tune
 
 
 def run(options) -> Finding:
-    """Search as the parsed `options` say, print the best values as a parameter file, and write it with `--out`."""
+    """Search as the parsed `options` say, print the best values as a parameter file, and write it
+    with `--out`.
+    """
     environment.ensure_local_file()
-    search = Search(options.tracker, options.parameter, options.dataset, options.metric.lower(), options.seed,
-                    options.sequences, tuple(options.search))
+    search = Search(
+        options.tracker,
+        options.parameter,
+        options.dataset,
+        options.metric.lower(),
+        options.seed,
+        options.sequences,
+        tuple(options.search),
+    )
     if search.seed < 0:
         raise BadValue(f"--seed {search.seed}: give at least 0")
     if options.out is not None:
@@ -36,15 +45,23 @@ def _summary(finding: Finding) -> str:
     count = f"{finding.trials} trials, {finding.stopped} given up early"
     if not finding.better:
         return f"Nothing is better than the default values: {name} {default.score:.2f} ({count})."
-    return (f"Best: trial {best.number}, {name} {best.score:.2f}; default values {default.score:.2f}, "
-            f"{best.score - default.score:+.2f} ({count}).")
+    return (
+        f"Best: trial {best.number}, {name} {best.score:.2f}; default values {default.score:.2f}, "
+        f"{best.score - default.score:+.2f} ({count})."
+    )
 
 
 def _default_folder(search: Search) -> Path:
-    """`<results_path>/tune/<tracker>/<parameter>_<data set>_<metric>_<seed>`, with the number of sequences if not all."""
+    """`<results_path>/tune/<tracker>/<parameter>_<data set>_<metric>_<seed>`, with the number of
+    sequences if not all.
+    """
     subset = "" if search.sequences is None else f"_{search.sequences}"
-    return Path(environment.env_settings().results_path, "tune", search.tracker,
-                f"{search.parameter}_{search.dataset}{subset}_{search.metric}_{search.seed:03d}")
+    return Path(
+        environment.env_settings().results_path,
+        "tune",
+        search.tracker,
+        f"{search.parameter}_{search.dataset}{subset}_{search.metric}_{search.seed:03d}",
+    )
 
 
 def _say(text: str) -> None:

@@ -1,4 +1,6 @@
-"""A network that remembers what it answered: trials show it equal crops as long as their boxes agree."""
+"""A network that remembers what it answered: trials show it equal crops as long as their boxes
+agree.
+"""
 
 from __future__ import annotations
 
@@ -41,10 +43,11 @@ memory = Memory()  # of this process, for one network at a time
 
 
 class RememberingNet:
-    """A tracker's network that computes equal inputs once: within a batch, and as long as the memory lasts.
+    """A tracker's network that computes equal inputs once: within a batch, and as long as the
+    memory lasts.
 
-    Inputs are compared by content (a hash of template and crop), so the outputs are those of the network itself, on the CPU.
-    `memory_mb` 0 keeps nothing from batch to batch.
+    Inputs are compared by content (a hash of template and crop), so the outputs are those of the
+    network itself, on the CPU. `memory_mb` 0 keeps nothing from batch to batch.
     """
 
     def __init__(self, net, memory_mb: int):
@@ -77,10 +80,16 @@ class RememberingNet:
 
     def _recall(self, x: torch.Tensor, compute) -> dict[str, torch.Tensor]:
         keys = [(self.template_key, _content(row)) for row in x]
-        known = {key: outputs for key in dict.fromkeys(keys) if (outputs := memory.get(key)) is not None}
+        known = {
+            key: outputs for key in dict.fromkeys(keys) if (outputs := memory.get(key)) is not None
+        }
         rows = [keys.index(key) for key in dict.fromkeys(keys) if key not in known]
         if rows:
-            outputs = {name: value.cpu() for name, value in compute(rows, x[rows]).items() if isinstance(value, torch.Tensor)}
+            outputs = {
+                name: value.cpu()
+                for name, value in compute(rows, x[rows]).items()
+                if isinstance(value, torch.Tensor)
+            }
             for place, row in enumerate(rows):
                 known[keys[row]] = {name: value[place].clone() for name, value in outputs.items()}
                 memory.keep(keys[row], known[keys[row]], self.memory_mb)

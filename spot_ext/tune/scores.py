@@ -20,18 +20,26 @@ Part = tuple[float, float]  # sum and weight of one sequence
 
 
 def sequence_part(metric: str, boxes_xywh: np.ndarray, seq: Video) -> Part:
-    """What `seq` adds to the data set's AUC (mean over sequences) or AO (mean over frames), in percent."""
+    """What `seq` adds to the data set's AUC (mean over sequences) or AO (mean over frames), in
+    percent.
+    """
     try:
         if metric == "ao":
             truth = read_truth(seq)
-            overlaps = overlap_in_image(boxes_xywh[truth.counted], truth.boxes_xywh[truth.counted], truth.image_wh)
+            overlaps = overlap_in_image(
+                boxes_xywh[truth.counted], truth.boxes_xywh[truth.counted], truth.image_wh
+            )
             return 100 * float(overlaps.sum()), float(len(overlaps))
         boxes_N4 = ground_truth(seq)
-        overlap_N = calc_seq_err_robust(torch.as_tensor(boxes_xywh), boxes_N4, seq.dataset, seq.target_visible)[0]
+        overlap_N = calc_seq_err_robust(
+            torch.as_tensor(boxes_xywh), boxes_N4, seq.dataset, seq.target_visible
+        )[0]
         curve = (overlap_N[:, None] > THRESHOLDS).sum(0).float() / len(boxes_N4)
         return 100 * float(curve.mean()), 1.0
     except BadInput as error:
-        raise BadValue(f"sequence {seq.name} cannot be scored ({error}); choose others, or another data set") from error
+        raise BadValue(
+            f"sequence {seq.name} cannot be scored ({error}); choose others, or another data set"
+        ) from error
 
 
 def score(parts: Iterable[Part]) -> float:

@@ -1,4 +1,6 @@
-"""Tracks one sequence with several parameter values at once: each frame is read once and is one pass of the network."""
+"""Tracks one sequence with several parameter values at once: each frame is read once and is one
+pass of the network.
+"""
 
 from __future__ import annotations
 
@@ -17,11 +19,13 @@ from spot_ext.tune.remembering import RememberingNet
 Values = Mapping[str, float]  # of the searched parameters, by name
 
 
-def track_together(tracker: Tracker, seq: Video, trials: Sequence[Values], memory_mb: int) -> list[np.ndarray]:
+def track_together(
+    tracker: Tracker, seq: Video, trials: Sequence[Values], memory_mb: int
+) -> list[np.ndarray]:
     """The boxes_xywh (N, 4) of `seq` for each of the `trials`, as result files would hold them.
 
-    `memory_mb` of network outputs are kept in this process: raising it saves passes in long searches whose crops agree,
-    0 shares outputs within one frame only.
+    `memory_mb` of network outputs are kept in this process: raising it saves passes in long
+    searches whose crops agree, 0 shares outputs within one frame only.
     """
     try:
         params = [_parameters(tracker, seq, values, memory_mb) for values in trials]
@@ -35,9 +39,15 @@ def track_together(tracker: Tracker, seq: Video, trials: Sequence[Values], memor
             for list_of_one, output in zip(boxes, outputs, strict=True):
                 list_of_one.append(output["target_bbox"])
     except BadInput as error:
-        raise BadInput(f"{tracker.name} {tracker.parameter_name} failed on {seq.name} ({error}); start the same command "
-                       "again when that is mended, finished sequences are kept") from error
-    return [_as_stored(one, bool(param.get("float_boxes", False))) for one, param in zip(boxes, params, strict=True)]
+        raise BadInput(
+            f"{tracker.name} {tracker.parameter_name} failed on {seq.name} ({error}); start the "
+            "same command "
+            "again when that is mended, finished sequences are kept"
+        ) from error
+    return [
+        _as_stored(one, bool(param.get("float_boxes", False)))
+        for one, param in zip(boxes, params, strict=True)
+    ]
 
 
 def _parameters(tracker: Tracker, seq: Video, values: Values, memory_mb: int):
@@ -49,12 +59,16 @@ def _parameters(tracker: Tracker, seq: Video, values: Values, memory_mb: int):
     return params
 
 
-def _step(running: list, image: np.ndarray, info: dict[str, Any], previous: list[dict]) -> list[dict[str, Any]]:
+def _step(
+    running: list, image: np.ndarray, info: dict[str, Any], previous: list[dict]
+) -> list[dict[str, Any]]:
     if len(running) > 1 and hasattr(type(running[0]), "track_many"):
         outputs = type(running[0]).track_many(running, [image] * len(running))
     else:
-        outputs = [one.track(image, {**info, "previous_output": OrderedDict(last)})
-                   for one, last in zip(running, previous, strict=True)]
+        outputs = [
+            one.track(image, {**info, "previous_output": OrderedDict(last)})
+            for one, last in zip(running, previous, strict=True)
+        ]
     for output in outputs:
         if isinstance(output, Exception):
             raise output
@@ -62,7 +76,9 @@ def _step(running: list, image: np.ndarray, info: dict[str, Any], previous: list
 
 
 def _as_stored(boxes: list, decimals: bool) -> np.ndarray:
-    """What reading the result file gives back (see `pytracking.evaluation.results.save_results`)."""
+    """What reading the result file gives back (see
+    `pytracking.evaluation.results.save_results`).
+    """
     table = np.array(boxes, dtype=np.float64)
     if not np.isfinite(table).all():
         raise BadInput("the tracker returned a box that is not finite")

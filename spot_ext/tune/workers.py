@@ -1,4 +1,6 @@
-"""Tracks and scores sequences in this process or in several, each of which always gets the same sequences."""
+"""Tracks and scores sequences in this process or in several, each of which always gets the same
+sequences.
+"""
 
 from __future__ import annotations
 
@@ -43,9 +45,15 @@ class Workers:
         if count > 1:
             context = multiprocessing.get_context("spawn")  # CUDA does not survive a fork
             let_waiting_threads_sleep()
-            shared = (context.Value("i", 0), max(1, usable_cores() // count), plugins.folders(),
-                      logging.getLogger().getEffectiveLevel())
-            self.pools = [ProcessPoolExecutor(1, context, workers.start_worker, shared) for _ in range(count)]
+            shared = (
+                context.Value("i", 0),
+                max(1, usable_cores() // count),
+                plugins.folders(),
+                logging.getLogger().getEffectiveLevel(),
+            )
+            self.pools = [
+                ProcessPoolExecutor(1, context, workers.start_worker, shared) for _ in range(count)
+            ]
 
     def run(self, jobs: Sequence[Job]) -> Iterator[tuple[Job, list[Part]]]:
         """Each job with the scores of its trials, as they come in."""
@@ -53,13 +61,19 @@ class Workers:
             for job in jobs:
                 yield job, _run(job, *self.arguments)
             return
-        futures = {self.pools[job.place % len(self.pools)].submit(_run, job, *self.arguments): job for job in jobs}
+        futures = {
+            self.pools[job.place % len(self.pools)].submit(_run, job, *self.arguments): job
+            for job in jobs
+        }
         try:
             for future in as_completed(futures):
                 yield futures[future], future.result()
         except BrokenProcessPool:
-            raise BadInput("a worker process ended unexpectedly, usually for lack of memory - use fewer --workers, or "
-                           "less --memory; start the same command again, finished sequences are kept") from None
+            raise BadInput(
+                "a worker process ended unexpectedly, usually for lack of memory - use fewer "
+                "--workers, or "
+                "less --memory; start the same command again, finished sequences are kept"
+            ) from None
 
     def close(self, at_once: bool = False) -> None:
         """End the processes; `at_once` without waiting for their sequences."""

@@ -1,4 +1,6 @@
-"""Contract checks D01-D05: parameter files, finding networks, boxes of polygons, tensor collections, mask overlays."""
+"""Contract checks D01-D05: parameter files, finding networks, boxes of polygons, tensor
+collections, mask overlays.
+"""
 
 import importlib.util
 import pickle
@@ -55,11 +57,16 @@ def parameters():
 @pytest.fixture
 def settings_file(tmp_path, monkeypatch):
     """Writes the evaluation's local.py with this `network_path`."""
+
     def write(network_path) -> None:
         file = tmp_path / "local.py"
-        file.write_text("from pytracking.evaluation.environment import EnvSettings\ndef local_env_settings():\n"
-                        f"    settings = EnvSettings()\n    settings.network_path = {network_path!r}\n    return settings\n")
+        file.write_text(
+            "from pytracking.evaluation.environment import EnvSettings\ndef local_env_settings():\n"
+            f"    settings = EnvSettings()\n    settings.network_path = {network_path!r}\n    "
+            "return settings\n"
+        )
         monkeypatch.setenv("PYTRACKING_LOCAL", str(file))
+
     return write
 
 
@@ -70,33 +77,52 @@ def test_D01_upstream_parameter_file_needs_no_network_on_disk(tmp_path):
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     params = module.parameters()
-    assert params.net.net_path == "dimp50.pth" and params.learning_rate == 0.01 and params.dispalcement_scale == 0.8
+    assert (
+        params.net.net_path == "dimp50.pth"
+        and params.learning_rate == 0.01
+        and params.dispalcement_scale == 0.8
+    )
     assert params.get("x", 5) == 5
     with pytest.raises(AttributeError, match="'x'"):
         params.get("x")
-    assert params.features.get_fparams("feature_stride") == [16] and params.features.stride() == [16]
+    assert params.features.get_fparams("feature_stride") == [16] and params.features.stride() == [
+        16
+    ]
     assert pickle.loads(pickle.dumps(params)).image_sample_size == 288  # worker processes get it so
 
 
-def test_D02_network_is_found_in_the_second_folder_and_by_its_absolute_path(tmp_path, settings_file):
+def test_D02_network_is_found_in_the_second_folder_and_by_its_absolute_path(
+    tmp_path, settings_file
+):
     from ltr.models.tracking.transt import transt_small
 
     options = {"hidden_dim": 16, "nheads": 2, "dim_feedforward": 16, "width": 4}
     net = transt_small(**options)
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
-    write_checkpoint(tmp_path / "b" / "n.pth.tar", {"net": net.state_dict(), "constructor": net.constructor, "net_info": None})
+    write_checkpoint(
+        tmp_path / "b" / "n.pth.tar",
+        {"net": net.state_dict(), "constructor": net.constructor, "net_info": None},
+    )
     settings_file([str(tmp_path / "a"), str(tmp_path / "b")])
     found = load_network("n.pth.tar")
     settings_file(str(tmp_path / "nowhere"))
     for loaded in (found, load_network(str(tmp_path / "b" / "n.pth.tar"))):
-        assert all(torch.equal(value, net.state_dict()[name]) for name, value in loaded.state_dict().items())
+        assert all(
+            torch.equal(value, net.state_dict()[name])
+            for name, value in loaded.state_dict().items()
+        )
 
 
-@pytest.mark.parametrize("anno, kind, box", [
-    ([10, 10, 30, 10, 30, 30, 10, 30], "union", [10, 10, 20, 20]),
-    ([10, 10, 30, 10, 30, 30, 10, 30], "preserve_area", [9.5, 9.5, 21, 21]),
-    ([1, 2, 3, 4], "any", [1, 2, 3, 4])], ids=["D03 hull", "D03 same area", "D03 a box stays"])
+@pytest.mark.parametrize(
+    "anno, kind, box",
+    [
+        ([10, 10, 30, 10, 30, 30, 10, 30], "union", [10, 10, 20, 20]),
+        ([10, 10, 30, 10, 30, 30, 10, 30], "preserve_area", [9.5, 9.5, 21, 21]),
+        ([1, 2, 3, 4], "any", [1, 2, 3, 4]),
+    ],
+    ids=["D03 hull", "D03 same area", "D03 a box stays"],
+)
 def test_D03_polygon_to_box(anno, kind, box):
     assert convert_vot_anno_to_rect(anno, kind) == pytest.approx(box)
 

@@ -1,4 +1,6 @@
-"""Contract checks A05, G01-G04 and J01-J04: recipes, checkpoints, trainers. Ids are those of its section M."""
+"""Contract checks A05, G01-G04 and J01-J04: recipes, checkpoints, trainers. Ids are those of its
+section M.
+"""
 
 from __future__ import annotations
 
@@ -66,12 +68,17 @@ def recipe(tmp_path, monkeypatch):
 def test_A05_a_recipe_sees_its_settings(recipe, capsys, workspace):
     seen = recipe("seen = {}\ndef run(settings):\n    seen.update(vars(settings))\n").seen
     assert capsys.readouterr().out == "Training:  mymod  myset\n"
-    assert (seen["module_name"], seen["script_name"], seen["project_path"]) == ("mymod", "myset", "ltr/mymod/myset")
+    assert (seen["module_name"], seen["script_name"], seen["project_path"]) == (
+        "mymod",
+        "myset",
+        "ltr/mymod/myset",
+    )
     assert seen["use_gpu"] is True and seen["env"].workspace_dir == str(workspace)
     assert seen["seed"] == 0 and seen["overrides"] == {} and torch.backends.cudnn.benchmark is True
 
 
-# A recipe as people have them for pytracking and TransT (shape L.7), all values small. ResNet-50 itself is what takes long.
+# A recipe as people have them for pytracking and TransT (shape L.7), all values small. ResNet-50
+# itself is what takes long.
 RECIPE = """
 import torch
 import ltr.models.tracking.transt as networks
@@ -130,7 +137,9 @@ def got10k(tmp_path) -> None:
         folder.mkdir(parents=True)
         for frame in range(24):
             cv2.imwrite(str(folder / f"{frame + 1:08d}.jpg"), np.roll(noise, frame, 1))
-        (folder / "groundtruth.txt").write_text("".join(f"{10 + frame},12,20,16\n" for frame in range(24)))
+        (folder / "groundtruth.txt").write_text(
+            "".join(f"{10 + frame},12,20,16\n" for frame in range(24))
+        )
         (folder / "absence.label").write_text("0\n" * 24)
         (folder / "cover.label").write_text("8\n" * 24)
     (tmp_path / "got10k" / "list.txt").write_text("a\nb\n")
@@ -139,13 +148,25 @@ def got10k(tmp_path) -> None:
 def test_A05_a_recipe_written_for_pytracking_trains_unchanged(recipe, got10k, workspace, capsys):
     recipe(RECIPE)
     out = capsys.readouterr().out
-    assert "[train: 2, 2 / 2] FPS: " in out and "Loss/giou: " in out and out.endswith("Finished training!\n")
+    assert (
+        "[train: 2, 2 / 2] FPS: " in out
+        and "Loss/giou: " in out
+        and out.endswith("Finished training!\n")
+    )
     net, content = load_network(workspace / "checkpoints/ltr/mymod/myset")
-    assert content["epoch"] == 2 and content["actor_type"] == "TranstActor" and content["net_type"] == "TransT"
-    assert net.class_embed.layers[0].in_features == 32 and content["settings"]["description"] == "A recipe of our own."
+    assert (
+        content["epoch"] == 2
+        and content["actor_type"] == "TranstActor"
+        and content["net_type"] == "TransT"
+    )
+    assert (
+        net.class_embed.layers[0].in_features == 32
+        and content["settings"]["description"] == "A recipe of our own."
+    )
 
 
 # Trainer and checkpoints, with a network of a few weights
+
 
 class Points(torch.utils.data.Dataset):
     def __init__(self, count: int):
@@ -192,9 +213,14 @@ def networks(monkeypatch) -> types.ModuleType:
 @pytest.fixture
 def make(networks):
     """A trainer as a recipe builds it; `decay` is the factor of a StepLR of one epoch."""
+
     def build(decay: float = 1.0, val: bool = False) -> LTRTrainer:
         settings = Settings()
-        settings.project_path, settings.module_name, settings.script_name = "ltr/mod/name", "mod", "name"
+        settings.project_path, settings.module_name, settings.script_name = (
+            "ltr/mod/name",
+            "mod",
+            "name",
+        )
         settings.print_interval, settings.device = 1, "cpu"
         torch.manual_seed(0)
         net = networks.toy_net(k=3)
@@ -203,6 +229,7 @@ def make(networks):
             loaders.append(LTRLoader("val", Points(4), training=False, epoch_interval=2))
         optimizer = torch.optim.Adam(net.parameters(), lr=1e-3)
         return LTRTrainer(ToyActor(net), loaders, optimizer, settings, StepLR(optimizer, 1, decay))
+
     return build
 
 
@@ -212,16 +239,32 @@ def folder(workspace) -> Path:
 
 
 def same_weights(one: nn.Module, other: nn.Module) -> bool:
-    return all(torch.equal(a, b) for a, b in zip(one.state_dict().values(), other.state_dict().values(), strict=True))
+    return all(
+        torch.equal(a, b)
+        for a, b in zip(one.state_dict().values(), other.state_dict().values(), strict=True)
+    )
 
 
 def test_G01_checkpoints_hold_the_fields_and_load_back(make, folder):
     trainer = make()
     trainer.train(2)
     content = torch.load(folder / "ToyNet_ep0002.pth.tar", weights_only=True)
-    assert {"epoch", "actor_type", "net_type", "net", "net_info", "constructor", "optimizer", "stats",
-            "settings"} <= set(content)
-    assert (content["epoch"], content["actor_type"], content["net_type"]) == (2, "ToyActor", "ToyNet")
+    assert {
+        "epoch",
+        "actor_type",
+        "net_type",
+        "net",
+        "net_info",
+        "constructor",
+        "optimizer",
+        "stats",
+        "settings",
+    } <= set(content)
+    assert (content["epoch"], content["actor_type"], content["net_type"]) == (
+        2,
+        "ToyActor",
+        "ToyNet",
+    )
     assert content["settings"]["script_name"] == "name"
     file = folder / "ToyNet_ep0002.pth.tar"
     for arguments in ((folder,), (folder, 2), (file,), (None, str(file))):
@@ -231,25 +274,38 @@ def test_G01_checkpoints_hold_the_fields_and_load_back(make, folder):
     assert not same_weights(load_network(folder, 1)[0], trainer.actor.net)
 
 
-def test_G02_arguments_reach_the_factory_or_are_warned_about(make, folder, networks, monkeypatch, capsys):
+def test_G02_arguments_reach_the_factory_or_are_warned_about(
+    make, folder, networks, monkeypatch, capsys
+):
     make().train(1)
     calls = []
-    monkeypatch.setattr(networks, "toy_net", model_constructor(lambda k, width=1: calls.append((k, width)) or ToyNet(k)))
+    monkeypatch.setattr(
+        networks,
+        "toy_net",
+        model_constructor(lambda k, width=1: calls.append((k, width)) or ToyNet(k)),
+    )
     capsys.readouterr()
     load_network(folder, width=7)
     assert calls == [(3, 7)] and capsys.readouterr().out == ""
     load_network(folder, nosuch=1)
     assert calls == [(3, 7), (3, 1)]
-    assert capsys.readouterr().out == \
-        'WARNING: Keyword argument "nosuch" not found when loading network. It was ignored.\n'
+    assert (
+        capsys.readouterr().out
+        == 'WARNING: Keyword argument "nosuch" not found when loading network. It was ignored.\n'
+    )
 
 
-@pytest.mark.parametrize(("stored", "found"), [("dlframework.contract_networks", True), ("dlframework.nosuch", False)])
+@pytest.mark.parametrize(
+    ("stored", "found"), [("dlframework.contract_networks", True), ("dlframework.nosuch", False)]
+)
 def test_G03_modules_under_their_old_prefix_are_found(make, folder, stored, found):
     trainer = make()
     trainer.train(1)
     content = read_checkpoint(folder / "ToyNet_ep0001.pth.tar")
-    write_checkpoint(folder / "old.pth.tar", {**content, "constructor": NetConstructor("toy_net", stored, (), {"k": 3})})
+    write_checkpoint(
+        folder / "old.pth.tar",
+        {**content, "constructor": NetConstructor("toy_net", stored, (), {"k": 3})},
+    )
     if found:
         assert same_weights(load_network(folder / "old.pth.tar")[0], trainer.actor.net)
     else:
@@ -271,9 +327,20 @@ def test_J01_lines_files_and_loaders_in_their_epochs(make, folder, workspace, ca
     out = capsys.readouterr().out.splitlines()
     pattern = r"\[train: 1, 1 / 2\] FPS: \d+\.\d \(\d+\.\d\)  ,  Loss/total: \d\.\d{5}  ,  other: 1\.00000"
     assert re.fullmatch(pattern, out[0]) and out[1].startswith("[train: 1, 2 / 2]")
-    assert out[2].startswith("[train: 2, 1") and out[4].startswith("[val: 2, 1 / 4]") and out[-1] == "Finished training!"
-    assert sorted(file.name for file in folder.iterdir()) == ["ToyNet_ep0001.pth.tar", "ToyNet_ep0002.pth.tar"]
-    assert sorted(entry.name for entry in (workspace / "tensorboard/ltr/mod/name").iterdir()) == ["info", "train", "val"]
+    assert (
+        out[2].startswith("[train: 2, 1")
+        and out[4].startswith("[val: 2, 1 / 4]")
+        and out[-1] == "Finished training!"
+    )
+    assert sorted(file.name for file in folder.iterdir()) == [
+        "ToyNet_ep0001.pth.tar",
+        "ToyNet_ep0002.pth.tar",
+    ]
+    assert sorted(entry.name for entry in (workspace / "tensorboard/ltr/mod/name").iterdir()) == [
+        "info",
+        "train",
+        "val",
+    ]
     assert trainer.actor.modes[0] == (True, True) and trainer.actor.modes[-1] == (False, False)
     assert torch.is_grad_enabled()
     assert [len(trainer.stats[name]["Loss/total"].history) for name in ("train", "val")] == [2, 1]
@@ -283,7 +350,9 @@ def test_J02_resuming_runs_what_is_left(make):
     make().train(2)
     resumed = make()
     resumed.train(3, load_latest=True)
-    assert set(resumed.actor.epochs) == {3} and len(resumed.stats["train"]["Loss/total"].history) == 3
+    assert (
+        set(resumed.actor.epochs) == {3} and len(resumed.stats["train"]["Loss/total"].history) == 3
+    )
 
 
 def test_J03_one_failure_restarts_from_the_last_epoch(make, capsys):

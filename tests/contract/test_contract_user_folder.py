@@ -1,7 +1,8 @@
-"""A folder written for pytracking runs without an edit (contract A02-A04 and section L), as its owner starts it.
+"""A folder written for pytracking runs without an edit (contract A02-A04 and section L), as its
+owner starts it.
 
-Twice: its files put inside the packages of a checkout, as pytracking's users do, and the same files in a folder that
-PYTRACKING_PLUGINS names.
+Twice: its files put inside the packages of a checkout, as pytracking's users do, and the same files
+in a folder that PYTRACKING_PLUGINS names.
 """
 
 import os
@@ -210,33 +211,62 @@ def run(settings):
 
 @pytest.fixture(scope="module")
 def owner(tmp_path_factory, trees):
-    """Makes the machine of one user: `run(script, *arguments)` and the folder `root` it works in."""
+    """Makes the machine of one user: `run(script, *arguments)` and the folder `root` it works
+    in.
+    """
+
     def make(as_plugins: bool) -> SimpleNamespace:
         root = tmp_path_factory.mktemp("user")
         trees.write_got10k(root / "got10k" / "val", SEQUENCES, FRAMES)
-        evaluation, training = (text.format(root=root) for text in (EVALUATION_LOCAL, TRAINING_LOCAL))
-        environment = {name: value for name, value in os.environ.items()
-                       if name not in ("PYTRACKING_LOCAL", "LTR_LOCAL", "PYTRACKING_PLUGINS")}
+        evaluation, training = (
+            text.format(root=root) for text in (EVALUATION_LOCAL, TRAINING_LOCAL)
+        )
+        environment = {
+            name: value
+            for name, value in os.environ.items()
+            if name not in ("PYTRACKING_LOCAL", "LTR_LOCAL", "PYTRACKING_PLUGINS")
+        }
         environment |= {"MPLBACKEND": "Agg", "OMP_NUM_THREADS": "1"}
         if as_plugins:
             checkout = REPO
             trees.write_files(root, {"eval_local.py": evaluation, "train_local.py": training})
-            trees.write_files(root / "mine", {name.split("/", 1)[1]: text for name, text in FILES.items()})
-            environment |= {"PYTRACKING_LOCAL": str(root / "eval_local.py"), "LTR_LOCAL": str(root / "train_local.py"),
-                            "PYTRACKING_PLUGINS": str(root / "mine")}
+            trees.write_files(
+                root / "mine", {name.split("/", 1)[1]: text for name, text in FILES.items()}
+            )
+            environment |= {
+                "PYTRACKING_LOCAL": str(root / "eval_local.py"),
+                "LTR_LOCAL": str(root / "train_local.py"),
+                "PYTRACKING_PLUGINS": str(root / "mine"),
+            }
         else:
             checkout = root / "checkout"
             for package in ("ltr", "pytracking"):
-                ignored = shutil.ignore_patterns("__pycache__", "local.py", "networks", "*_results", "result_plots")
+                ignored = shutil.ignore_patterns(
+                    "__pycache__", "local.py", "networks", "*_results", "result_plots"
+                )
                 shutil.copytree(REPO / package, checkout / package, ignore=ignored)
-            trees.write_files(checkout, {**FILES, "pytracking/evaluation/local.py": evaluation, "ltr/admin/local.py": training})
+            trees.write_files(
+                checkout,
+                {
+                    **FILES,
+                    "pytracking/evaluation/local.py": evaluation,
+                    "ltr/admin/local.py": training,
+                },
+            )
 
         def run(script: str, *arguments: str) -> subprocess.CompletedProcess:
             path = checkout / script
-            return subprocess.run([sys.executable, path.name, *arguments], cwd=path.parent, env=environment, text=True,
-                                  capture_output=True, timeout=200)
+            return subprocess.run(
+                [sys.executable, path.name, *arguments],
+                cwd=path.parent,
+                env=environment,
+                text=True,
+                capture_output=True,
+                timeout=200,
+            )
 
         return SimpleNamespace(root=root, run=run, results=root / "results" / "mytrk")
+
     return make
 
 
@@ -253,10 +283,21 @@ def in_plugins(owner):
 PLACES = {"in_checkout": "files in the checkout", "in_plugins": "files in a plug-in folder"}
 
 
-@pytest.mark.parametrize("sequence, run_id", [("1", "7"), (SEQUENCES[1], "8")], ids=["by number", "by name"])
+@pytest.mark.parametrize(
+    "sequence, run_id", [("1", "7"), (SEQUENCES[1], "8")], ids=["by number", "by name"]
+)
 def test_A02_one_sequence(in_checkout, sequence, run_id):
-    done = in_checkout.run("pytracking/run_tracker.py", "mytrk", "myparam", "--dataset_name", "got10k_val", "--sequence",
-                           sequence, "--runid", run_id)
+    done = in_checkout.run(
+        "pytracking/run_tracker.py",
+        "mytrk",
+        "myparam",
+        "--dataset_name",
+        "got10k_val",
+        "--sequence",
+        sequence,
+        "--runid",
+        run_id,
+    )
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert lines[0] == "Evaluating    1 trackers on     1 sequences" and lines[-1] == "Done"
@@ -267,8 +308,14 @@ def test_A02_one_sequence(in_checkout, sequence, run_id):
 
 
 def test_A03_unknown_dataset(in_checkout):
-    done = in_checkout.run("pytracking/run_tracker.py", "mytrk", "myparam", "--dataset_name", "nope")
-    assert done.returncode == 1 and "Unknown dataset 'nope'" in done.stderr and "Traceback" not in done.stderr
+    done = in_checkout.run(
+        "pytracking/run_tracker.py", "mytrk", "myparam", "--dataset_name", "nope"
+    )
+    assert (
+        done.returncode == 1
+        and "Unknown dataset 'nope'" in done.stderr
+        and "Traceback" not in done.stderr
+    )
 
 
 @pytest.mark.parametrize("place", PLACES, ids=PLACES.get)
@@ -276,22 +323,43 @@ def test_A04_experiment_on_an_own_data_set(place, request):
     user = request.getfixturevalue(place)
     done = user.run("pytracking/run_experiment.py", "myexp", "my_experiment")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("Running:  myexp  my_experiment\nEvaluating    3 trackers on     1 sequences\n")
+    assert done.stdout.startswith(
+        "Running:  myexp  my_experiment\nEvaluating    3 trackers on     1 sequences\n"
+    )
     for run_id in range(3):
         assert (user.results / f"myparam_00{run_id}" / f"{SEQUENCES[0]}.txt").is_file()
 
 
-@pytest.mark.parametrize("place", [pytest.param("in_checkout", id=PLACES["in_checkout"]),
-                                   pytest.param("in_plugins", id=PLACES["in_plugins"], marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "place",
+    [
+        pytest.param("in_checkout", id=PLACES["in_checkout"]),
+        pytest.param("in_plugins", id=PLACES["in_plugins"], marks=pytest.mark.slow),
+    ],
+)
 def test_own_train_setting_trains_and_its_network_tracks(place, request):
     user = request.getfixturevalue(place)
     done = user.run("ltr/run_training.py", "mymod", "myset")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("Training:  mymod  myset\n") and "[train: 2, 2 / 2] FPS: " in done.stdout
+    assert (
+        done.stdout.startswith("Training:  mymod  myset\n")
+        and "[train: 2, 2 / 2] FPS: " in done.stdout
+    )
     checkpoints = user.root / "ws" / "checkpoints" / "ltr" / "mymod" / "myset"
-    assert sorted(file.name for file in checkpoints.iterdir()) == ["MyNet_ep0001.pth.tar", "MyNet_ep0002.pth.tar"]
+    assert sorted(file.name for file in checkpoints.iterdir()) == [
+        "MyNet_ep0001.pth.tar",
+        "MyNet_ep0002.pth.tar",
+    ]
 
-    done = user.run("pytracking/run_tracker.py", "mytrk", "trained", "--dataset_name", "got10k_val", "--sequence", "0")
+    done = user.run(
+        "pytracking/run_tracker.py",
+        "mytrk",
+        "trained",
+        "--dataset_name",
+        "got10k_val",
+        "--sequence",
+        "0",
+    )
     assert done.returncode == 0, done.stderr + done.stdout
     boxes = np.loadtxt(user.results / "trained" / f"{SEQUENCES[0]}.txt")
     assert boxes.shape == (FRAMES, 4) and boxes[-1, 0] - boxes[1, 0] == 2 * (FRAMES - 2)

@@ -1,8 +1,8 @@
 """Compare the library with a folder of reference numbers: `python -m tests.golden DIR`.
 
-One line a quantity: the largest absolute difference, the largest relative one (to the largest value of its array; to each
-value where the tolerance is relative), the tolerance, and whether every value is within it. Exit status: 0 all within, 1 not
-all, 2 DIR is unusable or lacks files.
+One line a quantity: the largest absolute difference, the largest relative one (to the largest value
+of its array; to each value where the tolerance is relative), the tolerance, and whether every value
+is within it. Exit status: 0 all within, 1 not all, 2 DIR is unusable or lacks files.
 """
 
 from __future__ import annotations
@@ -20,16 +20,26 @@ from tests.golden.folder import Golden
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the checks; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m tests.golden", description=__doc__.splitlines()[0],
-                                     epilog="Exit status: 0 all passed, 1 a check failed, 2 DIR lacks files.")
-    parser.add_argument("folder", metavar="DIR", help="folder with meta.json, such as tests/golden/data/seed0")
-    parser.add_argument("--only", metavar="TEXT", default="", help="run the checks whose names contain TEXT")
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.golden",
+        description=__doc__.splitlines()[0],
+        epilog="Exit status: 0 all passed, 1 a check failed, 2 DIR lacks files.",
+    )
+    parser.add_argument(
+        "folder", metavar="DIR", help="folder with meta.json, such as tests/golden/data/seed0"
+    )
+    parser.add_argument(
+        "--only", metavar="TEXT", default="", help="run the checks whose names contain TEXT"
+    )
     options = parser.parse_args(arguments)
     try:
         golden = Golden(options.folder)
         checks = [check for check in CHECKS if options.only in check.name]
         if not checks:
-            raise BadInput(f"no check is called '*{options.only}*'; there are {', '.join(c.name for c in CHECKS)}")
+            raise BadInput(
+                f"no check is called '*{options.only}*'; there are "
+                f"{', '.join(c.name for c in CHECKS)}"
+            )
         missing = dict.fromkeys(name for check in checks for name in check.missing(golden))
         if missing:
             raise BadInput(f"'{golden.folder}' lacks {', '.join(missing)}; copy the whole folder")
@@ -56,9 +66,19 @@ def _lines(check: Check, golden: Golden) -> list[tuple[str, bool]]:
 
 
 def _unread(golden: Golden) -> list[str]:
-    """Files of the folder that no check reads, by their names or that of their folder in `analysis`."""
-    names = [path.relative_to(golden.folder).as_posix() for path in sorted(golden.folder.rglob("*")) if path.is_file()]
-    unread = [name for name in names if name != "meta.json" and not any(check.reads(name) for check in CHECKS)]
+    """Files of the folder that no check reads, by their names or that of their folder in
+    `analysis`.
+    """
+    names = [
+        path.relative_to(golden.folder).as_posix()
+        for path in sorted(golden.folder.rglob("*"))
+        if path.is_file()
+    ]
+    unread = [
+        name
+        for name in names
+        if name != "meta.json" and not any(check.reads(name) for check in CHECKS)
+    ]
     return list(dict.fromkeys("/".join(name.split("/")[:2]) for name in unread))
 
 

@@ -21,18 +21,24 @@ _SLICED = re.compile(r"(?P<name>.+?)\[(?P<slices>[\d:, ]*)\]")
 
 
 class Golden:
-    """The numbers of one seed. Files that no seed changes lie in the folder, beside it, or in the committed data."""
+    """The numbers of one seed. Files that no seed changes lie in the folder, beside it, or in the
+    committed data.
+    """
 
     def __init__(self, folder: Path | str):
         self.folder = Path(folder)
         meta = self.folder / "meta.json"
         if not meta.is_file():
-            raise MissingFile(f"'{self.folder}' has no meta.json; give a folder of reference numbers such as "
-                              "tests/golden/data/seed0")
+            raise MissingFile(
+                f"'{self.folder}' has no meta.json; give a folder of reference numbers such as "
+                "tests/golden/data/seed0"
+            )
         try:
             self.seed = int(json.loads(meta.read_text())["seed"])
         except (ValueError, KeyError, TypeError) as error:
-            raise BadInput(f"{meta} does not name the seed as {{\"seed\": 0}} ({error}); copy the file again") from None
+            raise BadInput(
+                f'{meta} does not name the seed as {{"seed": 0}} ({error}); copy the file again'
+            ) from None
 
     def path(self, name: str) -> Path:
         """Where a file of this seed is, whether or not it exists."""
@@ -63,8 +69,11 @@ class Arrays:
         self.path = path
         with np.load(path) as file:
             self._stored = {name: file[name] for name in file.files}
-        self._slices = {match["name"]: (parse_slices(match["slices"]), entry) for entry in self._stored
-                        if (match := _SLICED.fullmatch(entry))}
+        self._slices = {
+            match["name"]: (parse_slices(match["slices"]), entry)
+            for entry in self._stored
+            if (match := _SLICED.fullmatch(entry))
+        }
 
     def __contains__(self, name: str) -> bool:
         """Whether an array is stored whole."""
@@ -79,7 +88,7 @@ class Arrays:
     def names(self, prefix: str) -> list[str]:
         """Names of the arrays, whole or not, that begin with `prefix`, without it."""
         whole = [name for name in self._stored if not _SLICED.fullmatch(name)]
-        return [name[len(prefix):] for name in (*whole, *self._slices) if name.startswith(prefix)]
+        return [name[len(prefix) :] for name in (*whole, *self._slices) if name.startswith(prefix)]
 
     def first(self, name: str) -> np.ndarray:
         """An array whole, or as many of its first rows as are stored."""
@@ -96,4 +105,7 @@ class Arrays:
 
 def parse_slices(text: str) -> tuple[slice, ...]:
     """`'::4, 8:16'` as the slices it denotes."""
-    return tuple(slice(*(int(part) if part.strip() else None for part in entry.split(":"))) for entry in text.split(","))
+    return tuple(
+        slice(*(int(part) if part.strip() else None for part in entry.split(":")))
+        for entry in text.split(",")
+    )

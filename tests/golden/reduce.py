@@ -1,7 +1,8 @@
-"""Reduce a folder of reference numbers to what is committed here: `python -m tests.golden.reduce DIR OUT`.
+"""Reduce a folder of reference numbers to what is committed here: `python -m tests.golden.reduce
+DIR OUT`.
 
-Left out are inputs that formulas give again and subjects that no check reads; of big arrays a slice is kept, named as
-`tests.golden.folder` says. Every number that is kept is the reference's own.
+Left out are inputs that formulas give again and subjects that no check reads; of big arrays a slice
+is kept, named as `tests.golden.folder` says. Every number that is kept is the reference's own.
 """
 
 from __future__ import annotations
@@ -18,21 +19,44 @@ from tests.golden.checks import CHECKS
 from tests.golden.folder import COMMITTED, parse_slices
 
 LEFT_OUT = {  # by file; a name ends with * when it begins the names of several arrays
-    "transt_forward_*.npz": ("template_u8", "search_u8", "search_norm_slice", "feat_*_stats", "track_*"),
+    "transt_forward_*.npz": (
+        "template_u8",
+        "search_u8",
+        "search_norm_slice",
+        "feat_*_stats",
+        "track_*",
+    ),
     "transt_original_forward_*.npz": ("track_*",),
-    "ocean_forward_*.npz": ("template_u8", "search_u8", "*_norm_slice", "feat_*", "neck_search_slice", "track_*", "grid_*"),
+    "ocean_forward_*.npz": (
+        "template_u8",
+        "search_u8",
+        "*_norm_slice",
+        "feat_*",
+        "neck_search_slice",
+        "track_*",
+        "grid_*",
+    ),
     "crops.npz": ("image",),
     "augment.npz": ("norm.image_u8", "ell.s96.image_in_u8", "affine.image_u8", "affine.*_matrix"),
 }
 SLICED = {
     "transt_forward_*.npz": {"template_norm": "::2, :, ::16, ::16"},
     "crops.npz": {"*.crops": ":, ::8, ::8"},
-    "augment.npz": {"norm.jitter_out": ":, :, ::4, ::4", "norm.out": ":, :, ::4, ::4",
-                    "ell.s96.image_out": ":, :, ::6, ::6", "ell.s256.image_out_slice": ":, :, ::3, ::3",
-                    "affine.*.out": ":, ::4, ::4"},
+    "augment.npz": {
+        "norm.jitter_out": ":, :, ::4, ::4",
+        "norm.out": ":, :, ::4, ::4",
+        "ell.s96.image_out": ":, :, ::6, ::6",
+        "ell.s256.image_out_slice": ":, :, ::3, ::3",
+        "affine.*.out": ":, ::4, ::4",
+    },
     "criterion_transt.npz": {"*.grad_*": ":, ::3"},
-    "ocean_forward_*.npz": {"cls_dw_slice": "::2, ::4", "x_reg_slice": "::2, ::4", "offsets": ":, ::5",
-                            "pred_boxes": ":, :, ::2", "bbox_pred_to_img": ":, :, ::2"},
+    "ocean_forward_*.npz": {
+        "cls_dw_slice": "::2, ::4",
+        "x_reg_slice": "::2, ::4",
+        "offsets": ":, ::5",
+        "pred_boxes": ":, :, ::2",
+        "bbox_pred_to_img": ":, :, ::2",
+    },
     "criterion_ocean.npz": {"*.grad_*": ":, :, ::3", "*_label": ":, ::3", "*_weight": ":, ::3"},
     "synthetic_sequence.npz": {"frames": ":3"},
 }
@@ -42,7 +66,9 @@ UNREAD = (".jpg",)  # kinds of files
 def reduce(source: Path, target: Path) -> None:
     """Write the reduced form of the folder `source` to the new folder `target`."""
     for name in dict.fromkeys(name for check in CHECKS for name in check.files):
-        for file in sorted((source / name).rglob("*")) if (source / name).is_dir() else [source / name]:
+        for file in (
+            sorted((source / name).rglob("*")) if (source / name).is_dir() else [source / name]
+        ):
             if not file.is_file() or file.suffix in UNREAD:
                 continue
             place = target / file.relative_to(source)
@@ -56,12 +82,21 @@ def reduce(source: Path, target: Path) -> None:
 
 
 def _reduce_arrays(source: Path, target: Path) -> None:
-    left_out = [name for pattern, names in LEFT_OUT.items() if source.match(pattern) for name in names]
-    sliced = {name: text for pattern, names in SLICED.items() if source.match(pattern) for name, text in names.items()}
+    left_out = [
+        name for pattern, names in LEFT_OUT.items() if source.match(pattern) for name in names
+    ]
+    sliced = {
+        name: text
+        for pattern, names in SLICED.items()
+        if source.match(pattern)
+        for name, text in names.items()
+    }
     kept = {}
     with np.load(source) as arrays:
         for name in arrays.files:
-            text = next((text for pattern, text in sliced.items() if Path(name).match(pattern)), None)
+            text = next(
+                (text for pattern, text in sliced.items() if Path(name).match(pattern)), None
+            )
             if text is not None:
                 kept[f"{name}[{text}]"] = arrays[name][parse_slices(text)]
             elif not any(Path(name).match(pattern) for pattern in left_out):
@@ -72,10 +107,17 @@ def _reduce_arrays(source: Path, target: Path) -> None:
 def copy_common(source: Path, target: Path) -> None:
     """Copy the files of the folder `source` that no seed changes."""
     (target / "lr_schedules.json").write_bytes((source / "lr_schedules.json").read_bytes())
-    for name in ("spot_transt_student", "spot_transt_teacher", "transt_original", "spot_ocean_student",
-                 "spot_ocean_teacher"):
+    for name in (
+        "spot_transt_student",
+        "spot_transt_teacher",
+        "transt_original",
+        "spot_ocean_student",
+        "spot_ocean_teacher",
+    ):
         (target / "state_dicts").mkdir(exist_ok=True)
-        shutil.copyfile(source / "state_dicts" / f"{name}.json", target / "state_dicts" / f"{name}.json")
+        shutil.copyfile(
+            source / "state_dicts" / f"{name}.json", target / "state_dicts" / f"{name}.json"
+        )
     shutil.copytree(source / "checkpoints", target / "checkpoints", dirs_exist_ok=True)
 
 

@@ -1,4 +1,5 @@
-"""Where ours differs from the reference on purpose: what is done by default, next to the reference's number.
+"""Where ours differs from the reference on purpose: what is done by default, next to the
+reference's number.
 
 docs/fidelity.md explains each; the checks run with the switches on.
 """
@@ -26,7 +27,9 @@ def test_a_better_box_is_taken_whatever_its_position_in_the_list(golden):
     case = golden.json("sampler_state_update.json")
     expected = case["after_reference"]
     first = expected["S"][0]
-    assert 7 in first["relay_frame_ids"] and 7 not in first["key_frame_ids"]  # what the reference's guard confuses
+    assert (
+        7 in first["relay_frame_ids"] and 7 not in first["key_frame_ids"]
+    )  # what the reference's guard confuses
     row = first["relay_frame_ids"].index(7)
     first["bboxes"][row], first["confidence"][row] = [83.9, 36.2, 94.1, 15.4], 0.95
     assert merged_state(case, reference_key_guard=False) == expected
@@ -37,7 +40,10 @@ def test_counters_are_copied_not_averaged(golden):
     name = "backbone.0.body.bn1.num_batches_tracked"
     counters = {}
     for reference in (True, False):
-        student, teacher = nn.BatchNorm2d(1), Teacher(nn.BatchNorm2d(1), get_architecture("transt"), 0.4, reference)
+        student, teacher = (
+            nn.BatchNorm2d(1),
+            Teacher(nn.BatchNorm2d(1), get_architecture("transt"), 0.4, reference),
+        )
         student.num_batches_tracked.fill_(int(stored[f"student/{name}"]))
         teacher.net.num_batches_tracked.fill_(int(stored[f"teacher_before/{name}"]))
         teacher.update(student, 0.998)
@@ -54,14 +60,23 @@ def test_every_target_has_a_positive(golden):
 def test_boxes_are_cut_at_the_crop(golden):
     stored = golden.arrays("augment.npz")
     angles = torch.from_numpy(stored["ell.angle"] + 180 * stored["ell.ud"])
-    boxes = augment.turn_boxes(torch.from_numpy(stored["ell.s96.box_in"]),
-                               augment.TurnDraws(angles, torch.from_numpy(stored["ell.lr"])), 96)
+    boxes = augment.turn_boxes(
+        torch.from_numpy(stored["ell.s96.box_in"]),
+        augment.TurnDraws(angles, torch.from_numpy(stored["ell.lr"])),
+        96,
+    )
     assert boxes.min() >= 0 and (boxes[:, :2] + boxes[:, 2:]).max() <= 96 + 1e-4
     theirs = stored["ell.s96.box_out"]
     assert (theirs[:, :2] + theirs[:, 2:]).max() > 100  # the reference's reach beyond it
-    prediction = Prediction(torch.ones(1, 4), torch.tensor([[[0.0, 0.5, 0.4, 0.2]]] * 4).transpose(0, 1), torch.ones(1, 4))
+    prediction = Prediction(
+        torch.ones(1, 4),
+        torch.tensor([[[0.0, 0.5, 0.4, 0.2]]] * 4).transpose(0, 1),
+        torch.ones(1, 4),
+    )
     assert pick(prediction, 0.4, 100).boxes_xywh[0].tolist() == pytest.approx([0, 40, 20, 20])
-    assert pick(prediction, 0.4, 100, reference_clamp=True).boxes_xywh[0].tolist() == pytest.approx([0, 40, 40, 20])
+    assert pick(prediction, 0.4, 100, reference_clamp=True).boxes_xywh[0].tolist() == pytest.approx(
+        [0, 40, 40, 20]
+    )
 
 
 def test_grey_is_grey(golden):
@@ -73,8 +88,19 @@ def test_grey_is_grey(golden):
 
 
 def test_interpolation_is_not_mirrored(golden):
-    """Outside the two frames the nearer one's box is taken; the reference extrapolates with the weight's size (S5)."""
-    case = next(c for c in golden.json("sampler_helpers.json")["linear_interpolation_bbox"]
-                if c["fid_1"] < c["fid_2"] <= c["fid_1"] + c["limit"] and c["target"] > c["fid_2"])
-    box = coarse_box(np.array([case["fid_1"], case["fid_2"]]), np.array([case["bbox_1"], case["bbox_2"]]), case["target"])
-    assert box.tolist() == pytest.approx(case["bbox_2"]) and box.tolist() != pytest.approx(case["result"])
+    """Outside the two frames the nearer one's box is taken; the reference extrapolates with the
+    weight's size (S5).
+    """
+    case = next(
+        c
+        for c in golden.json("sampler_helpers.json")["linear_interpolation_bbox"]
+        if c["fid_1"] < c["fid_2"] <= c["fid_1"] + c["limit"] and c["target"] > c["fid_2"]
+    )
+    box = coarse_box(
+        np.array([case["fid_1"], case["fid_2"]]),
+        np.array([case["bbox_1"], case["bbox_2"]]),
+        case["target"],
+    )
+    assert box.tolist() == pytest.approx(case["bbox_2"]) and box.tolist() != pytest.approx(
+        case["result"]
+    )

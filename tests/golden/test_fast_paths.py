@@ -1,7 +1,7 @@
 """Faster ways through the full-size network against the plain one: no speed by drift.
 
-The tolerances are also in docs/fidelity.md. bf16 rounds to three digits: its boxes may move by a few pixels of 256 in a
-random network, which is why training and tracking use float32 unless asked.
+The tolerances are also in docs/fidelity.md. bf16 rounds to three digits: its boxes may move by a
+few pixels of 256 in a random network, which is why training and tracking use float32 unless asked.
 """
 
 import copy
@@ -33,7 +33,10 @@ def plain_attention(query, key, value, allowed=None, dropout=0.0):
 @pytest.fixture(scope="module")
 def crops():
     sizes = {"search": 256, "template": 128}
-    return [augment.prepare(formulas.image(0, f"transt/{name}", size, size, cell=8, count=1)) for name, size in sizes.items()]
+    return [
+        augment.prepare(formulas.image(0, f"transt/{name}", size, size, cell=8, count=1))
+        for name, size in sizes.items()
+    ]
 
 
 def outputs_and_gradient(net, crops):
@@ -42,8 +45,11 @@ def outputs_and_gradient(net, crops):
     outputs = net(*crops)
     loss = TransTCriterion()(outputs, TARGET, with_iou=True)["total"]
     loss.backward()
-    return {name: value.detach().float() for name, value in outputs.items()}, loss.detach(), \
-        net.backbone[0].body.conv1.weight.grad.clone()
+    return (
+        {name: value.detach().float() for name, value in outputs.items()},
+        loss.detach(),
+        net.backbone[0].body.conv1.weight.grad.clone(),
+    )
 
 
 @pytest.fixture(scope="module")
@@ -53,12 +59,18 @@ def plain(crops):
         return outputs_and_gradient(filled_network(0, "zm"), crops)
 
 
-@pytest.mark.parametrize(("path", "tolerances", "loss_tolerance", "gradient_tolerance"), [
-    ("fused attention", SAME, 1e-6, 1e-3),
-    ("channels-last", SAME, 1e-6, 1e-3),
-    ("bf16 autocast", ROUNDED, 1e-2, 0.3),
-], ids=["fused attention", "channels-last", "bf16 autocast"])
-def test_outputs_and_training_loss(path, tolerances, loss_tolerance, gradient_tolerance, crops, plain):
+@pytest.mark.parametrize(
+    ("path", "tolerances", "loss_tolerance", "gradient_tolerance"),
+    [
+        ("fused attention", SAME, 1e-6, 1e-3),
+        ("channels-last", SAME, 1e-6, 1e-3),
+        ("bf16 autocast", ROUNDED, 1e-2, 0.3),
+    ],
+    ids=["fused attention", "channels-last", "bf16 autocast"],
+)
+def test_outputs_and_training_loss(
+    path, tolerances, loss_tolerance, gradient_tolerance, crops, plain
+):
     net = filled_network(0, "zm")
     try:
         if path == "channels-last":

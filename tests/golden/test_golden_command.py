@@ -28,7 +28,10 @@ def test_all_within_the_tolerance(copied, capsys):
     assert main([str(copied), *ONE]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[-1] == "6 passed, 0 failed" and all(line.endswith("pass") for line in lines[:-1])
-    assert lines[0].startswith("middleware box in the frame px ") and " tolerance 0.0001 abs" in lines[0]
+    assert (
+        lines[0].startswith("middleware box in the frame px ")
+        and " tolerance 0.0001 abs" in lines[0]
+    )
 
 
 def test_a_number_that_differs(copied, capsys):
@@ -38,7 +41,11 @@ def test_a_number_that_differs(copied, capsys):
     np.savez(copied / "middleware.npz", **arrays)
     assert main([str(copied), *ONE]) == 1
     out = capsys.readouterr().out
-    assert "5 passed, 1 failed" in out and "abs 1.00e-02" in out.splitlines()[0] and out.splitlines()[0].endswith("FAIL")
+    assert (
+        "5 passed, 1 failed" in out
+        and "abs 1.00e-02" in out.splitlines()[0]
+        and out.splitlines()[0].endswith("FAIL")
+    )
 
 
 def test_a_check_that_breaks_down_fails_and_the_others_go_on(copied, capsys):
@@ -49,12 +56,16 @@ def test_a_check_that_breaks_down_fails_and_the_others_go_on(copied, capsys):
     assert "sampler_state_update state" in captured.out and "2 passed, 1 failed" in captured.out
 
 
-@pytest.mark.parametrize(("damage", "message"), [
-    (lambda folder: (folder / "crops.npz").unlink(), "lacks crops.npz; copy"),
-    (lambda folder: shutil.rmtree(folder / "analysis" / "gt"), "lacks analysis/gt; copy"),
-    (lambda folder: (folder / "meta.json").unlink(), "has no meta.json"),
-    (lambda folder: (folder / "meta.json").write_text("{}"), "does not name the seed"),
-], ids=["a file", "a folder", "the seed's file", "the seed"])
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda folder: (folder / "crops.npz").unlink(), "lacks crops.npz; copy"),
+        (lambda folder: shutil.rmtree(folder / "analysis" / "gt"), "lacks analysis/gt; copy"),
+        (lambda folder: (folder / "meta.json").unlink(), "has no meta.json"),
+        (lambda folder: (folder / "meta.json").write_text("{}"), "does not name the seed"),
+    ],
+    ids=["a file", "a folder", "the seed's file", "the seed"],
+)
 def test_what_is_missing_is_named(copied, capsys, damage, message):
     damage(copied)
     assert main([str(copied)]) == 2
@@ -67,19 +78,23 @@ def test_unknown_check(copied, capsys):
     assert "no check is called" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("ours", "theirs", "passed", "absolute"), [
-    ([1.0, 2.0], [1.0, 2.05], True, 0.05),
-    ([1.0, 2.0], [1.0, 2.2], False, 0.2),
-    ([np.nan, np.inf], [np.nan, np.inf], True, 0),
-    ([np.nan], [1.0], False, np.inf),
-    ([np.inf], [-np.inf], False, np.inf),
-    ([1.0], [[1.0]], False, np.inf),
-    ([], [], True, 0),
-], ids=["within", "beyond", "the same NaN", "a NaN", "infinite", "other shape", "empty"])
+@pytest.mark.parametrize(
+    ("ours", "theirs", "passed", "absolute"),
+    [
+        ([1.0, 2.0], [1.0, 2.05], True, 0.05),
+        ([1.0, 2.0], [1.0, 2.2], False, 0.2),
+        ([np.nan, np.inf], [np.nan, np.inf], True, 0),
+        ([np.nan], [1.0], False, np.inf),
+        ([np.inf], [-np.inf], False, np.inf),
+        ([1.0], [[1.0]], False, np.inf),
+        ([], [], True, 0),
+    ],
+    ids=["within", "beyond", "the same NaN", "a NaN", "infinite", "other shape", "empty"],
+)
 def test_comparison(ours, theirs, passed, absolute):
     compare = Comparison("check")
     compare.close("what", ours, theirs, absolute=0.1)
-    result, = compare.results
+    (result,) = compare.results
     assert result.passed is passed and result.absolute == pytest.approx(absolute)
 
 
@@ -89,7 +104,11 @@ def test_the_worst_of_several_comparisons_counts():
         compare.close("what", ours, 1.0, absolute=0.2)
     compare.equal("other", {"a": 1}, {"a": 1})
     first, second = compare.results
-    assert (first.name, first.passed, first.absolute) == ("check what", False, 0.5) and second.passed
+    assert (first.name, first.passed, first.absolute) == (
+        "check what",
+        False,
+        0.5,
+    ) and second.passed
 
 
 @pytest.mark.parametrize("text", ["::2", ":, 1:7:3", ":3, :, ::4"])
@@ -112,7 +131,9 @@ def test_committed_numbers_are_the_shared_ones(shared_dir):
         whole = np.load(shared_dir / "golden" / "seed0" / path.name)
         stored = Arrays(path)
         for name in stored.names(""):
-            np.testing.assert_array_equal(*stored.like(name, whole[name]), err_msg=f"{path.name} {name}")
+            np.testing.assert_array_equal(
+                *stored.like(name, whole[name]), err_msg=f"{path.name} {name}"
+            )
 
 
 def test_formulas_are_those_of_the_shared_numbers(shared_dir):
@@ -125,7 +146,9 @@ def test_formulas_are_those_of_the_shared_numbers(shared_dir):
         expected = {name: value.clone() for name, value in expected.items()}
         ours = formulas.fill(nn.Sequential(*net), 3, variant).state_dict()
         assert all(torch.equal(ours[name], expected[name]) for name in expected)
-    assert torch.equal(formulas.image(5, "x", 37, 50, cell=6, count=2), theirs.image(5, "x", 37, 50, cell=6, b=2))
+    assert torch.equal(
+        formulas.image(5, "x", 37, 50, cell=6, count=2), theirs.image(5, "x", 37, 50, cell=6, b=2)
+    )
 
 
 def test_files_of_all_seeds_are_found_in_any_of_their_places(tmp_path):

@@ -1,4 +1,6 @@
-"""Every check on the committed numbers, and on the whole ones where they are; `python -m tests.golden DIR` runs the same."""
+"""Every check on the committed numbers, and on the whole ones where they are; `python -m
+tests.golden DIR` runs the same.
+"""
 
 import pytest
 
@@ -10,12 +12,18 @@ def cases():
     for where in ("committed", "shared"):
         for check in CHECKS:
             slow = check.slow or (check.heavy and where == "shared")
-            yield pytest.param(where, check, id=f"{where}-{check.name}", marks=[pytest.mark.slow] if slow else [])
+            yield pytest.param(
+                where, check, id=f"{where}-{check.name}", marks=[pytest.mark.slow] if slow else []
+            )
 
 
 @pytest.mark.parametrize(("where", "check"), list(cases()))
 def test_same_numbers_as_the_reference(where, check, request):
-    golden = Golden(COMMITTED / "seed0" if where == "committed" else request.getfixturevalue("shared_dir") / "golden/seed0")
+    golden = Golden(
+        COMMITTED / "seed0"
+        if where == "committed"
+        else request.getfixturevalue("shared_dir") / "golden/seed0"
+    )
     assert check.missing(golden) == []
     results = check.results(golden)
     failed = [str(result) for result in results if not result.passed]

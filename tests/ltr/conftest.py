@@ -18,10 +18,12 @@ BOX = (10.0, 12.0, 20.0, 16.0)
 def local_py(tmp_path, monkeypatch) -> Path:
     """A local.py with a workspace in tmp_path; tests may rewrite it."""
     path = tmp_path / "local.py"
-    path.write_text("class EnvironmentSettings:\n"
-                    "    def __init__(self):\n"
-                    f"        self.workspace_dir = {str(tmp_path / 'ws')!r}\n"
-                    "        self.tensorboard_dir = self.workspace_dir + '/tensorboard/'\n")
+    path.write_text(
+        "class EnvironmentSettings:\n"
+        "    def __init__(self):\n"
+        f"        self.workspace_dir = {str(tmp_path / 'ws')!r}\n"
+        "        self.tensorboard_dir = self.workspace_dir + '/tensorboard/'\n"
+    )
     monkeypatch.setenv("LTR_LOCAL", str(path))
     return path
 
@@ -43,7 +45,9 @@ def write_images(folder: Path, names, size=(48, 64)) -> None:
 
 def box_lines(count: int, separator: str = ",") -> str:
     """`count` lines whose x grows by one a frame."""
-    return "".join(separator.join(f"{v:.2f}" for v in (BOX[0] + i, *BOX[1:])) + "\n" for i in range(count))
+    return "".join(
+        separator.join(f"{v:.2f}" for v in (BOX[0] + i, *BOX[1:])) + "\n" for i in range(count)
+    )
 
 
 @pytest.fixture
@@ -54,7 +58,9 @@ def trees() -> types.SimpleNamespace:
 
 @pytest.fixture
 def got10k_root(tmp_path, no_local_py) -> Path:
-    """Two sequences of 25 frames; frames 5 and 6 of the first are absent and uncovered, frame 7 has no area."""
+    """Two sequences of 25 frames; frames 5 and 6 of the first are absent and uncovered, frame 7 has
+    no area.
+    """
     root = tmp_path / "got10k" / "train"
     for number in (1, 2):
         folder = root / f"GOT-10k_Train_{number:06d}"
@@ -66,16 +72,20 @@ def got10k_root(tmp_path, no_local_py) -> Path:
         (folder / "groundtruth.txt").write_text("\n".join(lines) + "\n")
         (folder / "absence.label").write_text("\n".join(map(str, absent)))
         (folder / "cover.label").write_text("\n".join(map(str, cover)) + "\n")
-        (folder / "meta_info.ini").write_text("[METAINFO]\nurl: none\nbegin: 0\nend: 1\nanno_fps: 10Hz\n"
-                                              "object_class: bear\nmotion_class: running\nmajor_class: animal\n"
-                                              "root_class: animal\nmotion_adverb: fast\n")
+        (folder / "meta_info.ini").write_text(
+            "[METAINFO]\nurl: none\nbegin: 0\nend: 1\nanno_fps: 10Hz\n"
+            "object_class: bear\nmotion_class: running\nmajor_class: animal\n"
+            "root_class: animal\nmotion_adverb: fast\n"
+        )
     (root / "list.txt").write_text("GOT-10k_Train_000001\nGOT-10k_Train_000002\n")
     return root
 
 
 @pytest.fixture
 def lasot_root(tmp_path, no_local_py) -> Path:
-    """airplane-1, airplane-5 and basketball-1 of 22 frames; frame 3 occluded, frame 4 out of view."""
+    """airplane-1, airplane-5 and basketball-1 of 22 frames; frame 3 occluded, frame 4 out of
+    view.
+    """
     root = tmp_path / "lasot"
     for name in ("airplane-1", "airplane-5", "basketball-1"):
         folder = root / name.split("-")[0] / name
@@ -100,7 +110,9 @@ def trackingnet_root(tmp_path, no_local_py) -> Path:
 
 @pytest.fixture
 def toy_networks(monkeypatch):
-    """An imported module `toy_networks` with the factory `toy_net(k)` and an undecorated `plain_net()`."""
+    """An imported module `toy_networks` with the factory `toy_net(k)` and an undecorated
+    `plain_net()`.
+    """
     module = types.ModuleType("toy_networks")
 
     def toy_net(k=3, backbone_pretrained=True):

@@ -13,7 +13,13 @@ import torch
 from torch import nn
 
 from ltr.admin import loading, model_constructor
-from ltr.admin.checkpoint import checkpoint_files, from_plain, read_checkpoint, to_plain, write_checkpoint
+from ltr.admin.checkpoint import (
+    checkpoint_files,
+    from_plain,
+    read_checkpoint,
+    to_plain,
+    write_checkpoint,
+)
 from ltr.admin.errors import BadInput, BadValue, MissingFile
 from ltr.admin.model_constructor import NetConstructor
 from ltr.admin.settings import Settings
@@ -22,21 +28,38 @@ from ltr.admin.stats import AverageMeter, StatValue
 
 def save(net, path, **more):
     constructor = getattr(net, "constructor", None)
-    write_checkpoint(path, {"net": net.state_dict(), "net_type": type(net).__name__, "net_info": None,
-                            "constructor": constructor, **more})
+    write_checkpoint(
+        path,
+        {
+            "net": net.state_dict(),
+            "net_type": type(net).__name__,
+            "net_info": None,
+            "constructor": constructor,
+            **more,
+        },
+    )
     return path
 
 
 def same_weights(a, b):
-    return all(torch.equal(x, y) for x, y in zip(a.state_dict().values(), b.state_dict().values(), strict=True))
+    return all(
+        torch.equal(x, y)
+        for x, y in zip(a.state_dict().values(), b.state_dict().values(), strict=True)
+    )
 
 
 # What a file holds
 
 PLAIN = {
-    "numpy scalar": (np.float64(1.5), 1.5), "numpy int": (np.int32(3), 3), "bool": (np.bool_(True), True),
-    "path": (Path("/a/b"), "/a/b"), "device": (torch.device("cuda:0"), "cuda:0"), "set": ({3}, [3]),
-    "tuple": ((1, [np.float32(2)]), (1, [2.0])), "size": (torch.Size([1, 2]), (1, 2)), "none": (None, None),
+    "numpy scalar": (np.float64(1.5), 1.5),
+    "numpy int": (np.int32(3), 3),
+    "bool": (np.bool_(True), True),
+    "path": (Path("/a/b"), "/a/b"),
+    "device": (torch.device("cuda:0"), "cuda:0"),
+    "set": ({3}, [3]),
+    "tuple": ((1, [np.float32(2)]), (1, [2.0])),
+    "size": (torch.Size([1, 2]), (1, 2)),
+    "none": (None, None),
     "text array": (np.array(["a"]), ["a"]),
 }
 
@@ -56,10 +79,15 @@ def test_objects_become_plain_and_back(local_py, tmp_path):
     value.update(1)
     write_checkpoint(tmp_path / "x", {"s": settings, "m": [meter, value], "f": len})
     stored = torch.load(tmp_path / "x", weights_only=True)
-    assert "env" not in stored["s"] and str(tmp_path) not in str(stored["s"])  # no machine paths in files people share
+    assert "env" not in stored["s"] and str(tmp_path) not in str(
+        stored["s"]
+    )  # no machine paths in files people share
     assert stored["f"]["description"] == "<built-in function len>"
     back = from_plain({"s": stored["s"], "m": stored["m"]})
-    assert back["s"].sizes == {"search": 256} and back["s"].env.workspace_dir == settings.env.workspace_dir
+    assert (
+        back["s"].sizes == {"search": 256}
+        and back["s"].env.workspace_dir == settings.env.workspace_dir
+    )
     assert back["m"][0].history == [2.0] and type(back["m"][1]) is StatValue
     with pytest.raises(BadValue, match="builtin_function"):
         from_plain(stored["f"])
@@ -88,6 +116,7 @@ def test_failed_write_keeps_the_old_file(tmp_path, monkeypatch):
 
 # Files of pytracking, which pickle objects
 
+
 class _Old:
     """Classes named as in old files, so that torch.save pickles those names."""
 
@@ -97,8 +126,12 @@ class _Old:
         for package in (".".join(parts[:n]) for n in range(1, len(parts) + 1)):
             if package not in sys.modules:
                 monkeypatch.setitem(sys.modules, package, types.ModuleType(package))
-        for module, name in (("model_constructor", "NetConstructor"), ("stats", "AverageMeter"),
-                             ("settings", "Settings"), ("local", "EnvironmentSettings")):
+        for module, name in (
+            ("model_constructor", "NetConstructor"),
+            ("stats", "AverageMeter"),
+            ("settings", "Settings"),
+            ("local", "EnvironmentSettings"),
+        ):
             place = f"{prefix}.{module}"
             made = type(name, (), {"__module__": place})
             monkeypatch.setitem(sys.modules, place, types.ModuleType(place))
@@ -119,16 +152,33 @@ def test_pickled_checkpoints_are_read(toy_networks, tmp_path, local_py, prefix, 
         old = _Old(patch, prefix)
         env = old.make("EnvironmentSettings", workspace_dir="/elsewhere")
         settings = old.make("Settings", env=env, device="cuda", hidden_dim=5)
-        constructor = old.make("NetConstructor", fun_name="toy_net", fun_module="dlframework.toy_networks", args=(),
-                               kwds={"k": 5})
-        meter = old.make("AverageMeter", avg=0, val=0, sum=0, count=0, history=[np.float64(2)], has_new_data=True)
-        torch.save({"net": net.state_dict(), "net_info": None, "constructor": constructor, "settings": settings,
-                    "stats": OrderedDict(train=OrderedDict(loss=meter))}, tmp_path / "old.pth.tar",
-                   _use_new_zipfile_serialization=zipped)
+        constructor = old.make(
+            "NetConstructor",
+            fun_name="toy_net",
+            fun_module="dlframework.toy_networks",
+            args=(),
+            kwds={"k": 5},
+        )
+        meter = old.make(
+            "AverageMeter", avg=0, val=0, sum=0, count=0, history=[np.float64(2)], has_new_data=True
+        )
+        torch.save(
+            {
+                "net": net.state_dict(),
+                "net_info": None,
+                "constructor": constructor,
+                "settings": settings,
+                "stats": OrderedDict(train=OrderedDict(loss=meter)),
+            },
+            tmp_path / "old.pth.tar",
+            _use_new_zipfile_serialization=zipped,
+        )
     loaded, content = loading.load_network(tmp_path / "old.pth.tar")
     assert same_weights(loaded, net) and loaded.constructor.kwds["k"] == 5
     content = loading.torch_load_legacy(tmp_path / "old.pth.tar")
-    assert content["settings"].hidden_dim == 5 and isinstance(content["constructor"], NetConstructor)
+    assert content["settings"].hidden_dim == 5 and isinstance(
+        content["constructor"], NetConstructor
+    )
     assert content["stats"]["train"]["loss"].history == [2.0]
 
 
@@ -145,7 +195,10 @@ class Payload:
 def test_unknown_pickles_are_refused_unless_trusted(tmp_path):
     path, trace = tmp_path / "evil.pth.tar", tmp_path / "trace"
     torch.save({"net": {"w": torch.zeros(1)}, "extra": Payload(str(trace))}, path)
-    with pytest.raises(BadValue, match=r"evil.pth.tar holds a pickled object of type posix.mkdir,.*convert_checkpoint"):
+    with pytest.raises(
+        BadValue,
+        match=r"evil.pth.tar holds a pickled object of type posix.mkdir,.*convert_checkpoint",
+    ):
         read_checkpoint(path)
     assert not trace.exists()
     loading.convert_checkpoint(path, tmp_path / "new.pth.tar", trust_pickle=True)
@@ -157,9 +210,13 @@ def test_unknown_pickles_are_refused_unless_trusted(tmp_path):
 def test_damaged_files_are_named(tmp_path, damage):
     path = tmp_path / "a.pth.tar"
     write_checkpoint(path, {"net": {"w": torch.zeros(1000)}})
-    {"cut": lambda: path.write_bytes(path.read_bytes()[:800]), "empty": lambda: path.write_bytes(b""),
-     "text": lambda: path.write_text("hello"), "pickle": lambda: path.write_bytes(pickle.dumps(object())),
-     "list": lambda: torch.save([1], path)}[damage]()
+    {
+        "cut": lambda: path.write_bytes(path.read_bytes()[:800]),
+        "empty": lambda: path.write_bytes(b""),
+        "text": lambda: path.write_text("hello"),
+        "pickle": lambda: path.write_bytes(pickle.dumps(object())),
+        "list": lambda: torch.save([1], path),
+    }[damage]()
     with pytest.raises(BadValue, match=r"a\.pth\.tar") as caught:
         read_checkpoint(path)
     assert "\n" not in str(caught.value)
@@ -167,10 +224,21 @@ def test_damaged_files_are_named(tmp_path, damage):
 
 # Which file
 
+
 def test_files_are_ordered_by_number(tmp_path):
-    for name in ("Net_ep9999.pth.tar", "Net_ep10000.pth.tar", "Net_ep0002_s.pth.tar", "a.txt", ".Net_ep3.pth.tar.tmp"):
+    for name in (
+        "Net_ep9999.pth.tar",
+        "Net_ep10000.pth.tar",
+        "Net_ep0002_s.pth.tar",
+        "a.txt",
+        ".Net_ep3.pth.tar.tmp",
+    ):
         (tmp_path / name).touch()
-    assert [(f.epoch, f.suffix) for f in checkpoint_files(tmp_path)] == [(2, "_s"), (9999, ""), (10000, "")]
+    assert [(f.epoch, f.suffix) for f in checkpoint_files(tmp_path)] == [
+        (2, "_s"),
+        (9999, ""),
+        (10000, ""),
+    ]
 
 
 FOUND = {
@@ -192,13 +260,25 @@ def test_find_checkpoint(tmp_path, names, checkpoint, expected):
 
 NOT_FOUND = {
     "empty folder": ([], None, MissingFile, "^No matching checkpoint file found"),
-    "other epoch": (["N_ep0001"], 7, MissingFile, "^No matching checkpoint file found.* epoch 7; it has epochs 1"),
-    "two networks": (["A_ep0001", "B_ep0001"], 1, BadInput, "^Multiple matching checkpoint files found"),
+    "other epoch": (
+        ["N_ep0001"],
+        7,
+        MissingFile,
+        "^No matching checkpoint file found.* epoch 7; it has epochs 1",
+    ),
+    "two networks": (
+        ["A_ep0001", "B_ep0001"],
+        1,
+        BadInput,
+        "^Multiple matching checkpoint files found",
+    ),
     "type": (["N_ep0001"], 1.5, TypeError, "float"),
 }
 
 
-@pytest.mark.parametrize(("names", "checkpoint", "error", "text"), NOT_FOUND.values(), ids=NOT_FOUND)
+@pytest.mark.parametrize(
+    ("names", "checkpoint", "error", "text"), NOT_FOUND.values(), ids=NOT_FOUND
+)
 def test_find_checkpoint_errors(tmp_path, names, checkpoint, error, text):
     for name in names:
         (tmp_path / f"{name}.pth.tar").touch()
@@ -208,6 +288,7 @@ def test_find_checkpoint_errors(tmp_path, names, checkpoint, error, text):
 
 # Rebuilding
 
+
 def test_info_and_overrides(toy_networks, tmp_path, capsys):
     net = toy_networks.toy_net(k=3)
     path = save(net, tmp_path / "ToyNet_ep0002.pth.tar", net_info={"size": 4})
@@ -215,7 +296,9 @@ def test_info_and_overrides(toy_networks, tmp_path, capsys):
     assert loaded.info == {"size": 4} and capsys.readouterr().out == ""
     assert loaded.was_pretrained is False  # nothing is downloaded that the file replaces
     with pytest.raises(BadValue, match="of another shape"):
-        loading.load_network(path, k=5)  # the override reaches the factory: the weights no longer fit
+        loading.load_network(
+            path, k=5
+        )  # the override reaches the factory: the weights no longer fit
 
 
 def test_override_of_a_positional_argument(toy_networks, tmp_path):
@@ -231,7 +314,9 @@ def test_weights_that_do_not_fit_are_one_sentence(toy_networks, tmp_path):
     state["extra.weight"] = state.pop("fc.0.weight")
     path = tmp_path / "a.pth.tar"
     write_checkpoint(path, {"net": state, "constructor": net.constructor})
-    with pytest.raises(BadValue, match=r"1 missing \(fc.0.weight\); 1 unexpected \(extra.weight\)") as caught:
+    with pytest.raises(
+        BadValue, match=r"1 missing \(fc.0.weight\); 1 unexpected \(extra.weight\)"
+    ) as caught:
         loading.load_network(path)
     assert str(path) in str(caught.value) and "\n" not in str(caught.value)
 
@@ -243,7 +328,9 @@ def test_missing_iou_head_is_allowed(toy_networks, tmp_path, monkeypatch):
         return net
 
     with_head.__module__ = "toy_networks"
-    monkeypatch.setattr(toy_networks, "with_head", model_constructor.model_constructor(with_head), raising=False)
+    monkeypatch.setattr(
+        toy_networks, "with_head", model_constructor.model_constructor(with_head), raising=False
+    )
     net = toy_networks.toy_net()
     net.constructor = NetConstructor("with_head", "toy_networks", (), {})
     loaded, _ = loading.load_network(save(net, tmp_path / "a.pth.tar"))
@@ -251,8 +338,14 @@ def test_missing_iou_head_is_allowed(toy_networks, tmp_path, monkeypatch):
 
 
 CONSTRUCTORS = {
-    "not decorated": (NetConstructor("plain_net", "toy_networks", (), {}), "not a factory decorated"),
-    "function of a library": (NetConstructor("system", "os", ("true",), {}), "not a factory decorated"),
+    "not decorated": (
+        NetConstructor("plain_net", "toy_networks", (), {}),
+        "not a factory decorated",
+    ),
+    "function of a library": (
+        NetConstructor("system", "os", ("true",), {}),
+        "not a factory decorated",
+    ),
     "unknown module": (NetConstructor("f", "nosuch_module", (), {}), "not trusted"),
     "missing module": (NetConstructor("f", "ltr.models.nosuch", (), {}), "does not exist here"),
 }
@@ -264,15 +357,21 @@ def test_constructors_that_are_refused(toy_networks, tmp_path, constructor, text
     net.constructor = constructor
     with pytest.raises(RuntimeError, match=text):
         loading.load_network(save(net, tmp_path / "a.pth.tar"))
-    loaded, _ = loading.load_network(tmp_path / "a.pth.tar", constructor_fun_name="toy_net",
-                                     constructor_module="toy_networks", **({"k": 3}))
+    loaded, _ = loading.load_network(
+        tmp_path / "a.pth.tar",
+        constructor_fun_name="toy_net",
+        constructor_module="toy_networks",
+        **({"k": 3}),
+    )
     assert same_weights(loaded, net)
 
 
 @pytest.mark.parametrize("how", ["argument", "variable"])
 def test_trusted_modules(tmp_path, monkeypatch, how):
-    (tmp_path / "my_networks.py").write_text("from torch import nn\nfrom ltr import model_constructor\n"
-                                             "@model_constructor\ndef net(n=2):\n    return nn.Linear(n, n)\n")
+    (tmp_path / "my_networks.py").write_text(
+        "from torch import nn\nfrom ltr import model_constructor\n"
+        "@model_constructor\ndef net(n=2):\n    return nn.Linear(n, n)\n"
+    )
     monkeypatch.syspath_prepend(tmp_path)
     net = nn.Linear(2, 2)
     net.constructor = NetConstructor("net", "my_networks", (), {})
@@ -304,9 +403,15 @@ def test_settings_argument_is_rebuilt_on_the_cpu(toy_networks, tmp_path, local_p
     assert same_weights(loaded, net)
 
 
-TRANST = {"original": lambda state: {"net": state}, "bare": lambda state: state,
-          "several GPUs": lambda state: {"net": {f"module.{k}": v for k, v in state.items()}},
-          "lost module": lambda state: {"net": state, "constructor": NetConstructor("f", "ltr.models.nosuch", (), {})}}
+TRANST = {
+    "original": lambda state: {"net": state},
+    "bare": lambda state: state,
+    "several GPUs": lambda state: {"net": {f"module.{k}": v for k, v in state.items()}},
+    "lost module": lambda state: {
+        "net": state,
+        "constructor": NetConstructor("f", "ltr.models.nosuch", (), {}),
+    },
+}
 
 
 @pytest.mark.parametrize("wrap", TRANST.values(), ids=TRANST)

@@ -12,13 +12,21 @@ from safetensors.torch import save_file
 from ltr.admin.errors import BadValue, MissingFile
 from ltr.models.backbone import pretrained, resnet18, resnet50
 from ltr.models.backbone.pretrained import load_imagenet_weights
-from ltr.models.backbone.transt_backbone import Backbone, SmallResNet, TruncatedResNet50, build_backbone
+from ltr.models.backbone.transt_backbone import (
+    Backbone,
+    SmallResNet,
+    TruncatedResNet50,
+    build_backbone,
+)
 
 
-@pytest.mark.parametrize("layers, shapes", [
-    (["conv1"], {"conv1": (64, 32, 32)}),
-    (["layer4", "fc"], {"layer4": (2048, 2, 2), "fc": (1000,)}),
-])
+@pytest.mark.parametrize(
+    "layers, shapes",
+    [
+        (["conv1"], {"conv1": (64, 32, 32)}),
+        (["layer4", "fc"], {"layer4": (2048, 2, 2), "fc": (1000,)}),
+    ],
+)
 def test_resnet50_returns_the_layers_asked_for(layers, shapes):
     net = resnet50(output_layers=layers).eval()
     with torch.no_grad():
@@ -27,7 +35,9 @@ def test_resnet50_returns_the_layers_asked_for(layers, shapes):
     assert {name: tuple(value.shape[1:]) for name, value in outputs.items()} == shapes
     for name, shape in shapes.items():
         if name.startswith("layer"):
-            assert (net.out_feature_channels(name), 64 // net.out_feature_strides(name)) == shape[:2]
+            assert (net.out_feature_channels(name), 64 // net.out_feature_strides(name)) == shape[
+                :2
+            ]
 
 
 def test_resnet_agrees_with_torchvision():
@@ -40,32 +50,46 @@ def test_resnet_agrees_with_torchvision():
         assert list(ours(x, ["layer1"])) == ["layer1"]
 
 
-@pytest.mark.parametrize("factor, stride, dilated", [(1, 32, []), (2, 16, [("layer4", 2)]),
-                                                     (4, 8, [("layer3", 2), ("layer4", 4)])])
+@pytest.mark.parametrize(
+    "factor, stride, dilated",
+    [(1, 32, []), (2, 16, [("layer4", 2)]), (4, 8, [("layer3", 2), ("layer4", 4)])],
+)
 def test_dilation_replaces_stride_from_the_back(factor, stride, dilated):
     net = resnet50(output_layers=["layer4"], dilation_factor=factor).eval()
-    found = [(name.split(".")[0], m.dilation[0]) for name, m in net.named_modules()
-             if isinstance(m, torch.nn.Conv2d) and m.dilation != (1, 1)]
+    found = [
+        (name.split(".")[0], m.dilation[0])
+        for name, m in net.named_modules()
+        if isinstance(m, torch.nn.Conv2d) and m.dilation != (1, 1)
+    ]
     assert found == dilated and net.out_feature_strides("layer4") == stride
     with torch.no_grad():
         assert net(torch.zeros(1, 3, 64, 64))["layer4"].shape[-1] == 64 // stride
 
 
-@pytest.mark.parametrize("call, message", [
-    (lambda: resnet50(output_layers=["layr3"]), "no layer 'layr3', did you mean 'layer3'"),
-    (lambda: resnet18()(torch.zeros(1, 3, 32, 32), ["conv2"]), "no layer 'conv2'"),
-    (lambda: resnet18(dilation_factor=3), "dilation_factor=3"),
-    (lambda: SmallResNet(4, frozen_layers="some"), "'none', 'all' or a list"),
-    (lambda: SmallResNet(4, frozen_layers=["layr1"]).train(), "did you mean 'layer1'"),
-    (lambda: Backbone(["layer4"]), "TransT's backbone has no layer 'layer4'"),
-])
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (lambda: resnet50(output_layers=["layr3"]), "no layer 'layr3', did you mean 'layer3'"),
+        (lambda: resnet18()(torch.zeros(1, 3, 32, 32), ["conv2"]), "no layer 'conv2'"),
+        (lambda: resnet18(dilation_factor=3), "dilation_factor=3"),
+        (lambda: SmallResNet(4, frozen_layers="some"), "'none', 'all' or a list"),
+        (lambda: SmallResNet(4, frozen_layers=["layr1"]).train(), "did you mean 'layer1'"),
+        (lambda: Backbone(["layer4"]), "TransT's backbone has no layer 'layer4'"),
+    ],
+)
 def test_wrong_names_are_value_errors_with_a_hint(call, message):
     with pytest.raises(ValueError, match=message):
         call()
 
 
-@pytest.mark.parametrize("frozen, still", [("none", set()), (("conv1", "bn1"), {"conv1", "bn1"}),
-                                           ("all", {"conv1", "bn1", "relu", "layer1", "layer2", "layer3"})])
+@pytest.mark.parametrize(
+    "frozen, still",
+    [
+        ("none", set()),
+        (("conv1", "bn1"), {"conv1", "bn1"}),
+        ("all", {"conv1", "bn1", "relu", "layer1", "layer2", "layer3"}),
+    ],
+)
 def test_frozen_layers_keep_weights_and_statistics(frozen, still):
     net = SmallResNet(4, frozen_layers=frozen).eval().train()
     for name, child in net.named_children():
@@ -83,8 +107,15 @@ def test_bodies_have_stride_8(body, channels):
 
 
 def test_transt_body_is_a_resnet50_with_one_dilated_convolution():
-    body, whole = TruncatedResNet50().eval(), resnet50(output_layers=["layer3"], dilation_factor=4).eval()
-    dilated = [name for name, m in body.named_modules() if isinstance(m, torch.nn.Conv2d) and m.dilation != (1, 1)]
+    body, whole = (
+        TruncatedResNet50().eval(),
+        resnet50(output_layers=["layer3"], dilation_factor=4).eval(),
+    )
+    dilated = [
+        name
+        for name, m in body.named_modules()
+        if isinstance(m, torch.nn.Conv2d) and m.dilation != (1, 1)
+    ]
     assert dilated == ["layer3.0.conv2"]
     whole.load_state_dict(body.state_dict(), strict=False)
     x = torch.randn(1, 3, 64, 64)
@@ -93,6 +124,7 @@ def test_transt_body_is_a_resnet50_with_one_dilated_convolution():
 
 
 # ---------------------------------------------------------------- ImageNet weights
+
 
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
@@ -110,7 +142,11 @@ def cache(tmp_path, monkeypatch):
 def imagenet_file(path):
     """A stand-in for torchvision's resnet18 file: all entries, one recognisable value."""
     state = torchvision.models.resnet18().state_dict()
-    state = {name: value.clone() for name, value in state.items() if not name.endswith("num_batches_tracked")}
+    state = {
+        name: value.clone()
+        for name, value in state.items()
+        if not name.endswith("num_batches_tracked")
+    }
     state["conv1.weight"].fill_(0.5)
     save_file(state, path) if path.suffix == ".safetensors" else torch.save(state, path)
     return path
@@ -128,7 +164,11 @@ def test_weights_come_from_a_named_file(cache, tmp_path, name):
 
 
 def test_transt_backbone_ignores_the_layers_it_lacks(tmp_path):
-    state = {**TruncatedResNet50().state_dict(), "layer4.0.conv1.weight": torch.zeros(1), "fc.bias": torch.zeros(1000)}
+    state = {
+        **TruncatedResNet50().state_dict(),
+        "layer4.0.conv1.weight": torch.zeros(1),
+        "fc.bias": torch.zeros(1000),
+    }
     state["bn1.running_mean"] = torch.arange(64.0)
     torch.save(state, tmp_path / "r50.pth")
     settings = SimpleNamespace(hidden_dim=16, position_embedding="sine")
@@ -137,21 +177,29 @@ def test_transt_backbone_ignores_the_layers_it_lacks(tmp_path):
 
 
 def test_no_weights_anywhere_names_the_file_and_the_setting(cache):
-    with pytest.raises(MissingFile, match=r"resnet50-0676ba61.pth there, or name .* backbone_weights"):
+    with pytest.raises(
+        MissingFile, match=r"resnet50-0676ba61.pth there, or name .* backbone_weights"
+    ):
         build_backbone(SimpleNamespace(hidden_dim=16, position_embedding="sine"))
 
 
 def test_without_pretrained_nothing_is_looked_up(monkeypatch):
     monkeypatch.setattr(pretrained, "_find", lambda *_: pytest.fail("looked for weights"))
-    build_backbone(SimpleNamespace(hidden_dim=16, position_embedding="sine"), backbone_pretrained=False)
+    build_backbone(
+        SimpleNamespace(hidden_dim=16, position_embedding="sine"), backbone_pretrained=False
+    )
 
 
-@pytest.mark.parametrize("content, message", [
-    (None, "does not exist"),
-    (b"half a fi", "cannot be read as a weight file"),
-    ({"conv1.weight": torch.zeros(64, 3, 7, 7)}, "no entry 'bn1.weight'"),
-    ([1, 2], "holds a list"),
-], ids=["absent", "truncated", "another network", "not a state dict"])
+@pytest.mark.parametrize(
+    "content, message",
+    [
+        (None, "does not exist"),
+        (b"half a fi", "cannot be read as a weight file"),
+        ({"conv1.weight": torch.zeros(64, 3, 7, 7)}, "no entry 'bn1.weight'"),
+        ([1, 2], "holds a list"),
+    ],
+    ids=["absent", "truncated", "another network", "not a state dict"],
+)
 def test_bad_weight_files_are_named(tmp_path, content, message):
     path = tmp_path / "weights.pth"
     if isinstance(content, bytes):
@@ -165,5 +213,9 @@ def test_bad_weight_files_are_named(tmp_path, content, message):
 
 def test_weights_of_another_resnet_are_refused(tmp_path):
     path = imagenet_file(tmp_path / "r18.pth")
-    with pytest.raises(BadValue, match=r"'layer1.0.conv1.weight' is|no entry 'layer1.0.conv3.weight'"):
-        build_backbone(SimpleNamespace(hidden_dim=16, position_embedding="sine"), backbone_weights=path)
+    with pytest.raises(
+        BadValue, match=r"'layer1.0.conv1.weight' is|no entry 'layer1.0.conv3.weight'"
+    ):
+        build_backbone(
+            SimpleNamespace(hidden_dim=16, position_embedding="sine"), backbone_weights=path
+        )

@@ -1,4 +1,6 @@
-"""Target assignment and losses: tables of cases, and a plain loop over images and positions as the yardstick."""
+"""Target assignment and losses: tables of cases, and a plain loop over images and positions as the
+yardstick.
+"""
 
 from types import SimpleNamespace
 
@@ -18,28 +20,47 @@ from ltr.models.tracking.transt import transt_loss
 def match(box, positions=1024, **options):
     outputs = {"pred_logits": torch.zeros(1, positions, 2)}
     target = {"boxes": torch.tensor([box], dtype=torch.float32), "labels": torch.tensor([0])}
-    (cells, targets), = TrackingMatcher(**options)(outputs, [target])
-    assert cells.dtype == targets.dtype == torch.int64 and targets.eq(0).all() and len(cells) == len(targets)
+    ((cells, targets),) = TrackingMatcher(**options)(outputs, [target])
+    assert (
+        cells.dtype == targets.dtype == torch.int64
+        and targets.eq(0).all()
+        and len(cells) == len(targets)
+    )
     return cells.tolist()
 
 
 # ---------------------------------------------------------------- matcher
 
-@pytest.mark.parametrize("box, matches, matches_in_reference", [
-    ((0.5, 0.5, 0.2, 0.2), 49, 49),
-    ((0.5, 0.5, 0.0, 0.0), 1, 1),
-    ((0.5, 0.5, 0.01, 0.01), 1, 1),
-    ((0.5, 0.5, 3.0, 3.0), 1024, 1024),
-    ((0.0, 0.5, 0.2, 0.2), 4 * 7, 4 * 7),
-    ((0.5, 0.0, 0.2, 0.2), 4 * 7, 4 * 7),
-    ((1.0, 0.5, 0.2, 0.2), 3 * 7, 3 * 7),
-    ((-0.5, 0.5, 0.2, 0.2), 7, 7),
-    ((1.5, 0.5, 0.2, 0.2), 7, 0),
-    ((0.5, 1.02, 0.2, 0.1), 7, 0),
-    ((9.0, 9.0, 0.1, 0.1), 1, 0),
-], ids=["centred", "empty", "smaller than a cell", "larger than the crop", "across the left border", "across the top",
-        "across the right border", "left of the crop", "right of the crop", "below, within the last cell",
-        "beyond the corner"])
+
+@pytest.mark.parametrize(
+    "box, matches, matches_in_reference",
+    [
+        ((0.5, 0.5, 0.2, 0.2), 49, 49),
+        ((0.5, 0.5, 0.0, 0.0), 1, 1),
+        ((0.5, 0.5, 0.01, 0.01), 1, 1),
+        ((0.5, 0.5, 3.0, 3.0), 1024, 1024),
+        ((0.0, 0.5, 0.2, 0.2), 4 * 7, 4 * 7),
+        ((0.5, 0.0, 0.2, 0.2), 4 * 7, 4 * 7),
+        ((1.0, 0.5, 0.2, 0.2), 3 * 7, 3 * 7),
+        ((-0.5, 0.5, 0.2, 0.2), 7, 7),
+        ((1.5, 0.5, 0.2, 0.2), 7, 0),
+        ((0.5, 1.02, 0.2, 0.1), 7, 0),
+        ((9.0, 9.0, 0.1, 0.1), 1, 0),
+    ],
+    ids=[
+        "centred",
+        "empty",
+        "smaller than a cell",
+        "larger than the crop",
+        "across the left border",
+        "across the top",
+        "across the right border",
+        "left of the crop",
+        "right of the crop",
+        "below, within the last cell",
+        "beyond the corner",
+    ],
+)
 def test_matches(box, matches, matches_in_reference):
     assert len(match(box)) == matches
     assert len(match(box, reference_edges=True)) == matches_in_reference
@@ -55,31 +76,42 @@ def test_only_square_grids_can_be_matched():
         match((0.5, 0.5, 0.2, 0.2), positions=1000)
 
 
-@given(st.lists(st.floats(-1, 2, width=32), min_size=2, max_size=2),
-       st.lists(st.floats(0, 1, width=32), min_size=2, max_size=2),
-       st.sampled_from([4, 16, 32]), st.integers(0, 4))
+@given(
+    st.lists(st.floats(-1, 2, width=32), min_size=2, max_size=2),
+    st.lists(st.floats(0, 1, width=32), min_size=2, max_size=2),
+    st.sampled_from([4, 16, 32]),
+    st.integers(0, 4),
+)
 @settings(max_examples=60, deadline=None)
 def test_every_box_has_positives_and_they_lie_in_it(centre, size, side, ring):
     box = torch.tensor([*centre, *size])
     inside, around = (mask.view(side, side) for mask in target_cells(box[None], side, ring))
     x1, y1, x2, y2 = (box_ops.cxcywh_to_xyxy(box) * side).tolist()
-    expected = torch.tensor([[x1 <= x < x2 and y1 <= y < y2 for x in range(side)] for y in range(side)])
+    expected = torch.tensor(
+        [[x1 <= x < x2 and y1 <= y < y2 for x in range(side)] for y in range(side)]
+    )
     if expected.any():
         assert torch.equal(inside, expected)
     rows, columns = inside.any(1).nonzero().flatten(), inside.any(0).nonzero().flatten()
     assert len(rows) * len(columns) == inside.sum() > 0
     near = torch.zeros_like(inside)
-    near[max(rows[0] - ring, 0):rows[-1] + ring + 1, max(columns[0] - ring, 0):columns[-1] + ring + 1] = True
+    near[
+        max(rows[0] - ring, 0) : rows[-1] + ring + 1,
+        max(columns[0] - ring, 0) : columns[-1] + ring + 1,
+    ] = True
     assert torch.equal(around, near & ~inside)
 
 
 # ---------------------------------------------------------------- losses
 
+
 def random_batch(batch=4, side=8, seed=0):
     make = torch.Generator().manual_seed(seed)
-    outputs = {"pred_logits": torch.randn(batch, side * side, 2, generator=make),
-               "pred_boxes": torch.rand(batch, side * side, 4, generator=make),
-               "pred_ious": torch.rand(batch, side * side, 1, generator=make)}
+    outputs = {
+        "pred_logits": torch.randn(batch, side * side, 2, generator=make),
+        "pred_boxes": torch.rand(batch, side * side, 4, generator=make),
+        "pred_ious": torch.rand(batch, side * side, 1, generator=make),
+    }
     return outputs, torch.rand(batch, 4, generator=make) * 0.5 + 0.2
 
 
@@ -92,7 +124,10 @@ def looped_losses(outputs, boxes, background=0.0625):
         target = torchvision.ops.box_convert(box[None], "cxcywh", "xyxy")
         for cell in range(side * side):
             weight = 1.0 if inside[cell] else background
-            ce -= weight * outputs["pred_logits"][image, cell].log_softmax(-1)[0 if inside[cell] else 1]
+            ce -= (
+                weight
+                * outputs["pred_logits"][image, cell].log_softmax(-1)[0 if inside[cell] else 1]
+            )
             weight_sum += weight
             predicted = outputs["pred_boxes"][image, cell]
             corners = torchvision.ops.box_convert(predicted[None], "cxcywh", "xyxy")
@@ -106,8 +141,13 @@ def looped_losses(outputs, boxes, background=0.0625):
             elif around[cell]:
                 ring.append(error)
     mean = lambda values: torch.stack(values).mean()  # noqa: E731
-    return {"loss_ce": ce / weight_sum, "loss_bbox": mean(l1), "loss_giou": mean(giou), "iou": mean(iou),
-            "loss_iou_pred": mean(near) + mean(ring)}
+    return {
+        "loss_ce": ce / weight_sum,
+        "loss_bbox": mean(l1),
+        "loss_giou": mean(giou),
+        "iou": mean(iou),
+        "loss_iou_pred": mean(near) + mean(ring),
+    }
 
 
 def test_batched_losses_equal_the_loop():
@@ -116,8 +156,12 @@ def test_batched_losses_equal_the_loop():
     expected = looped_losses(outputs, boxes)
     for name, value in expected.items():
         torch.testing.assert_close(losses[name], value, rtol=1e-5, atol=1e-6)
-    weighted = (8.334 * expected["loss_ce"] + 5 * expected["loss_bbox"] + 2 * expected["loss_giou"]
-                + expected["loss_iou_pred"])
+    weighted = (
+        8.334 * expected["loss_ce"]
+        + 5 * expected["loss_bbox"]
+        + 2 * expected["loss_giou"]
+        + expected["loss_iou_pred"]
+    )
     torch.testing.assert_close(losses["total"], weighted, rtol=1e-5, atol=1e-5)
 
 
@@ -127,17 +171,26 @@ def test_set_criterion_gives_the_same_losses_from_lists():
     criterion = transt_loss(SimpleNamespace(device="cuda"))  # no GPU: falls back to the CPU
     criterion.cpu()
     listed, batched = criterion(outputs, targets), TransTCriterion()(outputs, boxes, with_iou=False)
-    assert listed.keys() == {"loss_ce", "class_error", "loss_bbox", "loss_giou", "iou"} == batched.keys() - {"total"}
+    assert (
+        listed.keys()
+        == {"loss_ce", "class_error", "loss_bbox", "loss_giou", "iou"}
+        == batched.keys() - {"total"}
+    )
     for name, value in listed.items():
         torch.testing.assert_close(value, batched[name])
-    assert criterion.weight_dict == {"loss_ce": 8.334, "loss_bbox": 5, "loss_giou": 2} and criterion.eos_coef == 0.0625
+    assert (
+        criterion.weight_dict == {"loss_ce": 8.334, "loss_bbox": 5, "loss_giou": 2}
+        and criterion.eos_coef == 0.0625
+    )
 
 
 def test_class_error_counts_targets_taken_for_background():
     boxes = torch.tensor([[0.5, 0.5, 0.5, 0.5]])  # 16 of 64 cells
     inside, _ = target_cells(boxes, 8)
     outputs, _ = random_batch(batch=1)
-    outputs["pred_logits"] = torch.where(inside[..., None], torch.tensor([1.0, 0.0]), torch.tensor([0.0, 1.0]))
+    outputs["pred_logits"] = torch.where(
+        inside[..., None], torch.tensor([1.0, 0.0]), torch.tensor([0.0, 1.0])
+    )
     assert TransTCriterion()(outputs, boxes, False)["class_error"] == 0
     outputs["pred_logits"][0, inside[0].nonzero()[:4]] = torch.tensor([0.0, 1.0])
     assert TransTCriterion()(outputs, boxes, False)["class_error"] == 25
@@ -158,7 +211,9 @@ def test_empty_boxes_give_finite_losses_and_gradients():
     predicted = torch.full_like(outputs["pred_boxes"], 0.5)
     predicted[..., 2:] = 0
     predicted.requires_grad_()
-    total = TransTCriterion()({**outputs, "pred_boxes": predicted}, torch.tensor([[0.5, 0.5, 0.0, 0.0]]), True)["total"]
+    total = TransTCriterion()(
+        {**outputs, "pred_boxes": predicted}, torch.tensor([[0.5, 0.5, 0.0, 0.0]]), True
+    )["total"]
     total.backward()
     assert total.isfinite() and predicted.grad.isfinite().all()
 
@@ -166,7 +221,9 @@ def test_empty_boxes_give_finite_losses_and_gradients():
 def test_background_weight_and_loss_weights_are_options():
     outputs, boxes = random_batch()
     losses = TransTCriterion(ce=1, l1=0, giou=0, iou_pred=0, background=0.5)(outputs, boxes, True)
-    torch.testing.assert_close(losses["total"], looped_losses(outputs, boxes, background=0.5)["loss_ce"])
+    torch.testing.assert_close(
+        losses["total"], looped_losses(outputs, boxes, background=0.5)["loss_ce"]
+    )
 
 
 def test_missing_iou_head_is_named():
@@ -183,8 +240,11 @@ def test_unknown_loss_is_named():
 
 # ---------------------------------------------------------------- boxes
 
-@given(st.lists(st.floats(-2, 2, width=32), min_size=4, max_size=4),
-       st.lists(st.floats(0.0625, 2, width=32), min_size=4, max_size=4))
+
+@given(
+    st.lists(st.floats(-2, 2, width=32), min_size=4, max_size=4),
+    st.lists(st.floats(0.0625, 2, width=32), min_size=4, max_size=4),
+)
 @settings(max_examples=60, deadline=None)
 def test_box_arithmetic_agrees_with_torchvision(centres, sizes):
     boxes = torch.tensor([[*centres[:2], *sizes[:2]], [*centres[2:], *sizes[2:]]])
@@ -193,15 +253,25 @@ def test_box_arithmetic_agrees_with_torchvision(centres, sizes):
     torch.testing.assert_close(box_ops.xyxy_to_cxcywh(corners), boxes, rtol=1e-4, atol=1e-5)
     iou, giou = box_ops.paired_iou_giou(corners[0], corners[1])
     torch.testing.assert_close(iou, torchvision.ops.box_iou(corners[:1], corners[1:])[0, 0])
-    torch.testing.assert_close(giou, torchvision.ops.generalized_box_iou(corners[:1], corners[1:])[0, 0])
+    torch.testing.assert_close(
+        giou, torchvision.ops.generalized_box_iou(corners[:1], corners[1:])[0, 0]
+    )
 
 
 def test_a_box_of_zeros_is_an_absent_target():
-    """Every position is background of IoU 0; the boxes there teach nothing, and other samples are as without it."""
+    """Every position is background of IoU 0; the boxes there teach nothing, and other samples are
+    as without it.
+    """
     torch.manual_seed(0)
-    outputs = {"pred_logits": torch.randn(2, 64, 2), "pred_boxes": torch.rand(2, 64, 4), "pred_ious": torch.rand(2, 64, 1)}
+    outputs = {
+        "pred_logits": torch.randn(2, 64, 2),
+        "pred_boxes": torch.rand(2, 64, 4),
+        "pred_ious": torch.rand(2, 64, 1),
+    }
     criterion = TransTCriterion()
-    absent = criterion({name: value[1:] for name, value in outputs.items()}, torch.zeros(1, 4), True)
+    absent = criterion(
+        {name: value[1:] for name, value in outputs.items()}, torch.zeros(1, 4), True
+    )
     assert absent["loss_bbox"] == absent["loss_giou"] == 0
     assert absent["loss_iou_pred"].item() == pytest.approx(outputs["pred_ious"][1].mean().item())
     off_target = -outputs["pred_logits"][1].log_softmax(-1)[:, 1].mean()

@@ -22,19 +22,27 @@ def random(*shape, seed=0):
 
 # ---------------------------------------------------------------- layers
 
-@pytest.mark.parametrize("size_average, norm", [(False, 0.5), (True, 0.5 * 60 ** 0.5)])
+
+@pytest.mark.parametrize("size_average, norm", [(False, 0.5), (True, 0.5 * 60**0.5)])
 def test_instance_norm_gives_every_map_this_norm(size_average, norm):
     x = random(2, 3, 4, 5) * torch.tensor([1.0, 30.0]).view(2, 1, 1, 1)
     out = normalization.InstanceL2Norm(size_average, eps=1e-9, scale=0.5)(x)
     torch.testing.assert_close(out.flatten(1).norm(dim=1), torch.full((2,), norm))
-    torch.testing.assert_close(out / out.norm(), x * (out[:, :1, :1, :1] / x[:, :1, :1, :1]) / out.norm())
+    torch.testing.assert_close(
+        out / out.norm(), x * (out[:, :1, :1, :1] / x[:, :1, :1, :1]) / out.norm()
+    )
 
 
-@pytest.mark.parametrize("function, derivative", [(activation.LeakyReluPar(), activation.LeakyReluParDeriv()),
-                                                  (activation.BentIdentPar(2.0), activation.BentIdentParDeriv(2.0))])
+@pytest.mark.parametrize(
+    "function, derivative",
+    [
+        (activation.LeakyReluPar(), activation.LeakyReluParDeriv()),
+        (activation.BentIdentPar(2.0), activation.BentIdentParDeriv(2.0)),
+    ],
+)
 def test_derivatives_of_activations(function, derivative):
     x, a = random(50).requires_grad_(), torch.tensor(0.3)
-    slope, = torch.autograd.grad(function(x, a).sum(), x)
+    (slope,) = torch.autograd.grad(function(x, a).sum(), x)
     torch.testing.assert_close(derivative(x.detach(), a), slope)
     assert function(torch.tensor(100.0), a) == pytest.approx(100, rel=0.02)
     assert function(torch.tensor(-100.0), a) == pytest.approx(-30, rel=0.05)
@@ -45,16 +53,28 @@ def test_mlu_and_softmax_with_mass_left_over():
     torch.testing.assert_close(out, torch.tensor([-0.05, 0.0, 2.0]))
     x = random(2, 3, 4)
     probabilities = activation.softmax_reg(x, dim=1, reg=1.5)
-    torch.testing.assert_close(probabilities, x.exp() / (x.exp().sum(1, keepdim=True) + torch.tensor(1.5).exp()))
+    torch.testing.assert_close(
+        probabilities, x.exp() / (x.exp().sum(1, keepdim=True) + torch.tensor(1.5).exp())
+    )
     torch.testing.assert_close(activation.softmax_reg(x, 1), x.softmax(1))
 
 
-@pytest.mark.parametrize("options, kinds", [({}, [nn.Conv2d, nn.BatchNorm2d, nn.ReLU]),
-                                            ({"relu": False}, [nn.Conv2d, nn.BatchNorm2d]),
-                                            ({"batch_norm": False}, [nn.Conv2d, nn.ReLU])])
+@pytest.mark.parametrize(
+    "options, kinds",
+    [
+        ({}, [nn.Conv2d, nn.BatchNorm2d, nn.ReLU]),
+        ({"relu": False}, [nn.Conv2d, nn.BatchNorm2d]),
+        ({"batch_norm": False}, [nn.Conv2d, nn.ReLU]),
+    ],
+)
 def test_blocks(options, kinds):
     block = blocks.conv_block(2, 4, **options)
-    assert [type(layer) for layer in block] == kinds and block(random(2, 2, 5, 5)).shape == (2, 4, 5, 5)
+    assert [type(layer) for layer in block] == kinds and block(random(2, 2, 5, 5)).shape == (
+        2,
+        4,
+        5,
+        5,
+    )
     linear = blocks.LinearBlock(2, 6, 5, **options)
     assert linear(random(3, 2, 5, 5)).shape == (3, 6)
     assert (linear(random(3, 2, 5, 5)).min() >= 0) == options.get("relu", True)
@@ -64,7 +84,12 @@ def test_distance_maps_sum_to_one_and_peak_at_their_distance():
     maps = DistanceMap(4, 0.5)(torch.tensor([[2.0, 3.0], [0.0, 0.0]]), (5, 7))
     assert maps.shape == (2, 4, 5, 7)
     torch.testing.assert_close(maps.sum(1), torch.ones(2, 5, 7))
-    assert maps[0, 0, 2, 3] == 1 and maps[0, 2, 2, 4] == 1 and maps[0, 3, 2, 5] == 1 and maps[1, 3, 4, 6] == 1
+    assert (
+        maps[0, 0, 2, 3] == 1
+        and maps[0, 2, 2, 4] == 1
+        and maps[0, 3, 2, 5] == 1
+        and maps[1, 3, 4, 6] == 1
+    )
 
 
 def test_maps_of_different_resolution_together():
@@ -74,7 +99,9 @@ def test_maps_of_different_resolution_together():
     assert transform.interpolate(x, None) is x and transform.interpolate(x, 4).shape[-2:] == (4, 4)
 
 
-@pytest.mark.parametrize("several, groups", [((), 1), ((2,), 1), ((4,), 2)], ids=["one", "two", "four in groups"])
+@pytest.mark.parametrize(
+    "several, groups", [((), 1), ((2,), 1), ((4,), 2)], ids=["one", "two", "four in groups"]
+)
 @pytest.mark.parametrize("kernel", [(3, 3), (4, 3)], ids=["odd", "even"])
 def test_filters_of_every_sequence(several, groups, kernel):
     feat, weight = random(3, 2, 4, 6, 7), random(2, *several, 4 // groups, *kernel, seed=1)
@@ -82,13 +109,21 @@ def test_filters_of_every_sequence(several, groups, kernel):
     assert scores.shape == (3, 2, *several, 6 + (kernel[0] + 1) % 2, 7)
     second = weight[1].reshape(-1, *weight.shape[-3:])
     alone = nn.functional.conv2d(feat[:, 1], second, padding=(kernel[0] // 2, 1), groups=groups)
-    torch.testing.assert_close(scores[:, 1].flatten(1, -3) if several else scores[:, 1][:, None], alone)
+    torch.testing.assert_close(
+        scores[:, 1].flatten(1, -3) if several else scores[:, 1][:, None], alone
+    )
     back = filter.apply_feat_transpose(feat, random(*scores.shape, seed=2), kernel, groups=groups)
-    torch.testing.assert_close((back * weight).sum(), (scores * random(*scores.shape, seed=2)).sum(), rtol=1e-4, atol=1e-3)
+    torch.testing.assert_close(
+        (back * weight).sum(), (scores * random(*scores.shape, seed=2)).sum(), rtol=1e-4, atol=1e-3
+    )
     label = random(*scores.shape, seed=3)
     weight.requires_grad_()
-    slope, = torch.autograd.grad((filter.apply_filter(feat, weight) - label).square().sum() / 2, weight)
-    torch.testing.assert_close(filter.filter_gradient(feat, weight, label), slope, rtol=1e-4, atol=1e-3)
+    (slope,) = torch.autograd.grad(
+        (filter.apply_filter(feat, weight) - label).square().sum() / 2, weight
+    )
+    torch.testing.assert_close(
+        filter.filter_gradient(feat, weight, label), slope, rtol=1e-4, atol=1e-3
+    )
 
 
 def test_filters_that_do_not_fit_are_named():
@@ -101,15 +136,26 @@ def test_filters_that_do_not_fit_are_named():
 
 # ---------------------------------------------------------------- backbones
 
-@pytest.mark.parametrize("factory, layers, shapes", [
-    (resnet18_vggmconv1, ["vggconv1", "layer3"], [(96, 32), (256, 4)]),
-    (resnet_baby, ["layer1", "layer4"], [(16, 16), (128, 2)]),
-    (resnet101, ["layer3"], [(1024, 4)]),
-    (mobilenet3, ["init_conv", "layer2", "layer4", "layer5"], [(16, 32), (24, 16), (80, 4), (112, 4)])])
+
+@pytest.mark.parametrize(
+    "factory, layers, shapes",
+    [
+        (resnet18_vggmconv1, ["vggconv1", "layer3"], [(96, 32), (256, 4)]),
+        (resnet_baby, ["layer1", "layer4"], [(16, 16), (128, 2)]),
+        (resnet101, ["layer3"], [(1024, 4)]),
+        (
+            mobilenet3,
+            ["init_conv", "layer2", "layer4", "layer5"],
+            [(16, 32), (24, 16), (80, 4), (112, 4)],
+        ),
+    ],
+)
 def test_backbones_give_the_layers_asked_for(factory, layers, shapes):
     net = factory(output_layers=layers).eval()
     with torch.no_grad():
-        assert [(value.shape[1], value.shape[-1]) for value in net(torch.zeros(1, 3, 64, 64)).values()] == shapes
+        assert [
+            (value.shape[1], value.shape[-1]) for value in net(torch.zeros(1, 3, 64, 64)).values()
+        ] == shapes
     with pytest.raises(ValueError, match="no layer 'layer9'"):
         factory(output_layers=["layer9"])
 
@@ -123,8 +169,12 @@ def test_mobilenet_takes_torchvisions_weights_and_vggm_its_file(tmp_path):
         torch.testing.assert_close(ours, theirs.features(x))
     net = resnet18_vggmconv1()
     torch.save(net.state_dict(), tmp_path / "vggm.pth")
-    assert torch.equal(resnet18_vggmconv1(path=tmp_path / "vggm.pth").vggmconv1.weight, net.vggmconv1.weight)
-    with pytest.raises(BadValue, match=r"does not fit ResNetVGGm1: it has no entry 'conv1\.weight'"):
+    assert torch.equal(
+        resnet18_vggmconv1(path=tmp_path / "vggm.pth").vggmconv1.weight, net.vggmconv1.weight
+    )
+    with pytest.raises(
+        BadValue, match=r"does not fit ResNetVGGm1: it has no entry 'conv1\.weight'"
+    ):
         resnet18_vggmconv1(path=tmp_path / "mobile.pth")
     with pytest.raises(MissingFile, match="no weight file"):
         resnet18_vggmconv1(path=tmp_path / "none.pth")
@@ -134,8 +184,12 @@ def test_mobilenet_takes_torchvisions_weights_and_vggm_its_file(tmp_path):
 
 # ---------------------------------------------------------------- TransT's helpers
 
+
 def test_boxes_of_two_sets():
-    a, b = torch.tensor([[0, 0, 2, 2.0], [1, 1, 3, 4]]), torch.tensor([[1, 1, 3, 3.0], [9, 9, 9, 9], [0, 0, 1, 1]])
+    a, b = (
+        torch.tensor([[0, 0, 2, 2.0], [1, 1, 3, 4]]),
+        torch.tensor([[1, 1, 3, 3.0], [9, 9, 9, 9], [0, 0, 1, 1]]),
+    )
     iou, union = box_ops.box_iou(a, b)
     torch.testing.assert_close(iou, torchvision.ops.box_iou(a, b))
     torch.testing.assert_close(union, torch.tensor([[7, 4, 4.0], [6, 6, 7]]))
@@ -151,9 +205,15 @@ def test_boxes_of_two_sets():
 
 
 def test_nested_tensors():
-    nested = misc.nested_tensor_from_tensor_list([torch.ones(3, 2, 4), torch.ones(3, 5, 1)]).to("cpu")
+    nested = misc.nested_tensor_from_tensor_list([torch.ones(3, 2, 4), torch.ones(3, 5, 1)]).to(
+        "cpu"
+    )
     tensors, mask = nested.decompose()
-    assert tensors.shape == (2, 3, 5, 4) and torch.equal(tensors[:, 0] == 0, mask) and (~mask).sum((1, 2)).tolist() == [8, 5]
+    assert (
+        tensors.shape == (2, 3, 5, 4)
+        and torch.equal(tensors[:, 0] == 0, mask)
+        and (~mask).sum((1, 2)).tolist() == [8, 5]
+    )
     assert not misc.nested_tensor_from_tensor(torch.ones(3, 2, 4)).mask.any()
     images, names = misc.collate_fn([(torch.ones(3, 2, 2), "a"), (torch.ones(3, 3, 2), "b")])
     assert images.tensors.shape == (2, 3, 3, 2) and names == ("a", "b")
@@ -174,9 +234,18 @@ def test_running_values_of_a_single_process(capsys):
     logger = misc.MetricLogger(delimiter="  ")
     for value in logger.log_every([1.0, 2.0, 6.0], 2, "Epoch 1"):
         logger.update(loss=torch.tensor(value))
-    assert (logger.loss.global_avg, logger.loss.median, logger.loss.max, logger.loss.value) == (3, 2, 6, 6)
+    assert (logger.loss.global_avg, logger.loss.median, logger.loss.max, logger.loss.value) == (
+        3,
+        2,
+        6,
+        6,
+    )
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 2 and lines[0].startswith("Epoch 1  [0/3]  eta: ") and "loss: 2.0000 (3.0000)" in lines[1]
+    assert (
+        len(lines) == 2
+        and lines[0].startswith("Epoch 1  [0/3]  eta: ")
+        and "loss: 2.0000 (3.0000)" in lines[1]
+    )
     logger.synchronize_between_processes()
     assert misc.reduce_dict({"a": torch.tensor(2.0)}) == {"a": 2} and misc.all_gather("x") == ["x"]
     assert (misc.get_rank(), misc.get_world_size(), misc.is_main_process()) == (0, 1, True)
@@ -185,10 +254,18 @@ def test_running_values_of_a_single_process(capsys):
 
 
 def test_accuracy_and_top_level_names(monkeypatch):
-    monkeypatch.syspath_prepend(Path(__file__).resolve().parents[2])  # `util` belongs to a checkout and is not installed
+    monkeypatch.syspath_prepend(
+        Path(__file__).resolve().parents[2]
+    )  # `util` belongs to a checkout and is not installed
     scores = torch.tensor([[0.9, 0.1], [0.8, 0.2]])
-    assert misc.accuracy(scores, torch.tensor([0, 1]))[0] == 50 and misc.accuracy(scores[:0], torch.tensor([]))[0] == 0
+    assert (
+        misc.accuracy(scores, torch.tensor([0, 1]))[0] == 50
+        and misc.accuracy(scores[:0], torch.tensor([]))[0] == 0
+    )
     assert misc.get_sha().startswith("sha: ")
     for name in ("misc", "box_ops"):
-        module, own = importlib.import_module(f"ltr.util.{name}"), importlib.import_module(f"util.{name}")
+        module, own = (
+            importlib.import_module(f"ltr.util.{name}"),
+            importlib.import_module(f"util.{name}"),
+        )
         assert all(getattr(own, key) is getattr(module, key) for key in module.__all__)

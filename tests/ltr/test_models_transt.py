@@ -1,4 +1,6 @@
-"""TransT's behaviour: interface, attention, position codes, and rebuilding networks from weights."""
+"""TransT's behaviour: interface, attention, position codes, and rebuilding networks from
+weights.
+"""
 
 import copy
 from dataclasses import dataclass
@@ -40,10 +42,13 @@ def images(batch, size, seed=1):
 def full_net():
     """A network with the structure of the published ones, narrow where only time is at stake."""
     torch.manual_seed(0)
-    return transt.transt_resnet50(hidden_dim=32, nheads=4, dim_feedforward=16, featurefusion_layers=2).eval()
+    return transt.transt_resnet50(
+        hidden_dim=32, nheads=4, dim_feedforward=16, featurefusion_layers=2
+    ).eval()
 
 
 # ---------------------------------------------------------------- interface
+
 
 @pytest.mark.parametrize("iou_head", [True, False])
 def test_shapes_and_ranges(iou_head):
@@ -61,8 +66,10 @@ def test_shapes_and_ranges(iou_head):
 def test_full_size_network_on_published_crop_sizes(full_net):
     with torch.no_grad():
         outputs = full_net(images(2, 256), images(2, 128))
-    assert {name: tuple(value.shape) for name, value in outputs.items()} == {"pred_logits": (2, 1024, 2),
-                                                                             "pred_boxes": (2, 1024, 4)}
+    assert {name: tuple(value.shape) for name, value in outputs.items()} == {
+        "pred_logits": (2, 1024, 2),
+        "pred_boxes": (2, 1024, 4),
+    }
     assert (full_net.stride, full_net.template_sz, full_net.search_sz) == (8, 128, 256)
 
 
@@ -119,28 +126,56 @@ def test_nested_tensors_without_padding_are_images():
     with pytest.raises(BadValue, match="without padding"):
         net(padded, images(1, 64))
     features, codes = net.backbone(padded)
-    assert features[0].mask.shape == (1, 16, 16) and features[0].mask.any() and codes[0].shape == (1, 16, 16, 16)
+    assert (
+        features[0].mask.shape == (1, 16, 16)
+        and features[0].mask.any()
+        and codes[0].shape == (1, 16, 16, 16)
+    )
 
 
 # ---------------------------------------------------------------- factories
 
+
 def test_settings_fields_are_read_and_options_go_before_them():
-    settings = SimpleNamespace(hidden_dim=32, nheads=4, dim_feedforward=48, featurefusion_layers=1, dropout=0.25,
-                               position_embedding="learned", device="cuda", batch_size=3, backbone_pretrained=False)
+    settings = SimpleNamespace(
+        hidden_dim=32,
+        nheads=4,
+        dim_feedforward=48,
+        featurefusion_layers=1,
+        dropout=0.25,
+        position_embedding="learned",
+        device="cuda",
+        batch_size=3,
+        backbone_pretrained=False,
+    )
     net = transt.transt_resnet50(settings, dim_feedforward=40, iou_head=True)
     layers = net.featurefusion_network.encoder.layers
     assert len(layers) == 1 and layers[0].linear11.weight.shape == (40, 32)
-    assert layers[0].self_attn1.nhead == 4 and layers[0].self_attn1.dropout == layers[0].dropout.p == 0.25
+    assert (
+        layers[0].self_attn1.nhead == 4
+        and layers[0].self_attn1.dropout == layers[0].dropout.p == 0.25
+    )
     assert isinstance(net.backbone[1], PositionEmbeddingLearned) and net.has_iou_head
     assert net.input_proj.weight.device.type == ("cuda" if torch.cuda.is_available() else "cpu")
 
 
-@pytest.mark.parametrize("call, message", [
-    (lambda: transt.transt_resnet50(hiden_dim=32), "no option 'hiden_dim', did you mean 'hidden_dim'"),
-    (lambda: transt.transt_small(hidden_dim=30, nheads=4), "cannot be split into 4 heads"),
-    (lambda: transt_model.transt_resnet50(network="tutor"), "choose 'student' or 'teacher'"),
-    (lambda: build_position_encoding(SimpleNamespace(hidden_dim=8, position_embedding="sin")), "did you mean 'sine'"),
-])
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (
+            lambda: transt.transt_resnet50(hiden_dim=32),
+            "no option 'hiden_dim', did you mean 'hidden_dim'",
+        ),
+        (lambda: transt.transt_small(hidden_dim=30, nheads=4), "cannot be split into 4 heads"),
+        (lambda: transt_model.transt_resnet50(network="tutor"), "choose 'student' or 'teacher'"),
+        (
+            lambda: build_position_encoding(
+                SimpleNamespace(hidden_dim=8, position_embedding="sin")
+            ),
+            "did you mean 'sine'",
+        ),
+    ],
+)
 def test_wrong_options_are_named(call, message):
     with pytest.raises(BadValue, match=message):
         call()
@@ -153,12 +188,33 @@ def test_a_recipe_that_forgets_pretrained_weights_is_warned(caplog):
 
 # ---------------------------------------------------------------- weights
 
-@pytest.mark.parametrize("build, options, prefix", [
-    (transt.transt_small, {"hidden_dim": 24, "nheads": 3, "featurefusion_layers": 2, "width": 4}, "module."),
-    (transt.transt_small, {"hidden_dim": 16, "nheads": 2, "iou_head": False, "template_sz": 48, "search_sz": 96}, ""),
-    (transt.transt_resnet50, {"hidden_dim": 16, "featurefusion_layers": 3, "iou_head": True}, ""),
-    (transt.transt_resnet50, {"hidden_dim": 16, "featurefusion_layers": 1, "position_embedding": "learned"}, ""),
-], ids=["small, data-parallel", "small, other crops", "full, IoU head", "full, learned positions"])
+
+@pytest.mark.parametrize(
+    "build, options, prefix",
+    [
+        (
+            transt.transt_small,
+            {"hidden_dim": 24, "nheads": 3, "featurefusion_layers": 2, "width": 4},
+            "module.",
+        ),
+        (
+            transt.transt_small,
+            {"hidden_dim": 16, "nheads": 2, "iou_head": False, "template_sz": 48, "search_sz": 96},
+            "",
+        ),
+        (
+            transt.transt_resnet50,
+            {"hidden_dim": 16, "featurefusion_layers": 3, "iou_head": True},
+            "",
+        ),
+        (
+            transt.transt_resnet50,
+            {"hidden_dim": 16, "featurefusion_layers": 1, "position_embedding": "learned"},
+            "",
+        ),
+    ],
+    ids=["small, data-parallel", "small, other crops", "full, IoU head", "full, learned positions"],
+)
 def test_network_is_rebuilt_from_its_weights(build, options, prefix):
     net = build(**options).eval()
     rebuilt = transt.from_state_dict({prefix + k: v for k, v in net.state_dict().items()}, net.info)
@@ -172,16 +228,24 @@ def test_network_is_rebuilt_from_its_weights(build, options, prefix):
 
 
 def damaged(remove=(), add=()):
-    state = {name: value for name, value in tiny().state_dict().items() if not name.startswith(tuple(remove) or "-")}
+    state = {
+        name: value
+        for name, value in tiny().state_dict().items()
+        if not name.startswith(tuple(remove) or "-")
+    }
     return {**state, **{name: torch.zeros(2) for name in add}}
 
 
-@pytest.mark.parametrize("state, message", [
-    ({"conv1.weight": torch.zeros(1)}, "not TransT's: there is no entry 'input_proj.weight'"),
-    ({}, "not TransT's"),
-    (damaged(remove=["bbox_embed"]), "do not fit it: .*bbox_embed"),
-    (damaged(add=["mask_head.weight"]), "do not fit it: .*mask_head"),
-], ids=["another network", "empty", "entry missing", "entry too many"])
+@pytest.mark.parametrize(
+    "state, message",
+    [
+        ({"conv1.weight": torch.zeros(1)}, "not TransT's: there is no entry 'input_proj.weight'"),
+        ({}, "not TransT's"),
+        (damaged(remove=["bbox_embed"]), "do not fit it: .*bbox_embed"),
+        (damaged(add=["mask_head.weight"]), "do not fit it: .*mask_head"),
+    ],
+    ids=["another network", "empty", "entry missing", "entry too many"],
+)
 def test_weights_that_cannot_be_used_are_refused_in_one_sentence(state, message):
     with pytest.raises(BadValue, match=message) as caught:
         transt.from_state_dict(state)
@@ -190,6 +254,7 @@ def test_weights_that_cannot_be_used_are_refused_in_one_sentence(state, message)
 
 # ---------------------------------------------------------------- parts
 
+
 def test_attention_takes_the_weights_of_torch_multihead_attention():
     torch.manual_seed(0)
     theirs, ours = nn.MultiheadAttention(12, 3, batch_first=True), Attention(12, 3)
@@ -197,7 +262,9 @@ def test_attention_takes_the_weights_of_torch_multihead_attention():
     query, key, value = torch.randn(2, 5, 12), torch.randn(2, 7, 12), torch.randn(2, 7, 12)
     ignored = torch.zeros(2, 7, dtype=torch.bool)
     ignored[1, 3:] = True
-    torch.testing.assert_close(ours(query, key, value, ignored), theirs(query, key, value, ignored)[0])
+    torch.testing.assert_close(
+        ours(query, key, value, ignored), theirs(query, key, value, ignored)[0]
+    )
     torch.testing.assert_close(ours(query, query, query), theirs(query, query, query)[0])
 
 
@@ -211,13 +278,26 @@ def test_attention_drops_weights_only_in_training():
 def test_masked_cells_do_not_influence_the_others():
     torch.manual_seed(0)
     fusion = FeatureFusionNetwork(8, 2, num_featurefusion_layers=2, dim_feedforward=16).eval()
-    template, search, code = torch.randn(1, 8, 2, 2), torch.randn(1, 8, 3, 3), torch.zeros(1, 8, 1, 1)
-    ignored = {"template": torch.zeros(1, 2, 2, dtype=torch.bool), "search": torch.zeros(1, 3, 3, dtype=torch.bool)}
+    template, search, code = (
+        torch.randn(1, 8, 2, 2),
+        torch.randn(1, 8, 3, 3),
+        torch.zeros(1, 8, 1, 1),
+    )
+    ignored = {
+        "template": torch.zeros(1, 2, 2, dtype=torch.bool),
+        "search": torch.zeros(1, 3, 3, dtype=torch.bool),
+    }
     ignored["template"][..., 1], ignored["search"][..., 2] = True, True
 
     def fused():
-        outputs = fusion(template, ignored["template"], search, ignored["search"], code.expand_as(template),
-                         code.expand_as(search))
+        outputs = fusion(
+            template,
+            ignored["template"],
+            search,
+            ignored["search"],
+            code.expand_as(template),
+            code.expand_as(search),
+        )
         assert outputs.shape == (1, 1, 9, 8)
         return outputs.unflatten(2, (3, 3))[..., :2, :]
 
@@ -238,7 +318,9 @@ def test_sine_code_counts_from_one_to_full_circle(height, width):
     torch.testing.assert_close(code[0, 6], columns.sin().expand(height, -1), atol=1e-5, rtol=0)
     slower = columns / 10000 ** (2 / 6)
     torch.testing.assert_close(code[0, 9], slower.cos().expand(height, -1), atol=1e-5, rtol=0)
-    padded = Nested(torch.zeros(1, 3, height + 2, width), torch.zeros(1, height + 2, width, dtype=torch.bool))
+    padded = Nested(
+        torch.zeros(1, 3, height + 2, width), torch.zeros(1, height + 2, width, dtype=torch.bool)
+    )
     padded.mask[:, height:] = True
     torch.testing.assert_close(encode(padded)[..., :height, :], code)
 
@@ -264,12 +346,16 @@ def test_position_codes_refuse_what_they_cannot_do():
 
 @pytest.mark.parametrize("relative", [True, False])
 def test_relative_boxes_start_at_their_position(relative):
-    """With a silent box head each box has its centre on its own cell, or all of them are the middle of the crop."""
+    """With a silent box head each box has its centre on its own cell, or all of them are the middle
+    of the crop.
+    """
     net = transt.transt_small(relative_boxes=relative).eval()
     torch.nn.init.zeros_(net.bbox_embed.layers[2].weight)
     torch.nn.init.zeros_(net.bbox_embed.layers[2].bias)
     with torch.no_grad():
-        boxes = net(torch.randn(1, 3, 128, 128), torch.randn(1, 3, 64, 64))["pred_boxes"][0].view(16, 16, 4)
+        boxes = net(torch.randn(1, 3, 128, 128), torch.randn(1, 3, 64, 64))["pred_boxes"][0].view(
+            16, 16, 4
+        )
     cells = (torch.arange(16) + 0.5) / 16
     own = torch.stack([cells.expand(16, 16), cells[:, None].expand(16, 16)], -1)
     expected = own if relative else torch.full((16, 16, 2), 0.5)

@@ -38,8 +38,11 @@ def end(child: int) -> None:
 def test_another_process_is_refused_with_the_name_of_the_first_until_that_is_killed(tmp_path):
     child = forked(lambda: run_lock.held(tmp_path / "run"))
     try:
-        with pytest.raises(BadInput, match=rf"{re.escape(str(tmp_path / 'run'))} is in use by process {child} on .*, which "
-                                           r"began \d{4}-.*: wait for it, end it, or turn to another one$"):
+        with pytest.raises(
+            BadInput,
+            match=rf"{re.escape(str(tmp_path / 'run'))} is in use by process {child} on .*, which "
+            r"began \d{4}-.*: wait for it, end it, or turn to another one$",
+        ):
             run_lock.held(tmp_path / "run", "turn to another one").__enter__()
         with run_lock.held(tmp_path / "other"):
             pass
@@ -115,8 +118,14 @@ def test_a_block_within_a_block_is_free_and_another_thread_is_not(tmp_path):
     assert len(refused) == 1 and "is in use by" in refused[0]
 
 
-@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP, None], ids=["no locks left", "not supported", "no fcntl"])
-def test_where_there_are_no_locks_a_warning_says_so_and_the_run_goes_on(tmp_path, monkeypatch, caplog, number):
+@pytest.mark.parametrize(
+    "number",
+    [errno.ENOLCK, errno.EOPNOTSUPP, None],
+    ids=["no locks left", "not supported", "no fcntl"],
+)
+def test_where_there_are_no_locks_a_warning_says_so_and_the_run_goes_on(
+    tmp_path, monkeypatch, caplog, number
+):
     def refuse(*_):
         raise OSError(number, os.strerror(number))
 
@@ -127,8 +136,11 @@ def test_where_there_are_no_locks_a_warning_says_so_and_the_run_goes_on(tmp_path
     (tmp_path / ".x.1.tmp").touch()  # of another run, for all we know
     with run_lock.held(tmp_path):
         assert (tmp_path / ".x.1.tmp").exists()
-    assert caplog.text.count(f"make sure that no other run uses {tmp_path}") + caplog.text.count(
-        f"the file system of {tmp_path} has no locks") == 1
+    assert (
+        caplog.text.count(f"make sure that no other run uses {tmp_path}")
+        + caplog.text.count(f"the file system of {tmp_path} has no locks")
+        == 1
+    )
 
 
 def test_temporary_files_of_processes_that_are_gone_are_removed(tmp_path):
@@ -137,8 +149,17 @@ def test_temporary_files_of_processes_that_are_gone_are_removed(tmp_path):
         os._exit(0)
     os.waitpid(child, 0)
     (tmp_path / "store").mkdir()
-    gone = [tmp_path / f".net.tar.{child}.tmp", tmp_path / "store" / f".x.{child}.tmp", tmp_path / f".y.{os.getpid()}.tmp"]
-    kept = [tmp_path / f".n.{os.getppid()}.tmp", tmp_path / "n.tar", tmp_path / f"x.{child}.tmp", tmp_path / ".notes.tmp"]
+    gone = [
+        tmp_path / f".net.tar.{child}.tmp",
+        tmp_path / "store" / f".x.{child}.tmp",
+        tmp_path / f".y.{os.getpid()}.tmp",
+    ]
+    kept = [
+        tmp_path / f".n.{os.getppid()}.tmp",
+        tmp_path / "n.tar",
+        tmp_path / f"x.{child}.tmp",
+        tmp_path / ".notes.tmp",
+    ]
     for file in [*gone, *kept]:
         file.touch()
     with run_lock.held(tmp_path):

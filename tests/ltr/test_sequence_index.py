@@ -42,7 +42,9 @@ def test_text_is_parsed_once(trackingnet_root, local_py, parsed):
     again = TrackingNet(trackingnet_root)
     assert boxes(again) == first and boxes(pickle.loads(pickle.dumps(again))) == first
     assert len(parsed) == 3
-    assert {path: path.stat().st_mtime_ns for path in trackingnet_root.rglob("*")} == before  # nothing beside the data
+    assert {
+        path: path.stat().st_mtime_ns for path in trackingnet_root.rglob("*")
+    } == before  # nothing beside the data
 
 
 def test_what_changed_and_what_is_new_is_parsed_again(trackingnet_root, local_py, parsed, trees):
@@ -52,7 +54,11 @@ def test_what_changed_and_what_is_new_is_parsed_again(trackingnet_root, local_py
     anno.joinpath("a.txt").write_text("1,2,3,4\n" * 5)
     anno.joinpath("d.txt").write_text(trees.box_lines(3))
     data = TrackingNet(trackingnet_root)  # and set 2, which no index knows yet
-    assert [len(rows) for rows in boxes(data)] == [5, 12, 3, 12] and sorted(parsed) == ["a", "c", "d"]
+    assert [len(rows) for rows in boxes(data)] == [5, 12, 3, 12] and sorted(parsed) == [
+        "a",
+        "c",
+        "d",
+    ]
 
 
 def test_other_parts_of_a_data_set_keep_their_records(trackingnet_root, local_py, parsed):
@@ -67,11 +73,14 @@ def test_flags_count_as_annotation(got10k_root, local_py):
     assert Got10k(got10k_root).get_visible(1).sum() == 0
 
 
-@pytest.mark.parametrize("damage", [lambda data: data[:100], lambda data: b"", lambda data: b"x" * 300],
-                         ids=["cut", "empty", "other"])
+@pytest.mark.parametrize(
+    "damage",
+    [lambda data: data[:100], lambda data: b"", lambda data: b"x" * 300],
+    ids=["cut", "empty", "other"],
+)
 def test_a_damaged_index_is_made_anew(trackingnet_root, local_py, parsed, damage):
     first = boxes(TrackingNet(trackingnet_root))
-    file, = index_files(local_py)
+    (file,) = index_files(local_py)
     file.write_bytes(damage(file.read_bytes()))
     assert boxes(TrackingNet(trackingnet_root)) == first and len(parsed) == 6
     assert boxes(TrackingNet(trackingnet_root)) == first and len(parsed) == 6
@@ -118,7 +127,10 @@ def open_in_process(root, barrier, queue, parsed):
 def test_of_processes_that_open_at_once_one_parses(trackingnet_root, local_py, parsed):
     context = multiprocessing.get_context("fork")
     barrier, queue = context.Barrier(3), context.Queue()
-    workers = [context.Process(target=open_in_process, args=(trackingnet_root, barrier, queue, parsed)) for _ in range(3)]
+    workers = [
+        context.Process(target=open_in_process, args=(trackingnet_root, barrier, queue, parsed))
+        for _ in range(3)
+    ]
     for worker in workers:
         worker.start()
     found = [queue.get(timeout=60) for _ in workers]
@@ -130,16 +142,28 @@ def test_of_processes_that_open_at_once_one_parses(trackingnet_root, local_py, p
 
 def test_records_are_views_of_the_file_and_cannot_be_changed(tmp_path):
     (tmp_path / "a.txt").write_text("")
-    index = SequenceIndex.open(tmp_path / "i.safetensors", ["a"], [[tmp_path / "a.txt"]], lambda i: {"x": np.arange(4)}, "test")
+    index = SequenceIndex.open(
+        tmp_path / "i.safetensors",
+        ["a"],
+        [[tmp_path / "a.txt"]],
+        lambda i: {"x": np.arange(4)},
+        "test",
+    )
     assert index[0]["x"].tolist() == [0, 1, 2, 3] and len(index) == 1
     with pytest.raises(ValueError, match="read-only"):
         index[0]["x"][0] = 1
 
 
 def test_array_files_round_trip(tmp_path):
-    arrays = {"boxes": np.arange(8, dtype=np.float32).reshape(2, 4), "none": np.empty((0, 3), np.int64),
-              "odd": np.array([1, 2, 3], np.uint8)}
+    arrays = {
+        "boxes": np.arange(8, dtype=np.float32).reshape(2, 4),
+        "none": np.empty((0, 3), np.int64),
+        "odd": np.array([1, 2, 3], np.uint8),
+    }
     write_arrays(tmp_path / "f", arrays, {"format": 1, "names": ["ä"]})
     read, info = open_arrays(tmp_path / "f", verify=True)
     assert info == {"format": 1, "names": ["ä"]} and set(read) == set(arrays)
-    assert all(read[key].dtype == arrays[key].dtype and np.array_equal(read[key], arrays[key]) for key in arrays)
+    assert all(
+        read[key].dtype == arrays[key].dtype and np.array_equal(read[key], arrays[key])
+        for key in arrays
+    )

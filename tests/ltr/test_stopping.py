@@ -1,4 +1,6 @@
-"""ltr.admin.stopping: SIGTERM in a loop, anywhere, twice, and with a loader whose workers it has ended."""
+"""ltr.admin.stopping: SIGTERM in a loop, anywhere, twice, and with a loader whose workers it has
+ended.
+"""
 
 import os
 import signal
@@ -35,8 +37,12 @@ def test_a_request_is_noted_and_ends_the_batches_but_no_batch():
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
 
 
-@pytest.mark.parametrize(("patience", "status"), [(0.0, -signal.SIGTERM), (60.0, 0)], ids=["later", "with the first"])
-def test_a_second_signal_ends_the_process_unless_it_comes_with_the_first(monkeypatch, patience, status):
+@pytest.mark.parametrize(
+    ("patience", "status"), [(0.0, -signal.SIGTERM), (60.0, 0)], ids=["later", "with the first"]
+)
+def test_a_second_signal_ends_the_process_unless_it_comes_with_the_first(
+    monkeypatch, patience, status
+):
     monkeypatch.setattr(stopping, "PATIENCE", patience)
 
     def twice():
@@ -54,7 +60,10 @@ def test_anywhere_it_leaves_with_status_143_and_blocks_within_blocks_have_their_
         assert request.requested
         terminate()
         raise AssertionError("not reached")
-    assert ended.value.code == 143 and capsys.readouterr().err == "Stopped by SIGTERM: the rest is kept\n"
+    assert (
+        ended.value.code == 143
+        and capsys.readouterr().err == "Stopped by SIGTERM: the rest is kept\n"
+    )
 
 
 def test_handlers_of_others_are_respected():

@@ -18,17 +18,24 @@ from ltr.dataset.base_video_dataset import BaseVideoDataset
 
 
 def configure(local_py, **settings):
-    local_py.write_text("class EnvironmentSettings:\n    def __init__(self):\n        self.workspace_dir = ''\n"
-                        + "".join(f"        self.{name} = {value!r}\n" for name, value in settings.items()))
+    local_py.write_text(
+        "class EnvironmentSettings:\n    def __init__(self):\n        self.workspace_dir = ''\n"
+        + "".join(f"        self.{name} = {value!r}\n" for name, value in settings.items())
+    )
 
 
 # Annotation files
+
 
 @pytest.mark.parametrize("separator", [",", "\t", " ", ", "])
 def test_boxes_with_any_separator(tmp_path, trees, separator):
     (tmp_path / "a.txt").write_text(trees.box_lines(5, separator) + "\n\n")
     boxes = read_boxes(tmp_path / "a.txt")
-    assert boxes.dtype == np.float32 and boxes.shape == (5, 4) and boxes[3].tolist() == [13, 12, 20, 16]
+    assert (
+        boxes.dtype == np.float32
+        and boxes.shape == (5, 4)
+        and boxes[3].tolist() == [13, 12, 20, 16]
+    )
     assert np.array_equal(read_boxes(tmp_path / "a.txt", [3, 1, 3]), boxes[[3, 1, 3]])
     assert count_rows(tmp_path / "a.txt") == 5
 
@@ -57,7 +64,9 @@ def test_nan_and_empty_files(tmp_path):
     (tmp_path / "a.txt").write_text("NaN,NaN,nan,nan\n1,2,3,4\n")
     assert np.isnan(read_boxes(tmp_path / "a.txt")[0]).all()
     (tmp_path / "b.txt").write_text("")
-    assert read_boxes(tmp_path / "b.txt").shape == (0, 4) and read_flags(tmp_path / "b.txt").shape == (0,)
+    assert read_boxes(tmp_path / "b.txt").shape == (0, 4) and read_flags(
+        tmp_path / "b.txt"
+    ).shape == (0,)
     with pytest.raises(MissingFile, match=r"c\.txt"):
         read_boxes(tmp_path / "c.txt")
     (tmp_path / "d.txt").write_bytes(b"\xff\xfe\x00")
@@ -67,6 +76,7 @@ def test_nan_and_empty_files(tmp_path):
 
 # Readers
 
+
 def test_got10k(got10k_root, trees):
     data = Got10k(got10k_root)
     assert data.get_name() == "got10k" and len(data) == 2 and data.is_video_sequence()
@@ -75,7 +85,9 @@ def test_got10k(got10k_root, trees):
     assert (~info["valid"]).nonzero().flatten().tolist() == [7]
     _, anno, _ = data.get_frames(0, [0, 3])
     anno["bbox"][0][:] = 0
-    assert data.get_sequence_info(0)["bbox"][0].tolist() == list(trees.BOX)  # annotations are copies
+    assert data.get_sequence_info(0)["bbox"][0].tolist() == list(
+        trees.BOX
+    )  # annotations are copies
     assert data.get_class_list() == ["bear"] and data.get_sequences_in_class("bear") == [0, 1]
 
 
@@ -92,7 +104,9 @@ def test_got10k_splits(got10k_root, local_py, tmp_path, caplog):
     assert caplog.text == ""
     assert Got10k(got10k_root, split="votval").sequence_list == ["S6", "S13"]
     train = Got10k(got10k_root, split="vottrain")
-    assert train.split == "vottrain" and set(train.sequence_list) == {f"S{i}" for i in range(20)} - {"S6", "S13"}
+    assert train.split == "vottrain" and set(train.sequence_list) == {
+        f"S{i}" for i in range(20)
+    } - {"S6", "S13"}
     assert caplog.text.count("every 7th sequence") == 2
     (tmp_path / "got10k_vot_train_split.txt").write_text("5\n2\n")
     configure(local_py, data_specs_dir=str(tmp_path))
@@ -105,9 +119,14 @@ def test_got10k_splits(got10k_root, local_py, tmp_path, caplog):
 
 def test_lasot(lasot_root, caplog):
     data = Lasot(lasot_root, vid_ids=[1])
-    assert data.sequence_list == ["airplane-1", "basketball-1"] and data.class_list == ["airplane", "basketball"]
+    assert data.sequence_list == ["airplane-1", "basketball-1"] and data.class_list == [
+        "airplane",
+        "basketball",
+    ]
     info = data.get_sequence_info(0)
-    assert (info["visible"] == 0).nonzero().flatten().tolist() == [3, 4] and info["visible"].dtype == torch.uint8
+    assert (info["visible"] == 0).nonzero().flatten().tolist() == [3, 4] and info[
+        "visible"
+    ].dtype == torch.uint8
     assert data.get_visible(0).dtype == bool and data.get_visible(0).sum() == 20
     assert data.get_frames(1, [21])[2]["object_class_name"] == "basketball"
     assert data.get_sequences_in_class("basketball") == [1]
@@ -152,7 +171,10 @@ def test_video_folder(tmp_path, trees, no_local_py):
     assert data.sequence_list == ["cat", "dog"] and data.get_sequence_length(0) == 3
     assert data.frame_path(0, 0).name == "frame9.png"
     assert data.get_visible(0).tolist() == [True, False, True]
-    assert data.get_boxes(0, [2, 0]).tolist() == [[5, 6, 7, 8], [1, 2, 3, 4]] and np.isnan(data.get_boxes(0, [1])).all()
+    assert (
+        data.get_boxes(0, [2, 0]).tolist() == [[5, 6, 7, 8], [1, 2, 3, 4]]
+        and np.isnan(data.get_boxes(0, [1])).all()
+    )
     assert data.get_boxes(1, [0]).tolist() == [[1, 2, 3, 4]]
     with pytest.raises(BadValue, match=r"groundtruth.txt line 2: .*poison"):
         data.get_sequence_info(1)
@@ -166,8 +188,15 @@ def test_video_folder(tmp_path, trees, no_local_py):
         VideoFolder(root).get_boxes(0, [0])
 
 
-@pytest.mark.parametrize("make", [lambda r: Got10k(r("got10k_root")), lambda r: Lasot(r("lasot_root"), vid_ids=[1]),
-                                  lambda r: TrackingNet(r("trackingnet_root"))], ids=["got10k", "lasot", "trackingnet"])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda r: Got10k(r("got10k_root")),
+        lambda r: Lasot(r("lasot_root"), vid_ids=[1]),
+        lambda r: TrackingNet(r("trackingnet_root")),
+    ],
+    ids=["got10k", "lasot", "trackingnet"],
+)
 def test_boxes_of_chosen_frames_need_no_other_line(make, request):
     data = make(request.getfixturevalue)
     length, boxes = data.get_sequence_length(0), data.get_boxes(0, [2, 4])
@@ -175,7 +204,9 @@ def test_boxes_of_chosen_frames_need_no_other_line(make, request):
     lines = ["poison"] * length
     lines[2], lines[4] = path.read_text().splitlines()[2:5:2]
     path.write_text("\n".join(lines))
-    assert np.array_equal(data.get_boxes(0, [2, 4]), boxes) and data.get_sequence_length(0) == length
+    assert (
+        np.array_equal(data.get_boxes(0, [2, 4]), boxes) and data.get_sequence_length(0) == length
+    )
     assert data.get_frame(0, 0).dtype == np.uint8
     with pytest.raises(BadValue, match="line 1"):
         data.get_sequence_info(0)
@@ -201,19 +232,37 @@ class Upstream(BaseVideoDataset):
 
     def get_frames(self, seq_id, frame_ids, anno=None):
         anno = self.get_sequence_info(seq_id) if anno is None else anno
-        return [np.full((4, 4, 3), i, np.uint8) for i in frame_ids], \
-            {key: [value[i, ...].clone() for i in frame_ids] for key, value in anno.items()}, {"object_class_name": "x"}
+        return (
+            [np.full((4, 4, 3), i, np.uint8) for i in frame_ids],
+            {key: [value[i, ...].clone() for i in frame_ids] for key, value in anno.items()},
+            {"object_class_name": "x"},
+        )
 
 
 def test_defaults_of_the_base_class():
     data = Upstream([np.ones(9)])
-    assert data.get_sequence_length(0) == 9 and data.get_boxes(0, [3, 1]).tolist() == [[3, 4, 5, 6], [1, 2, 3, 4]]
-    assert data.get_frame(0, 5)[0, 0, 0] == 5 and data.get_visible(0).all() and data.get_boxes(0, []).shape == (0, 4)
+    assert data.get_sequence_length(0) == 9 and data.get_boxes(0, [3, 1]).tolist() == [
+        [3, 4, 5, 6],
+        [1, 2, 3, 4],
+    ]
+    assert (
+        data.get_frame(0, 5)[0, 0, 0] == 5
+        and data.get_visible(0).all()
+        and data.get_boxes(0, []).shape == (0, 4)
+    )
 
 
 MISSING = {
-    "not configured": (lambda: Got10k(), NotConfigured, "got10k_dir is not set in .*list.txt.*spot quickstart"),
-    "not there": (lambda: Lasot("/nosuch", split="train"), MissingFile, "/nosuch' does not exist.*spot quickstart"),
+    "not configured": (
+        lambda: Got10k(),
+        NotConfigured,
+        "got10k_dir is not set in .*list.txt.*spot quickstart",
+    ),
+    "not there": (
+        lambda: Lasot("/nosuch", split="train"),
+        MissingFile,
+        "/nosuch' does not exist.*spot quickstart",
+    ),
     "got10k both": (lambda: Got10k("/", split="train", seq_ids=[1]), ValueError, "exclude"),
     "got10k split": (lambda: Got10k("/", split="votrain"), ValueError, "did you mean 'vottrain'"),
 }
@@ -236,7 +285,9 @@ def test_wrong_folders(got10k_root, trackingnet_root, local_py, tmp_path, caplog
     with pytest.raises(BadValue, match="no sequence 5"):
         Got10k(got10k_root, seq_ids=[5])
     configure(local_py, trackingnet_dir=str(tmp_path))
-    with pytest.raises(MissingFile, match=f"trackingnet_dir in {local_py} is '{tmp_path}', which holds no TRAIN_0"):
+    with pytest.raises(
+        MissingFile, match=f"trackingnet_dir in {local_py} is '{tmp_path}', which holds no TRAIN_0"
+    ):
         TrackingNet()
 
 
@@ -250,9 +301,14 @@ def ids(sample, name):
 
 
 def test_gap_grows_where_nothing_is_visible():
-    sampler = TrackingSampler([Upstream([np.arange(120) % 12 == 0])], None, 1, max_gap=1, num_test_frames=1)
+    sampler = TrackingSampler(
+        [Upstream([np.arange(120) % 12 == 0])], None, 1, max_gap=1, num_test_frames=1
+    )
     random.seed(1)
-    assert {ids(s, "test")[0] - ids(s, "train")[0] for s in (sampler[0] for _ in range(50))} <= {12, 24}
+    assert {ids(s, "test")[0] - ids(s, "train")[0] for s in (sampler[0] for _ in range(50))} <= {
+        12,
+        24,
+    }
 
 
 def test_data_set_of_unsuitable_sequences_is_named(monkeypatch):
@@ -272,14 +328,22 @@ def test_impossible_dataset_probabilities():
 
 
 def test_image_datasets_repeat_frame_1():
-    sample = TrackingSampler([Upstream([np.ones(2)], image=True)], None, 1, 5, 2, num_train_frames=3)[0]
+    sample = TrackingSampler(
+        [Upstream([np.ones(2)], image=True)], None, 1, 5, 2, num_train_frames=3
+    )[0]
     assert ids(sample, "train") == [1, 1, 1] and ids(sample, "test") == [1, 1]
 
 
-@pytest.mark.parametrize("make", [
-    lambda data: TransTSampler([data], None, 1, 5),
-    lambda data: TrackingSampler([data], None, 1, 5, num_search_frames=1, num_template_frames=1)],
-    ids=["TransTSampler", "TransT's arguments"])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda data: TransTSampler([data], None, 1, 5),
+        lambda data: TrackingSampler(
+            [data], None, 1, 5, num_search_frames=1, num_template_frames=1
+        ),
+    ],
+    ids=["TransTSampler", "TransT's arguments"],
+)
 def test_siamese_samples(make):
     sampler = make(Upstream([MANY]))
     assert sampler.frame_sample_mode == "interval"
@@ -297,13 +361,22 @@ def test_sampler_arguments():
 
 
 def test_batches_of_a_real_pipeline_do_not_depend_on_workers(got10k_root):
-    crops = TransTProcessing(4.0, 2.0, 64, 32, {"search": 3, "template": 0}, {"search": 0.25, "template": 0},
-                             transform=tfm.Transform(tfm.ToTensorAndJitter(0.2), tfm.RandomHorizontalFlip()),
-                             joint_transform=tfm.ToGrayscale(0.5))
+    crops = TransTProcessing(
+        4.0,
+        2.0,
+        64,
+        32,
+        {"search": 3, "template": 0},
+        {"search": 0.25, "template": 0},
+        transform=tfm.Transform(tfm.ToTensorAndJitter(0.2), tfm.RandomHorizontalFlip()),
+        joint_transform=tfm.ToGrayscale(0.5),
+    )
     samples = TransTSampler([Got10k(got10k_root)], None, 8, 10, processing=crops)
     epochs = []
     for workers in (0, 2):
-        loader = LTRLoader("train", samples, batch_size=4, shuffle=True, num_workers=workers, seed=1)
+        loader = LTRLoader(
+            "train", samples, batch_size=4, shuffle=True, num_workers=workers, seed=1
+        )
         loader.set_epoch(3)
         epochs.append(list(loader))
     assert len(epochs[0]) == 2

@@ -5,7 +5,12 @@ import pickle
 import pytest
 import torch
 
-from ltr.admin.environment import create_default_local_file, ensure_local_file, env_settings, find_env_settings
+from ltr.admin.environment import (
+    create_default_local_file,
+    ensure_local_file,
+    env_settings,
+    find_env_settings,
+)
 from ltr.admin.errors import NotConfigured
 from ltr.admin.settings import Settings
 from ltr.admin.stats import AverageMeter, StatValue, topk_accuracy
@@ -17,11 +22,31 @@ def test_missing_local_file_is_written_then_works(no_local_py):
         env_settings()
     assert str(no_local_py) in str(caught.value)
     env = env_settings()
-    assert env.workspace_dir.endswith("workspace") and env.tensorboard_dir == env.workspace_dir + "/tensorboard/"
-    names = ["workspace_dir", "tensorboard_dir", "pretrained_networks", "pregenerated_masks", "lasot_dir", "got10k_dir",
-             "trackingnet_dir", "coco_dir", "lvis_dir", "sbd_dir", "imagenet_dir", "imagenetdet_dir", "ecssd_dir",
-             "hkuis_dir", "msra10k_dir", "davis_dir", "youtubevos_dir", "lasot_candidate_matching_dataset_path"]
-    assert list(vars(env))[:len(names)] == names
+    assert (
+        env.workspace_dir.endswith("workspace")
+        and env.tensorboard_dir == env.workspace_dir + "/tensorboard/"
+    )
+    names = [
+        "workspace_dir",
+        "tensorboard_dir",
+        "pretrained_networks",
+        "pregenerated_masks",
+        "lasot_dir",
+        "got10k_dir",
+        "trackingnet_dir",
+        "coco_dir",
+        "lvis_dir",
+        "sbd_dir",
+        "imagenet_dir",
+        "imagenetdet_dir",
+        "ecssd_dir",
+        "hkuis_dir",
+        "msra10k_dir",
+        "davis_dir",
+        "youtubevos_dir",
+        "lasot_candidate_matching_dataset_path",
+    ]
+    assert list(vars(env))[: len(names)] == names
     assert env.got10k_dir == ""
 
 
@@ -38,9 +63,18 @@ def test_ensure_local_file_says_so_once(no_local_py, capsys):
 
 
 BROKEN = {
-    "syntax": ("class EnvironmentSettings:\n    def __init__(self)\n        pass\n", "line 2: SyntaxError"),
-    "name": ("class EnvironmentSettings:\n    def __init__(self):\n        self.a = nosuch\n", "line 3: NameError"),
-    "import": ("import nosuch_package\nclass EnvironmentSettings:\n    pass\n", "line 1: ModuleNotFoundError"),
+    "syntax": (
+        "class EnvironmentSettings:\n    def __init__(self)\n        pass\n",
+        "line 2: SyntaxError",
+    ),
+    "name": (
+        "class EnvironmentSettings:\n    def __init__(self):\n        self.a = nosuch\n",
+        "line 3: NameError",
+    ),
+    "import": (
+        "import nosuch_package\nclass EnvironmentSettings:\n    pass\n",
+        "line 1: ModuleNotFoundError",
+    ),
     "no class": ("x = 1\n", "defines no class EnvironmentSettings"),
 }
 
@@ -89,4 +123,7 @@ def test_stat_value_and_topk():
     value.update(3)
     assert (value.val, value.history) == (3, [2, 3])
     scores = torch.tensor([[0.1, 0.2, 0.7], [0.5, 0.3, 0.2]])
-    assert [round(v.item()) for v in topk_accuracy(scores, torch.tensor([2, 1]), (1, 2))] == [50, 100]
+    assert [round(v.item()) for v in topk_accuracy(scores, torch.tensor([2, 1]), (1, 2))] == [
+        50,
+        100,
+    ]

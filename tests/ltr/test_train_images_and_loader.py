@@ -40,8 +40,12 @@ def test_turned_photographs_are_turned_alike(tmp_path, name):
     assert getattr(image_loader, name)(tmp_path / "a.jpg").shape == (16, 12, 3)
 
 
-BAD_FILES = {"missing": (None, MissingFile, "there is no image"), "empty": (b"", BadInput, "empty"),
-             "no image": (b"hello", BadInput, "cannot be decoded"), "truncated": ("cut", BadInput, "truncated")}
+BAD_FILES = {
+    "missing": (None, MissingFile, "there is no image"),
+    "empty": (b"", BadInput, "empty"),
+    "no image": (b"hello", BadInput, "cannot be decoded"),
+    "truncated": ("cut", BadInput, "truncated"),
+}
 
 
 @pytest.mark.parametrize(("content", "error", "text"), BAD_FILES.values(), ids=BAD_FILES)
@@ -62,11 +66,19 @@ def test_indexed_images(tmp_path):
     assert np.array_equal(image_loader.imread_indexed(tmp_path / "a.png"), labels)
     with pytest.raises(Exception, match="two dimensions"):
         image_loader.imwrite_indexed(tmp_path / "b.png", IMAGE)
-    assert image_loader.davis_palette.shape == (256, 3) and image_loader.davis_palette.dtype == np.uint8
-    assert image_loader.davis_palette[[1, 2, 200]].tolist() == [[128, 0, 0], [0, 128, 0], [200, 200, 200]]
+    assert (
+        image_loader.davis_palette.shape == (256, 3)
+        and image_loader.davis_palette.dtype == np.uint8
+    )
+    assert image_loader.davis_palette[[1, 2, 200]].tolist() == [
+        [128, 0, 0],
+        [0, 128, 0],
+        [200, 200, 200],
+    ]
 
 
 # Collation
+
 
 def test_collate_in_dimension_1():
     assert ltr_collate_stack1([TensorDict(a=torch.zeros(2, 3))] * 5)["a"].shape == (2, 5, 3)
@@ -80,6 +92,7 @@ def test_collate_refuses(batch):
 
 # Loader
 
+
 class Draws(torch.utils.data.Dataset):
     """Samples in the style of pytracking: from the global generators."""
 
@@ -89,8 +102,12 @@ class Draws(torch.utils.data.Dataset):
         return 12
 
     def __getitem__(self, index):
-        return TensorDict(index=index, values=torch.tensor([random.random(), np.random.rand(), torch.rand(1).item()],
-                                                           dtype=torch.float64))
+        return TensorDict(
+            index=index,
+            values=torch.tensor(
+                [random.random(), np.random.rand(), torch.rand(1).item()], dtype=torch.float64
+            ),
+        )
 
 
 def epoch_of(loader, epoch):
@@ -99,21 +116,32 @@ def epoch_of(loader, epoch):
     return torch.cat([b["index"] for b in batches]), torch.cat([b["values"] for b in batches])
 
 
-@pytest.mark.parametrize("kwargs", [{"shuffle": True}, {"sampler": [5, 3, 3, 1]}, {"batch_sampler": [[1, 2], [7]]},
-                                    {"shuffle": True, "drop_last": True, "batch_size": 5}],
-                         ids=["shuffle", "sampler", "batch_sampler", "drop_last"])
+@pytest.mark.parametrize(
+    "kwargs",
+    [
+        {"shuffle": True},
+        {"sampler": [5, 3, 3, 1]},
+        {"batch_sampler": [[1, 2], [7]]},
+        {"shuffle": True, "drop_last": True, "batch_size": 5},
+    ],
+    ids=["shuffle", "sampler", "batch_sampler", "drop_last"],
+)
 def test_batches_do_not_depend_on_workers(kwargs):
     order, values = epoch_of(LTRLoader("a", Draws(), seed=3, **kwargs), 2)
     random.seed(99)
     torch.manual_seed(99)
-    with_workers = MultiEpochLTRLoader("a", Draws(), num_workers=2, seed=3, multiprocessing_context="fork", **kwargs)
+    with_workers = MultiEpochLTRLoader(
+        "a", Draws(), num_workers=2, seed=3, multiprocessing_context="fork", **kwargs
+    )
     epoch_of(with_workers, 1)
     again = epoch_of(with_workers, 2)  # epochs reach workers that live on
     del with_workers
     gc.collect()  # ends its processes
     assert torch.equal(order, again[0]) and torch.equal(values, again[1])
-    other_epoch, other_seed = epoch_of(LTRLoader("a", Draws(), seed=3, **kwargs), 3), \
-        epoch_of(LTRLoader("a", Draws(), seed=4, **kwargs), 2)
+    other_epoch, other_seed = (
+        epoch_of(LTRLoader("a", Draws(), seed=3, **kwargs), 3),
+        epoch_of(LTRLoader("a", Draws(), seed=4, **kwargs), 2),
+    )
     assert not torch.equal(values, other_epoch[1]) and not torch.equal(values, other_seed[1])
 
 
@@ -140,7 +168,12 @@ def test_without_a_seed_draws_are_free():
 
 def test_loader_attributes_and_errors():
     loader = LTRLoader("val", Draws(), training=False, epoch_interval=3, stack_dim=1, batch_size=2)
-    assert (loader.name, loader.training, loader.epoch_interval, loader.stack_dim) == ("val", False, 3, 1)
+    assert (loader.name, loader.training, loader.epoch_interval, loader.stack_dim) == (
+        "val",
+        False,
+        3,
+        1,
+    )
     assert len(loader) == 6 and loader.dataset.name == "draws"
     with pytest.raises(ValueError, match="stack_dim"):
         LTRLoader("a", Draws(), stack_dim=2)
@@ -163,6 +196,7 @@ def test_workers_ignore_ctrl_c():
     class Signals(Draws):
         def __getitem__(self, index):
             import signal
+
             return int(signal.getsignal(signal.SIGINT) == signal.SIG_IGN), os.getpid()
 
     for ignored, pid in LTRLoader("a", Signals(), num_workers=1, multiprocessing_context="fork"):

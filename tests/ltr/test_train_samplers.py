@@ -1,4 +1,6 @@
-"""ltr.data.sampler beyond TrackingSampler: clips with masks, uninterrupted stretches, several targets."""
+"""ltr.data.sampler beyond TrackingSampler: clips with masks, uninterrupted stretches, several
+targets.
+"""
 
 import random
 
@@ -16,7 +18,9 @@ SPELL = np.r_[np.ones(20), np.zeros(8), np.ones(20)]  # hidden from 20 to 27
 
 
 class Videos(BaseVideoDataset):
-    """Sequences of the given visibility; the box of frame i starts at x = i, as do masks and images of value i."""
+    """Sequences of the given visibility; the box of frame i starts at x = i, as do masks and images
+    of value i.
+    """
 
     def __init__(self, *visible, video=True, masks=True, mot=False):
         super().__init__("mine", "")
@@ -35,7 +39,11 @@ class Videos(BaseVideoDataset):
     def get_sequence_info(self, seq_id):
         visible = torch.as_tensor(self.visible[seq_id], dtype=torch.uint8)
         bbox = torch.arange(len(visible)).float()[:, None] + torch.tensor([0.0, 1, 2, 3])
-        return {"bbox": bbox, "valid": visible > 0, "visible": torch.stack([visible, 0 * visible], 1) if self.mot else visible}
+        return {
+            "bbox": bbox,
+            "valid": visible > 0,
+            "visible": torch.stack([visible, 0 * visible], 1) if self.mot else visible,
+        }
 
     def get_frames(self, seq_id, frame_ids, anno=None):
         picked = {key: [value[i, ...].clone() for i in frame_ids] for key, value in anno.items()}
@@ -43,33 +51,57 @@ class Videos(BaseVideoDataset):
             picked["mask"] = [np.full((4, 4), i, np.uint8) for i in frame_ids]
         if self.mot:
             picked["bbox"] = [{"7": box} for box in picked["bbox"]]
-        return [np.full((4, 4, 3), i, np.uint8) for i in frame_ids], picked, {"object_class_name": "x"}
+        return (
+            [np.full((4, 4, 3), i, np.uint8) for i in frame_ids],
+            picked,
+            {"object_class_name": "x"},
+        )
 
 
 def ids(sample, name):
     return [int(image[0, 0, 0]) for image in sample[f"{name}_images"]]
 
 
-@pytest.mark.parametrize("make", [sampler.DiMPSampler, sampler.ATOMSampler, sampler.TrackingSampler])
+@pytest.mark.parametrize(
+    "make", [sampler.DiMPSampler, sampler.ATOMSampler, sampler.TrackingSampler]
+)
 def test_other_names_of_the_tracking_sampler(make):
-    made = make([Videos(LONG)], [1], 5, 10, 2) if make is not sampler.ATOMSampler else make([Videos(LONG)], [1], 5, 10)
+    made = (
+        make([Videos(LONG)], [1], 5, 10, 2)
+        if make is not sampler.ATOMSampler
+        else make([Videos(LONG)], [1], 5, 10)
+    )
     expected = ("interval", 1, 1) if make is sampler.ATOMSampler else ("causal", 2, 1)
     assert (made.frame_sample_mode, made.num_test_frames, made.num_train_frames) == expected
     assert len(made) == 5
-    assert list(made[0]) == ["train_images", "train_anno", "test_images", "test_anno", "dataset", "test_class"]
+    assert list(made[0]) == [
+        "train_images",
+        "train_anno",
+        "test_images",
+        "test_anno",
+        "dataset",
+        "test_class",
+    ]
 
 
 # Clips with masks
 
-@pytest.mark.parametrize(("p_reverse", "backwards"), [(None, {False}), (1.0, {True}), (0.5, {False, True})])
+
+@pytest.mark.parametrize(
+    ("p_reverse", "backwards"), [(None, {False}), (1.0, {True}), (0.5, {False, True})]
+)
 def test_lwl_clips_run_in_one_direction(p_reverse, backwards):
-    clips = sampler.LWLSampler([Videos(HALF)], None, 5, 12, num_test_frames=3, num_train_frames=2, p_reverse=p_reverse)
+    clips = sampler.LWLSampler(
+        [Videos(HALF)], None, 5, 12, num_test_frames=3, num_train_frames=2, p_reverse=p_reverse
+    )
     random.seed(0)
     seen = set()
     for _ in range(60):
         sample = clips[0]
         train, test = ids(sample, "train"), ids(sample, "test")
-        assert HALF[train + test].all() and [int(mask[0, 0]) for mask in sample["test_masks"]] == test
+        assert (
+            HALF[train + test].all() and [int(mask[0, 0]) for mask in sample["test_masks"]] == test
+        )
         assert [int(box[0]) for box in sample["train_anno"]] == train
         reverse = test[0] < train[0]
         seen.add(reverse)
@@ -77,13 +109,23 @@ def test_lwl_clips_run_in_one_direction(p_reverse, backwards):
         assert min(test) > max(train) or max(test) < min(train)
         assert abs(test[-1] - train[-1]) <= 12 + 5
     assert seen == backwards
-    assert list(sample) == ["train_images", "train_masks", "train_anno", "test_images", "test_masks", "test_anno", "dataset",
-                            "test_class"]
+    assert list(sample) == [
+        "train_images",
+        "train_masks",
+        "train_anno",
+        "test_images",
+        "test_masks",
+        "test_anno",
+        "dataset",
+        "test_class",
+    ]
 
 
 def test_lwl_takes_short_sequences_and_images():
     assert len(ids(sampler.LWLSampler([Videos(np.ones(6))], None, 1, 10, 1)[0], "test")) == 1
-    assert ids(sampler.LWLSampler([Videos(np.ones(2), video=False)], None, 1, 10, 2)[0], "test") == [1, 1]
+    assert ids(
+        sampler.LWLSampler([Videos(np.ones(2), video=False)], None, 1, 10, 2)[0], "test"
+    ) == [1, 1]
 
 
 def test_lwl_needs_masks():
@@ -93,10 +135,15 @@ def test_lwl_needs_masks():
 
 # Stretches
 
+
 def stretches(*visible, occluded=False, video=True, **info):
-    return sampler.KYSSampler([Videos(*visible, video=video)], None, 5, {"num_train_frames": 2, "num_test_frames": 10,
-                                                                        "max_train_gap": 15, **info},
-                              sample_occluded_sequences=occluded)
+    return sampler.KYSSampler(
+        [Videos(*visible, video=video)],
+        None,
+        5,
+        {"num_train_frames": 2, "num_test_frames": 10, "max_train_gap": 15, **info},
+        sample_occluded_sequences=occluded,
+    )
 
 
 def test_kys_stretches_follow_their_train_frames():
@@ -106,19 +153,30 @@ def test_kys_stretches_follow_their_train_frames():
         sample = stretches(SPELL)[0]
         train, test = ids(sample, "train"), ids(sample, "test")
         real = sample["test_valid_image"]
-        assert SPELL[train].all() and max(train) < test[0] and test[0] - min(train) <= 15 + 20 and SPELL[test[0]]
-        assert test == [min(test[0] + i, 47) for i in range(10)] and real.tolist() == [test[0] + i <= 47 for i in range(10)]
-        assert sample["test_visible"].tolist() == [bool(SPELL[i]) and r for i, r in zip(test, real.tolist(), strict=True)]
+        assert (
+            SPELL[train].all()
+            and max(train) < test[0]
+            and test[0] - min(train) <= 15 + 20
+            and SPELL[test[0]]
+        )
+        assert test == [min(test[0] + i, 47) for i in range(10)] and real.tolist() == [
+            test[0] + i <= 47 for i in range(10)
+        ]
+        assert sample["test_visible"].tolist() == [
+            bool(SPELL[i]) and r for i, r in zip(test, real.tolist(), strict=True)
+        ]
         some_hidden += not SPELL[test].all()
     assert 10 < some_hidden < 90
     keys = ("test_valid_anno", "test_visible", "test_valid_image", "test_visible_ratio")
     assert all(sample[key].shape == (10,) for key in keys)
 
 
-RULES = {"no missing target": ({"allow_missing_target": False}, lambda test, real: SPELL[test].all()),
-         "no repeats": ({"min_fraction_valid_frames": 1.0}, lambda test, real: real.all()),
-         "few repeats": ({"min_fraction_valid_frames": 0.5}, lambda test, real: real.sum() >= 5),
-         "occluded": ({"occluded": True}, lambda test, real: not SPELL[test].all())}
+RULES = {
+    "no missing target": ({"allow_missing_target": False}, lambda test, real: SPELL[test].all()),
+    "no repeats": ({"min_fraction_valid_frames": 1.0}, lambda test, real: real.all()),
+    "few repeats": ({"min_fraction_valid_frames": 0.5}, lambda test, real: real.sum() >= 5),
+    "occluded": ({"occluded": True}, lambda test, real: not SPELL[test].all()),
+}
 
 
 @pytest.mark.parametrize(("info", "holds"), RULES.values(), ids=RULES)
@@ -131,7 +189,10 @@ def test_kys_rules(info, holds):
 def test_kys_images_and_arguments():
     sample = stretches(np.ones(2), video=False)[0]
     assert ids(sample, "test") == [1] * 10 and sample["test_valid_image"].all()
-    assert sampler.KYSSampler([Videos(LONG), Videos(LONG, LONG)], None, 1, {}).p_datasets == [0.5, 0.5]
+    assert sampler.KYSSampler([Videos(LONG), Videos(LONG, LONG)], None, 1, {}).p_datasets == [
+        0.5,
+        0.5,
+    ]
     with pytest.raises(BadValue, match="did you mean 'max_train_gap'"):
         stretches(LONG, max_gap=3)
     with pytest.raises(BadValue, match="choose 'Sequence'"):
@@ -140,9 +201,12 @@ def test_kys_images_and_arguments():
 
 # Several targets
 
+
 def test_tamos_boxes_are_dicts():
     random.seed(0)
-    samples = sampler.TaMOsDatasetSampler([Videos(LONG), Videos(LONG, mot=True)], None, 5, {"sot": 5, "mot": 9}, 1)
+    samples = sampler.TaMOsDatasetSampler(
+        [Videos(LONG), Videos(LONG, mot=True)], None, 5, {"sot": 5, "mot": 9}, 1
+    )
     drawn = [samples[0] for _ in range(30)]
     assert {tuple(box) for sample in drawn for box in sample["test_anno"]} == {("1",), ("7",)}
     with pytest.raises(BadValue, match="'sot' and 'mot'"):
@@ -152,13 +216,19 @@ def test_tamos_boxes_are_dicts():
 @pytest.mark.parametrize(("use_gap", "furthest"), [(False, range(30, 41)), (True, range(1, 4))])
 def test_tamos_frames_share_a_stretch_or_a_gap(use_gap, furthest):
     random.seed(0)
-    samples = sampler.TaMOsDatasetSampler([Videos(np.ones(250), mot=True)], None, 5, 3, 1, buffer_size=40, use_gap=use_gap)
-    apart = [abs(ids(sample, "test")[0] - ids(sample, "train")[0]) for sample in (samples[0] for _ in range(200))]
+    samples = sampler.TaMOsDatasetSampler(
+        [Videos(np.ones(250), mot=True)], None, 5, 3, 1, buffer_size=40, use_gap=use_gap
+    )
+    apart = [
+        abs(ids(sample, "test")[0] - ids(sample, "train")[0])
+        for sample in (samples[0] for _ in range(200))
+    ]
     assert max(apart) in furthest
     assert max(ids(samples[0], "test")[0] for _ in range(50)) > 150  # all of the video is used
 
 
 # Candidates
+
 
 class States(Videos):
     def get_sequence_info(self, seq_id):
@@ -172,14 +242,25 @@ def test_candidate_frames_are_in_the_states_asked_for():
     random.seed(0)
     data = States("DDHHKHHG", "DDDD")
     make = sampler.SequentialTargetCandidateMatchingSampler
-    samples = make(data, 9, ["self_sup", "partial_sup"], [1, 3], subseq_modes=["HH", "HK"], p_subseq_modes=[1, 1],
-                   frame_modes=["H"])
+    samples = make(
+        data,
+        9,
+        ["self_sup", "partial_sup"],
+        [1, 3],
+        subseq_modes=["HH", "HK"],
+        p_subseq_modes=[1, 1],
+        frame_modes=["H"],
+    )
     drawn = [samples[0] for _ in range(80)]
     states = ["".join(sample["images"]) for sample in drawn]
     assert set(states) == {"H", "HH", "HK"} and 10 < states.count("H") < 30 and len(samples) == 9
-    assert all(sample["sup_mode"] == ("self_sup" if len(state) == 1 else "partial_sup")
-               for sample, state in zip(drawn, states, strict=True))
-    assert all(np.diff(sample["ids"]).tolist() == [1] * (len(sample["ids"]) - 1) for sample in drawn)
+    assert all(
+        sample["sup_mode"] == ("self_sup" if len(state) == 1 else "partial_sup")
+        for sample, state in zip(drawn, states, strict=True)
+    )
+    assert all(
+        np.diff(sample["ids"]).tolist() == [1] * (len(sample["ids"]) - 1) for sample in drawn
+    )
     assert {"".join(make(data, 1, ["self_sup"])[0]["images"]) for _ in range(60)} == set("DHKG")
 
 
@@ -200,7 +281,8 @@ HOPELESS = {
     "DiMP": lambda data: sampler.DiMPSampler([data], None, 1, 5, 3),
     "LWL": lambda data: sampler.LWLSampler([data], None, 1, 5, 3),
     "KYS": lambda data: sampler.KYSSampler([data], None, 1, {"num_test_frames": 3}),
-    "TaMOs": lambda data: sampler.TaMOsDatasetSampler([data], None, 1, 5, 3)}
+    "TaMOs": lambda data: sampler.TaMOsDatasetSampler([data], None, 1, 5, 3),
+}
 
 
 @pytest.mark.parametrize("make", HOPELESS.values(), ids=HOPELESS)
@@ -210,9 +292,11 @@ def test_a_data_set_without_suitable_sequences_is_named(make, monkeypatch):
         make(Videos(np.r_[1, np.zeros(40)], np.zeros(50)))[0]
 
 
-SEEDED = {"LWL": lambda: sampler.LWLSampler([Videos(HALF)], None, 6, 12, 3, p_reverse=0.5),
-          "KYS": lambda: stretches(SPELL),
-          "TaMOs": lambda: sampler.TaMOsDatasetSampler([Videos(LONG, mot=True)], None, 6, 5, 2)}
+SEEDED = {
+    "LWL": lambda: sampler.LWLSampler([Videos(HALF)], None, 6, 12, 3, p_reverse=0.5),
+    "KYS": lambda: stretches(SPELL),
+    "TaMOs": lambda: sampler.TaMOsDatasetSampler([Videos(LONG, mot=True)], None, 6, 5, 2),
+}
 
 
 @pytest.mark.parametrize("make", SEEDED.values(), ids=SEEDED)

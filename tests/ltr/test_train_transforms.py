@@ -37,7 +37,9 @@ def test_flip_twice_is_nothing(x, y, w, h):
 
 def test_to_tensor():
     image, mask = tfm.ToTensor()(image=IMAGE, mask=IMAGE[..., 0])
-    assert image.shape == (3, 60, 80) and torch.equal(image, torch.tensor(IMAGE).permute(2, 0, 1) / 255)
+    assert image.shape == (3, 60, 80) and torch.equal(
+        image, torch.tensor(IMAGE).permute(2, 0, 1) / 255
+    )
     assert torch.is_tensor(mask) and mask.max() > 1
     assert tfm.ToTensor()(image=IMAGE[..., 0]).shape == (1, 60, 80)
 
@@ -45,7 +47,10 @@ def test_to_tensor():
 def test_brightness_jitter():
     np.random.seed(0)
     jitter = tfm.ToTensorAndJitter(0.2)
-    ratios = [(jitter(image=np.full((2, 2, 3), 100, np.uint8)) * 255 / 100).mean().item() for _ in range(200)]
+    ratios = [
+        (jitter(image=np.full((2, 2, 3), 100, np.uint8)) * 255 / 100).mean().item()
+        for _ in range(200)
+    ]
     assert 0.8 <= min(ratios) < 0.83 and 1.17 < max(ratios) <= 1.2
     assert tfm.ToTensorAndJitter(0.0, normalize=False)(image=IMAGE).max() == IMAGE.max()
     np.random.seed(3)
@@ -69,16 +74,28 @@ def test_normalize_grey_bgr():
 
 # Affine maps and blur
 
+
 def disc(x, y, radius=6):
     """A frame with a white disc, its mask, and its box by pixel indices."""
     rows, columns = np.mgrid[:60, :80]
-    mask = ((columns - x) ** 2 + (rows - y) ** 2 <= radius ** 2).astype(np.uint8)
-    return np.repeat(255 * mask[..., None], 3, 2), mask, torch.tensor([x - radius, y - radius, 2.0 * radius, 2 * radius])
+    mask = ((columns - x) ** 2 + (rows - y) ** 2 <= radius**2).astype(np.uint8)
+    return (
+        np.repeat(255 * mask[..., None], 3, 2),
+        mask,
+        torch.tensor([x - radius, y - radius, 2.0 * radius, 2 * radius]),
+    )
 
 
-AFFINE = {"nothing": {}, "flip": {"p_flip": 1.0}, "rotation": {"max_rotation": 20}, "shear": {"max_shear": 0.2},
-          "scale": {"max_scale": 0.2}, "aspect ratio": {"max_ar_factor": 0.2}, "pad": {"pad_amount": 7},
-          "centre": {"max_rotation": 20, "scale_center": 0.1}}
+AFFINE = {
+    "nothing": {},
+    "flip": {"p_flip": 1.0},
+    "rotation": {"max_rotation": 20},
+    "shear": {"max_shear": 0.2},
+    "scale": {"max_scale": 0.2},
+    "aspect ratio": {"max_ar_factor": 0.2},
+    "pad": {"pad_amount": 7},
+    "centre": {"max_rotation": 20, "scale_center": 0.1},
+}
 
 
 @pytest.mark.parametrize("kwargs", AFFINE.values(), ids=AFFINE)
@@ -103,7 +120,9 @@ def test_affine_rotation_keeps_distances_and_scale_keeps_directions():
     for _ in range(20):
         turn = tfm.RandomAffine(max_rotation=20)
         matrix = turn.matrix((60, 80), *turn.roll())
-        assert matrix[:, :2] @ matrix[:, :2].T == pytest.approx(np.eye(2)) and matrix[0, 0] >= np.cos(np.radians(20))
+        assert matrix[:, :2] @ matrix[:, :2].T == pytest.approx(np.eye(2)) and matrix[
+            0, 0
+        ] >= np.cos(np.radians(20))
         assert matrix @ [39.5, 29.5, 1] == pytest.approx([39.5, 29.5])
         scale = tfm.RandomAffine(max_scale=0.2, max_ar_factor=0.1)
         x, y = np.diag(scale.matrix((60, 80), *scale.roll()))
@@ -148,19 +167,32 @@ def test_random_blur_does_nothing_unless_enabled():
 
 # Boxes and augmentation in SiamRPN's style
 
+
 def test_corner_and_center():
     assert boxes.corner2center(boxes.Corner(1, 2, 5, 10)) == boxes.Center(3, 6, 4, 8)
     assert boxes.center2corner(boxes.Center(3, 6, 4, 8)) == boxes.BBox(1, 2, 5, 10)
     assert boxes.corner2center([1, 2, 5, 10]) == (3, 6, 4, 8)
-    assert boxes.IoU((0, 0, 10, 10), (5, 0, 15, 10)) == pytest.approx(1 / 3) and boxes.IoU((0, 0, 0, 0), (0, 0, 0, 0)) == 0
+    assert (
+        boxes.IoU((0, 0, 10, 10), (5, 0, 15, 10)) == pytest.approx(1 / 3)
+        and boxes.IoU((0, 0, 0, 0), (0, 0, 0, 0)) == 0
+    )
     assert boxes.cxy_wh_2_rect((5, 6), (4, 2)).tolist() == [3, 5, 4, 2]
     assert boxes.cxy_wh_2_rect1((5, 6), (4, 2)).tolist() == [4, 6, 4, 2]
-    for there, back in ((boxes.cxy_wh_2_rect, boxes.rect_2_cxy_wh), (boxes.cxy_wh_2_rect1, boxes.rect_2_cxy_wh1)):
+    for there, back in (
+        (boxes.cxy_wh_2_rect, boxes.rect_2_cxy_wh),
+        (boxes.cxy_wh_2_rect1, boxes.rect_2_cxy_wh1),
+    ):
         assert [value.tolist() for value in back(there((5, 6), (4, 2)))] == [[5, 6], [4, 2]]
     diamond = [10, 0, 20, 10, 10, 20, 0, 10]  # half the area of its hull
     assert boxes.get_min_max_bbox(diamond) == (10, 10, 20, 20)
-    assert boxes.get_axis_aligned_bbox(diamond) == pytest.approx((10, 10, 1 + 20 / 2 ** 0.5, 1 + 20 / 2 ** 0.5))
-    assert boxes.get_axis_aligned_bbox([1, 2, 4, 6]) == boxes.get_min_max_bbox([1, 2, 4, 6]) == (3, 5, 4, 6)
+    assert boxes.get_axis_aligned_bbox(diamond) == pytest.approx(
+        (10, 10, 1 + 20 / 2**0.5, 1 + 20 / 2**0.5)
+    )
+    assert (
+        boxes.get_axis_aligned_bbox([1, 2, 4, 6])
+        == boxes.get_min_max_bbox([1, 2, 4, 6])
+        == (3, 5, 4, 6)
+    )
     with pytest.raises(BadValue, match="4 numbers"):
         boxes.get_min_max_bbox([1, 2, 3])
 
@@ -171,7 +203,9 @@ def test_augmentation_moves_the_box_with_the_image(flip, gray):
     image = np.zeros((127, 127, 3), np.uint8)
     image[50:70, 40:80] = (200, 100, 50)
     for _ in range(5):
-        out, box = Augmentation(shift=8, scale=0.1, blur=0, flip=flip, color=0)(image, boxes.Corner(40, 50, 80, 70), 100, gray)
+        out, box = Augmentation(shift=8, scale=0.1, blur=0, flip=flip, color=0)(
+            image, boxes.Corner(40, 50, 80, 70), 100, gray
+        )
         rows, columns = np.nonzero(out[..., 0] > 60 if not gray else out[..., 0] > 50)
         assert out.shape == (100, 100, 3) and (out[..., 0] == out[..., 2]).all() == gray
         assert (columns.min(), rows.min(), columns.max(), rows.max()) == pytest.approx(box, abs=1.6)
@@ -181,5 +215,7 @@ def test_augmentation_of_pixels():
     np.random.seed(0)
     image = np.full((60, 60, 3), 100, np.uint8)
     box = boxes.Corner(1, 1, 5, 5)
-    plain, noisy = (Augmentation(0, 0, blur, 0, color)(image, box, 60)[0] for blur, color in ((1, 0), (0, 1)))
+    plain, noisy = (
+        Augmentation(0, 0, blur, 0, color)(image, box, 60)[0] for blur, color in ((1, 0), (0, 1))
+    )
     assert np.abs(plain.astype(int) - 100).max() <= 1 and not np.array_equal(noisy, image)

@@ -52,20 +52,30 @@ class Actor(BaseActor):
 
 
 SCHEDULERS = {
-    "none": lambda o: None, "step": lambda o: lr_scheduler.StepLR(o, 2, 0.2),
+    "none": lambda o: None,
+    "step": lambda o: lr_scheduler.StepLR(o, 2, 0.2),
     "cosine": lambda o: lr_scheduler.CosineAnnealingLR(o, 7),
     "lambda": lambda o: lr_scheduler.LambdaLR(o, lambda e: 0.9**e),
     "one cycle": lambda o: lr_scheduler.OneCycleLR(o, 0.1, total_steps=20),
-    "sequence": lambda o: lr_scheduler.SequentialLR(o, [lr_scheduler.LinearLR(o), lr_scheduler.StepLR(o, 1)], [2]),
+    "sequence": lambda o: lr_scheduler.SequentialLR(
+        o, [lr_scheduler.LinearLR(o), lr_scheduler.StepLR(o, 1)], [2]
+    ),
 }
 
 
 @pytest.fixture
 def make(local_py, toy_networks):
     """A trainer of a toy network; as a recipe would build it."""
-    def build(scheduler="step", trainer=LTRTrainer, actor=Actor, workers=0, loaders=None, **attributes):
+
+    def build(
+        scheduler="step", trainer=LTRTrainer, actor=Actor, workers=0, loaders=None, **attributes
+    ):
         settings = Settings()
-        settings.project_path, settings.module_name, settings.script_name = "ltr/mod/name", "mod", "name"
+        settings.project_path, settings.module_name, settings.script_name = (
+            "ltr/mod/name",
+            "mod",
+            "name",
+        )
         settings.print_interval = 1
         settings.device = "cpu"
         vars(settings).update(attributes)
@@ -73,8 +83,11 @@ def make(local_py, toy_networks):
         net = toy_networks.toy_net(k=3)
         optimizer = torch.optim.Adam(net.parameters(), lr=1e-3)
         if loaders is None:
-            loaders = [LTRLoader("train", Points(), batch_size=4, shuffle=True, num_workers=workers)]
+            loaders = [
+                LTRLoader("train", Points(), batch_size=4, shuffle=True, num_workers=workers)
+            ]
         return trainer(actor(net), loaders, optimizer, settings, SCHEDULERS[scheduler](optimizer))
+
     return build
 
 
@@ -143,7 +156,9 @@ def test_checkpoints_without_scheduler_state(make, folder):
     write_checkpoint(path, content)
     trainer = make()
     trainer.load_checkpoint()
-    assert trainer.lr_scheduler.last_epoch == 3 and trainer.optimizer.param_groups[0]["lr"] == pytest.approx(2e-4)
+    assert trainer.lr_scheduler.last_epoch == 3 and trainer.optimizer.param_groups[0][
+        "lr"
+    ] == pytest.approx(2e-4)
 
 
 def test_statistics_forget_the_attempt_that_failed(make):
@@ -173,9 +188,11 @@ def test_each_epoch_has_draws_of_its_own(make):
     assert len(set(trainer.actor.seen)) == 3
 
 
-FAILURES = {"too often": (range(1, 99), RuntimeError("boom"), True, 10),
-            "not safe": ((1,), RuntimeError("boom"), False, 1),
-            "bad input": ((1,), BadValue("correct it"), True, 1)}
+FAILURES = {
+    "too often": (range(1, 99), RuntimeError("boom"), True, 10),
+    "not safe": ((1,), RuntimeError("boom"), False, 1),
+    "bad input": ((1,), BadValue("correct it"), True, 1),
+}
 
 
 @pytest.mark.parametrize(("fail_at", "error", "safe", "calls"), FAILURES.values(), ids=FAILURES)
@@ -187,8 +204,13 @@ def test_failures_are_raised_in_the_end(make, capsys, fail_at, error, safe, call
     assert trainer.actor.calls == calls and "Finished" not in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(("at", "message"), [
-    (1, "There is no checkpoint yet."), (3, r"The last checkpoint is .*ToyNet_ep0001.pth.tar; start the same command")])
+@pytest.mark.parametrize(
+    ("at", "message"),
+    [
+        (1, "There is no checkpoint yet."),
+        (3, r"The last checkpoint is .*ToyNet_ep0001.pth.tar; start the same command"),
+    ],
+)
 def test_ctrl_c_says_where_to_go_on(make, capsys, at, message):
     trainer = make()
     trainer.actor.fail_at, trainer.actor.error = (at,), KeyboardInterrupt()
@@ -210,20 +232,35 @@ class AskedToStop(Actor):
         return result
 
 
-@pytest.mark.parametrize(("at", "said", "left"), [
-    (3, r"in epoch 2, which is lost: it had 1 of 2 batches of train\. The last checkpoint is .*ep0001\.pth\.tar", [1]),
-    (4, r"after epoch 2\. The last checkpoint is .*ep0002.pth.tar", [1, 2])], ids=["within an epoch", "at its end"])
+@pytest.mark.parametrize(
+    ("at", "said", "left"),
+    [
+        (
+            3,
+            r"in epoch 2, which is lost: it had 1 of 2 batches of train\. The last checkpoint is .*ep0001\.pth\.tar",
+            [1],
+        ),
+        (4, r"after epoch 2\. The last checkpoint is .*ep0002.pth.tar", [1, 2]),
+    ],
+    ids=["within an epoch", "at its end"],
+)
 def test_sigterm_stops_with_status_143_and_says_what_is_lost(make, folder, capsys, at, said, left):
     trainer = make(actor=AskedToStop)
     trainer.actor.at = at
     with pytest.raises(SystemExit) as ended:
         trainer.train(3)
-    assert ended.value.code == 143 and re.search(f"Stopped by SIGTERM {said}", capsys.readouterr().out)
+    assert ended.value.code == 143 and re.search(
+        f"Stopped by SIGTERM {said}", capsys.readouterr().out
+    )
     assert [file.epoch for file in checkpoint_files(folder)] == left
 
 
 def test_a_run_without_checkpoints_needs_no_folder_and_no_lock(make, tmp_path, local_py):
-    local_py.write_text(local_py.read_text().replace(repr(str(tmp_path / "ws")), "None").replace("self.workspace_dir + ", ""))
+    local_py.write_text(
+        local_py.read_text()
+        .replace(repr(str(tmp_path / "ws")), "None")
+        .replace("self.workspace_dir + ", "")
+    )
     make(loaders=[]).train(1)
     assert not list(tmp_path.rglob("run.lock"))
 
@@ -325,14 +362,18 @@ class Counting(BaseTrainer):
         return [path.with_name(path.name.replace("_s.", "_t."))]
 
     def write_companions(self, path):
-        write_checkpoint(self.companions(path)[0], {"net": self.actor.net.state_dict(), "net_type": "ToyNet"})
+        write_checkpoint(
+            self.companions(path)[0], {"net": self.actor.net.state_dict(), "net_type": "ToyNet"}
+        )
 
 
 def test_hooks_of_the_base_trainer(make, folder, capsys):
     make("none", trainer=Counting, loaders=[], keep_checkpoints=3).train(4)
     assert names(folder) == [f"ToyNet_ep{e:04d}_{s}.pth.tar" for e in (2, 3, 4) for s in "st"]
     straight = read_checkpoint(folder / "ToyNet_ep0004_s.pth.tar")["hidden"]
-    (folder / "ToyNet_ep0004_t.pth.tar").unlink()  # a crash between the two files cannot leave this; a user can
+    (
+        folder / "ToyNet_ep0004_t.pth.tar"
+    ).unlink()  # a crash between the two files cannot leave this; a user can
     trainer = make("none", trainer=Counting, loaders=[])
     trainer.load_checkpoint()
     assert trainer.epoch == 3
@@ -370,6 +411,7 @@ def test_device_falls_back_to_the_cpu(make, monkeypatch, caplog):
 
 # Actors
 
+
 class FakeCriterion(nn.Module):
     def __init__(self):
         super().__init__()
@@ -377,7 +419,12 @@ class FakeCriterion(nn.Module):
 
     def forward(self, outputs, targets):
         self.targets = targets
-        return {"loss_ce": outputs, "loss_bbox": outputs * 10, "loss_giou": outputs * 100, "iou": outputs * 0 + 0.5}
+        return {
+            "loss_ce": outputs,
+            "loss_bbox": outputs * 10,
+            "loss_giou": outputs * 100,
+            "iou": outputs * 0 + 0.5,
+        }
 
 
 class FakeNet(nn.Module):
@@ -390,14 +437,21 @@ def test_transt_actor():
     actor = TranstActor(FakeNet(), FakeCriterion())
     boxes = torch.tensor([[2.0, 4.0, 6.0, 8.0], [0.0, 0.0, 20.0, 40.0]])
     kept = boxes.clone()
-    data = TensorDict(search_images=torch.ones(2, 3, 40, 20), template_images=torch.zeros(2, 3, 10, 10),
-                      search_anno=boxes)
+    data = TensorDict(
+        search_images=torch.ones(2, 3, 40, 20),
+        template_images=torch.zeros(2, 3, 10, 10),
+        search_anno=boxes,
+    )
     loss, stats = actor(data)
     assert loss.item() == 2 + 30 + 500
     assert stats == {"Loss/total": 532, "Loss/ce": 1, "Loss/bbox": 10, "Loss/giou": 100, "iou": 0.5}
     targets = actor.objective.targets
-    assert targets[0]["boxes"].tolist() == [[0.25, pytest.approx(0.2), pytest.approx(0.3), pytest.approx(0.2)]]
-    assert targets[1]["boxes"].tolist() == [[0.5, 0.5, 1, 1]] and targets[1]["labels"].tolist() == [0]
+    assert targets[0]["boxes"].tolist() == [
+        [0.25, pytest.approx(0.2), pytest.approx(0.3), pytest.approx(0.2)]
+    ]
+    assert targets[1]["boxes"].tolist() == [[0.5, 0.5, 1, 1]] and targets[1]["labels"].tolist() == [
+        0
+    ]
     assert torch.equal(boxes, kept)
     actor.eval()
     assert not actor.net.training and not actor.objective.training
@@ -409,10 +463,15 @@ def test_transt_actor_with_the_real_network():
     transt = pytest.importorskip("ltr.models.tracking.transt")
     net = transt.transt_small(hidden_dim=32, width=8)
     actor = TranstActor(net, transt.transt_loss(None))
-    data = TensorDict(search_images=torch.rand(2, 3, 128, 128), template_images=torch.rand(2, 3, 64, 64),
-                      search_anno=torch.tensor([[30.0, 40, 40, 30], [50.0, 50, 20, 20]]))
+    data = TensorDict(
+        search_images=torch.rand(2, 3, 128, 128),
+        template_images=torch.rand(2, 3, 64, 64),
+        search_anno=torch.tensor([[30.0, 40, 40, 30], [50.0, 50, 20, 20]]),
+    )
     loss, stats = actor(data)
     loss.backward()
     weights = {"Loss/ce": 8.334, "Loss/bbox": 5, "Loss/giou": 2}
-    assert stats["Loss/total"] == pytest.approx(sum(stats[n] * w for n, w in weights.items()), rel=1e-5)
+    assert stats["Loss/total"] == pytest.approx(
+        sum(stats[n] * w for n, w in weights.items()), rel=1e-5
+    )
     assert net.input_proj.weight.grad.abs().sum() > 0

@@ -1,4 +1,6 @@
-"""Scores, frame repairs, cache and tables of the analysis package on tiny data, beyond the contract rows."""
+"""Scores, frame repairs, cache and tables of the analysis package on tiny data, beyond the contract
+rows.
+"""
 
 import io
 import pickle
@@ -12,7 +14,11 @@ from hypothesis import strategies as st
 from ltr.admin.errors import BadInput, BadValue
 from pytracking.analysis import eval_cache, tables
 from pytracking.analysis import plot_results as pr
-from pytracking.analysis.extract_results import calc_iou_overlap, calc_seq_err_robust, extract_results
+from pytracking.analysis.extract_results import (
+    calc_iou_overlap,
+    calc_seq_err_robust,
+    extract_results,
+)
 from pytracking.analysis.scores import selected_plot_types
 from tests.support.analysis import HALF, G, P, scores, seq
 
@@ -20,22 +26,34 @@ pytestmark = pytest.mark.usefixtures("plots")
 ZERO_X = G * [0, 1, 1, 1]
 
 
-@pytest.mark.parametrize(("result", "sequence", "kwargs", "expected"), [
-    (ZERO_X, seq(gt=ZERO_X), {"corrected": True}, [100, 100, 100, 100, 100]),
-    (G, seq(tag="lasot", vis=HALF), {"corrected": True}, [100, 100, 100, 100, 100]),
-    (G + np.array([40, 0, 0, 0]), seq(vis=HALF), {"corrected": True}, [20, 20, 20, 20, 20]),
-    (P, seq(), {"plot_bin_gap": 0.025}, [62.44, 100, 10, 100, 10]),
-], ids=["corrected x=0", "corrected hidden", "corrected hidden frames are no hits", "finer grid"])
+@pytest.mark.parametrize(
+    ("result", "sequence", "kwargs", "expected"),
+    [
+        (ZERO_X, seq(gt=ZERO_X), {"corrected": True}, [100, 100, 100, 100, 100]),
+        (G, seq(tag="lasot", vis=HALF), {"corrected": True}, [100, 100, 100, 100, 100]),
+        (G + np.array([40, 0, 0, 0]), seq(vis=HALF), {"corrected": True}, [20, 20, 20, 20, 20]),
+        (P, seq(), {"plot_bin_gap": 0.025}, [62.44, 100, 10, 100, 10]),
+    ],
+    ids=["corrected x=0", "corrected hidden", "corrected hidden frames are no hits", "finer grid"],
+)
 def test_scores(new, result, sequence, kwargs, expected):
     assert scores(new({"s1": result}), sequence, **kwargs) == expected
 
 
-@pytest.mark.parametrize(("sequence", "kwargs", "message"), [
-    (seq(vis=HALF[:5]), {}, "target_visible has shape"),
-    (seq(), {"plot_bin_gap": 0.1}, "The overlap thresholds do not hold 0.75"),
-    (seq(), {"plot_bin_gap": 0.0}, "plot_bin_gap must be above 0"),
-    (seq(), {"exclude_invalid": True}, "Report 'r': unknown option 'exclude_invalid', did you mean 'exclude_invalid_frames'"),
-], ids=["visibility", "grid without 0.75", "no grid", "misspelt option"])
+@pytest.mark.parametrize(
+    ("sequence", "kwargs", "message"),
+    [
+        (seq(vis=HALF[:5]), {}, "target_visible has shape"),
+        (seq(), {"plot_bin_gap": 0.1}, "The overlap thresholds do not hold 0.75"),
+        (seq(), {"plot_bin_gap": 0.0}, "plot_bin_gap must be above 0"),
+        (
+            seq(),
+            {"exclude_invalid": True},
+            "Report 'r': unknown option 'exclude_invalid', did you mean 'exclude_invalid_frames'",
+        ),
+    ],
+    ids=["visibility", "grid without 0.75", "no grid", "misspelt option"],
+)
 def test_unusable_input(new, sequence, kwargs, message):
     with pytest.raises(BadValue, match=f"^{message}"):
         scores(new({"s1": P}), sequence, **kwargs)
@@ -49,13 +67,20 @@ def test_unusable_result_names_its_file(new, tmp_path):
         scores(new({}), seq())
 
 
-boxes = st.lists(st.tuples(*[st.floats(-50, 50)] * 2, *[st.floats(0, 50)] * 2), min_size=2, max_size=12)
+boxes = st.lists(
+    st.tuples(*[st.floats(-50, 50)] * 2, *[st.floats(0, 50)] * 2), min_size=2, max_size=12
+)
 
 
 @given(boxes)
 def test_repair_equals_the_frame_by_frame_rule(rows):
-    """The vectorised forward fill against the sequential definition; far ground truth keeps IoU out of the way."""
-    pred, gt = torch.tensor(rows, dtype=torch.float64), torch.tensor([[1.0, 1, 9, 9]] * len(rows), dtype=torch.float64)
+    """The vectorised forward fill against the sequential definition; far ground truth keeps IoU out
+    of the way.
+    """
+    pred, gt = (
+        torch.tensor(rows, dtype=torch.float64),
+        torch.tensor([[1.0, 1, 9, 9]] * len(rows), dtype=torch.float64),
+    )
     expected = pred.clone()
     for i in range(1, len(rows)):
         if expected[i, 2] == 0 or expected[i, 3] == 0:
@@ -65,11 +90,17 @@ def test_repair_equals_the_frame_by_frame_rule(rows):
 
 
 def test_spread_over_runs(new):
-    runs = [new({"s1": G}, run_id=0, param="run"), new({"s1": P}, run_id=1, param="run"), new({"s1": P}, "B", name="b")]
+    runs = [
+        new({"s1": G}, run_id=0, param="run"),
+        new({"s1": P}, run_id=1, param="run"),
+        new({"s1": P}, "B", name="b"),
+    ]
     rows = pr.result_rows(runs, [seq()], "r", plot_types="success", spread=True, verbose=False)
     assert [row.label for row in rows] == ["toy_run (2 runs)", "B"] and rows[1].spread == {}
     assert rows[0].scores == pytest.approx({"AUC": 78.095, "OP50": 100, "OP75": 55}, abs=0.01)
-    assert rows[0].spread == pytest.approx({"AUC": np.std([95.238, 60.952], ddof=1), "OP50": 0, "OP75": 63.64}, abs=0.01)
+    assert rows[0].spread == pytest.approx(
+        {"AUC": np.std([95.238, 60.952], ddof=1), "OP50": 0, "OP75": 63.64}, abs=0.01
+    )
 
 
 def test_display_names_are_refreshed(new):
@@ -93,14 +124,24 @@ def _torch_file(value) -> bytes:
 TORCH = _torch_file(Evil())
 
 
-@pytest.mark.parametrize(("content", "message"), [
-    (pickle.dumps({"sequences": Evil()}), "builtins.print"),
-    (pickle.dumps({"a": np.array([{}], object)}), "numpy"),
-    (b"ctorch.storage\n_load_from_bytes\n(B" + len(TORCH).to_bytes(4, "little") + TORCH + b"tR.", "damaged"),
-    (pickle.dumps(["list"]), "holds a list"),
-    (pickle.dumps({"sequences": ["s"] * 9})[:20], "damaged"),
-    (b"no pickle at all", "damaged"),
-], ids=["code", "numpy array of objects", "code inside a tensor", "no dict", "cut off", "text"])
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (pickle.dumps({"sequences": Evil()}), "builtins.print"),
+        (pickle.dumps({"a": np.array([{}], object)}), "numpy"),
+        (
+            b"ctorch.storage\n_load_from_bytes\n(B"
+            + len(TORCH).to_bytes(4, "little")
+            + TORCH
+            + b"tR.",
+            "damaged",
+        ),
+        (pickle.dumps(["list"]), "holds a list"),
+        (pickle.dumps({"sequences": ["s"] * 9})[:20], "damaged"),
+        (b"no pickle at all", "damaged"),
+    ],
+    ids=["code", "numpy array of objects", "code inside a tensor", "no dict", "cut off", "text"],
+)
 def test_unsafe_or_damaged_cache_is_refused(new, plots, capsys, content, message):
     (plots / "r").mkdir(parents=True)
     (plots / "r/eval_data.pkl").write_bytes(content)
@@ -112,11 +153,21 @@ def test_unsafe_or_damaged_cache_is_refused(new, plots, capsys, content, message
 
 
 def test_plain_numpy_and_torch_values_of_old_caches_are_read(tmp_path):
-    stored = {"a": np.float64(1.5), "run_id": np.int64(3), "t": torch.arange(3.0), "e": torch.tensor(2)}
+    stored = {
+        "a": np.float64(1.5),
+        "run_id": np.int64(3),
+        "t": torch.arange(3.0),
+        "e": torch.tensor(2),
+    }
     for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
         (tmp_path / "eval_data.pkl").write_bytes(pickle.dumps(stored, protocol))
         read = eval_cache.load_eval_data(tmp_path / "eval_data.pkl")
-        assert read["a"] == 1.5 and read["run_id"] == 3 and torch.equal(read["t"], stored["t"]) and int(read["e"]) == 2
+        assert (
+            read["a"] == 1.5
+            and read["run_id"] == 3
+            and torch.equal(read["t"], stored["t"])
+            and int(read["e"]) == 2
+        )
 
 
 def test_old_pytracking_cache_is_read(new, plots):
@@ -154,18 +205,35 @@ def test_unknown_plot_types(plot_types):
         selected_plot_types(plot_types)
 
 
-ROWS = [tables.ResultRow("a|b_1", {"AUC": 50.125, "OP50": 2.0}, {"AUC": 1.0}), tables.ResultRow("\\bf c", {"AUC": 60.0})]
+ROWS = [
+    tables.ResultRow("a|b_1", {"AUC": 50.125, "OP50": 2.0}, {"AUC": 1.0}),
+    tables.ResultRow("\\bf c", {"AUC": 60.0}),
+]
 
 
-@pytest.mark.parametrize(("style", "text"), [
-    ("markdown", "| t_s | AUC | OP50 |\n|:--|--:|--:|\n| a\\|b_1 | 50.12 ± 1.00 | 2.00 |\n| **c** | 60.00 | - |\n"),
-    ("csv", "t_s,AUC,OP50,AUC std\na|b_1,50.125,2.0,1.0\n\\bf c,60.0,,\n"),
-    ("text", "\nt_s        | AUC          | OP50       |\na|b_1      | 50.12 ± 1.00 | 2.00       |\n"
-             "\\bf c      | 60.00        | -          |\n"),
-    ("latex", "\\begin{tabular}{lrr}\n\\toprule\nt\\_s & AUC & OP50 \\\\\n\\midrule\n"
-              "a|b\\_1 & 50.12 $\\pm$ 1.00 & \\textbf{2.00} \\\\\n\\textbf{c} & \\textbf{60.00} & - \\\\\n"
-              "\\bottomrule\n\\end{tabular}\n"),
-])
+@pytest.mark.parametrize(
+    ("style", "text"),
+    [
+        (
+            "markdown",
+            "| t_s | AUC | OP50 |\n|:--|--:|--:|\n| a\\|b_1 | 50.12 ± 1.00 | 2.00 |\n| **c** | "
+            "60.00 | - |\n",
+        ),
+        ("csv", "t_s,AUC,OP50,AUC std\na|b_1,50.125,2.0,1.0\n\\bf c,60.0,,\n"),
+        (
+            "text",
+            "\nt_s        | AUC          | OP50       |\na|b_1      | 50.12 ± 1.00 | 2.00       |\n"
+            "\\bf c      | 60.00        | -          |\n",
+        ),
+        (
+            "latex",
+            "\\begin{tabular}{lrr}\n\\toprule\nt\\_s & AUC & OP50 \\\\\n\\midrule\n"
+            "a|b\\_1 & 50.12 $\\pm$ 1.00 & \\textbf{2.00} \\\\\n\\textbf{c} & \\textbf{60.00} & - "
+            "\\\\\n"
+            "\\bottomrule\n\\end{tabular}\n",
+        ),
+    ],
+)
 def test_table_styles(style, text):
     assert tables.format_rows(ROWS, style, "t_s") == text
 

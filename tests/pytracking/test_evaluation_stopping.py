@@ -9,8 +9,14 @@ from pytracking.evaluation import Tracker, get_dataset, running
 from pytracking.evaluation.results import results_exist
 
 
-def test_finished_sequences_are_kept_and_the_process_leaves_with_143(got10k, machine, monkeypatch, capsys):
-    save, tracker, dataset = running.save_results, Tracker("moving", "default"), get_dataset("got10k_val")
+def test_finished_sequences_are_kept_and_the_process_leaves_with_143(
+    got10k, machine, monkeypatch, capsys
+):
+    save, tracker, dataset = (
+        running.save_results,
+        Tracker("moving", "default"),
+        get_dataset("got10k_val"),
+    )
 
     def asked_in_the_second(seq, *arguments):
         if seq is dataset[1]:

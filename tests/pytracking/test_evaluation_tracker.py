@@ -47,16 +47,25 @@ def test_tracker_package_without_class_is_named(machine, plugin_folder):
 
 def test_empty_results_path_is_named(machine):
     text = machine.local.read_text()
-    machine.local.write_text(text.replace("    return", "    settings.results_path = ''\n    return"))
+    machine.local.write_text(
+        text.replace("    return", "    settings.results_path = ''\n    return")
+    )
     with pytest.raises(NotConfigured, match="results_path is empty"):
         Tracker("moving", "default")
 
 
-@pytest.mark.parametrize("name, parameter, expected", [
-    ("moving", "defualt", r"no parameter file .*moving/defualt.py, did you mean 'default'\? - there are .*failing"),
-    ("transt", "spot_trans", "did you mean 'spot_transt'"),
-    ("transtt", "transt50", "no folder pytracking/parameter/transtt, did you mean 'transt'"),
-])
+@pytest.mark.parametrize(
+    "name, parameter, expected",
+    [
+        (
+            "moving",
+            "defualt",
+            r"no parameter file .*moving/defualt.py, did you mean 'default'\? - there are .*failing",
+        ),
+        ("transt", "spot_trans", "did you mean 'spot_transt'"),
+        ("transtt", "transt50", "no folder pytracking/parameter/transtt, did you mean 'transt'"),
+    ],
+)
 def test_missing_parameter_file_is_named(machine, name, parameter, expected):
     with pytest.raises(MissingFile, match=expected):
         Tracker(name, parameter).get_parameters()
@@ -70,10 +79,15 @@ def test_error_inside_a_parameter_file_is_not_hidden(machine, plugin_folder):
 
 def test_what_the_tracker_returns_is_kept(got10k, machine):
     masks = [np.full((60, 80), frame, np.uint8) for frame in range(5)]
-    tracker = parameters(Tracker("moving", "default"), start_output={"time": 9.0, "segmentation": masks[0],
-                                                                     "target_bbox": [1, 1, 1, 1]},
-                         extra=lambda frame: {"time": float(frame), "segmentation": masks[frame],
-                                              "object_presence_score": None if frame == 2 else 0.5})
+    tracker = parameters(
+        Tracker("moving", "default"),
+        start_output={"time": 9.0, "segmentation": masks[0], "target_bbox": [1, 1, 1, 1]},
+        extra=lambda frame: {
+            "time": float(frame),
+            "segmentation": masks[frame],
+            "object_presence_score": None if frame == 2 else 0.5,
+        },
+    )
     out = tracker.run_sequence(get_dataset("got10k_val")[0])
     assert out["time"] == [9, 1, 2, 3, 4] and out["target_bbox"][0] == [1, 1, 1, 1]
     assert [mask[0, 0] for mask in out["segmentation"]] == [0, 1, 2, 3, 4]
@@ -82,8 +96,12 @@ def test_what_the_tracker_returns_is_kept(got10k, machine):
 
 def test_output_without_box_is_named(got10k, machine):
     tracker = Tracker("moving", "default")
-    tracker.tracker_class = type("NoBox", (tracker.tracker_class,), {"track": lambda self, image, info: None})
-    with pytest.raises(BadInput, match=r"track\(\) must return a dict with 'target_bbox', on frame 1 of GOT"):
+    tracker.tracker_class = type(
+        "NoBox", (tracker.tracker_class,), {"track": lambda self, image, info: None}
+    )
+    with pytest.raises(
+        BadInput, match=r"track\(\) must return a dict with 'target_bbox', on frame 1 of GOT"
+    ):
         tracker.run_sequence(get_dataset("got10k_val")[0])
 
 
@@ -94,8 +112,14 @@ def test_no_box_to_start_from(machine, trees, box):
         Tracker("moving", "default").run_sequence(get_dataset("got10k_val")[0])
 
 
-@pytest.mark.parametrize("frames, truth, expected", [
-    ([], np.ones((1, 4)), "has no frames"), (["f"], None, "has no box"), (["f"], np.zeros((0, 4)), "has no box")])
+@pytest.mark.parametrize(
+    "frames, truth, expected",
+    [
+        ([], np.ones((1, 4)), "has no frames"),
+        (["f"], None, "has no box"),
+        (["f"], np.zeros((0, 4)), "has no box"),
+    ],
+)
 def test_sequence_that_cannot_be_tracked(machine, frames, truth, expected):
     with pytest.raises(BadInput, match=f"sequence s {expected}"):
         Tracker("moving", "default").run_sequence(Sequence("s", frames, "t", truth))
@@ -114,8 +138,14 @@ def test_frame_that_cannot_be_read_is_named(got10k, machine, content):
 
 
 def test_sequence_of_several_objects_needs_a_tracker_for_them(got10k, machine):
-    seq = Sequence("m", get_dataset("got10k_val")[0].frames, "t", {"1": np.ones((5, 4)), "2": np.ones((5, 4))},
-                   object_ids=["1", "2"], multiobj_mode=True)
+    seq = Sequence(
+        "m",
+        get_dataset("got10k_val")[0].frames,
+        "t",
+        {"1": np.ones((5, 4)), "2": np.ones((5, 4))},
+        object_ids=["1", "2"],
+        multiobj_mode=True,
+    )
     with pytest.raises(ValueError, match="unknown multi object mode 'all'"):
         Tracker("moving", "default").run_sequence(seq, multiobj_mode="all")
 
@@ -137,10 +167,14 @@ def test_display_draws_boxes_and_mask(machine):
 
 def test_extra_boxes_and_masks_are_drawn(got10k, machine, monkeypatch):
     shown = []
-    monkeypatch.setattr(FigureDisplay, "show", lambda self, image, state, mask: shown.append((state, mask)))
+    monkeypatch.setattr(
+        FigureDisplay, "show", lambda self, image, state, mask: shown.append((state, mask))
+    )
     mask = np.ones((60, 80))
-    tracker = parameters(Tracker("moving", "default"),
-                         extra=lambda frame: {"clf_search_area": [1, 1, 9, 9], "segmentation": mask})
+    tracker = parameters(
+        Tracker("moving", "default"),
+        extra=lambda frame: {"clf_search_area": [1, 1, 9, 9], "segmentation": mask},
+    )
     tracker.run_sequence(get_dataset("got10k_val")[0], debug=1, visdom_info={"use_visdom": False})
     assert shown[0] == ([10.5, 10, 20, 20], None)
     assert shown[1] == ([[12.1, 10, 20, 20], [1, 1, 9, 9]], mask)
@@ -150,7 +184,9 @@ def test_several_objects_drawn_on_one_frame():
     image = np.zeros((60, 80, 3), np.uint8)
     labels = np.zeros((60, 80), np.uint8)
     labels[50:, 70:] = 300 % 256
-    drawn = draw_objects(image, {number: [number * 4, 10, 3, 30] for number in range(1, 15)}, labels)
+    drawn = draw_objects(
+        image, {number: [number * 4, 10, 3, 30] for number in range(1, 15)}, labels
+    )
     assert not image.any() and len({tuple(drawn[40, number * 4]) for number in range(1, 15)}) == 14
     assert drawn[55, 75].any() and not drawn[55, 5].any()
     assert np.array_equal(draw_objects(image, {1: None, 2: [np.nan] * 4}), image)

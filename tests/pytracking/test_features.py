@@ -1,4 +1,6 @@
-"""Features of trackers: patches, augmentations, pooling and normalisation, extractors, layers of networks."""
+"""Features of trackers: patches, augmentations, pooling and normalisation, extractors, layers of
+networks.
+"""
 
 import numpy as np
 import pytest
@@ -11,7 +13,11 @@ from ltr.admin.tensorlist import TensorList
 from pytracking.features import augmentation as aug
 from pytracking.features import deep, preprocessing
 from pytracking.features.color import RGB, Grayscale
-from pytracking.features.extractor import ExtractorBase, MultiResolutionExtractor, SingleResolutionExtractor
+from pytracking.features.extractor import (
+    ExtractorBase,
+    MultiResolutionExtractor,
+    SingleResolutionExtractor,
+)
 from pytracking.features.featurebase import FeatureBase, MultiFeatureBase
 from pytracking.features.util import Concatenate
 from pytracking.utils import FeatureParams
@@ -24,11 +30,14 @@ def image():
 
 
 def sample(pos, size, **options):
-    patch, coord = preprocessing.sample_patch(image(), torch.tensor(pos), torch.tensor(size), **options)
+    patch, coord = preprocessing.sample_patch(
+        image(), torch.tensor(pos), torch.tensor(size), **options
+    )
     return patch[0, 0], coord[0].tolist()
 
 
 # ---------------------------------------------------------------- patches
+
 
 @given(st.floats(0, 59.9), st.floats(0, 79.9), st.integers(2, 40), st.integers(2, 40))
 @settings(max_examples=40, deadline=None)
@@ -36,15 +45,30 @@ def test_patch_holds_the_pixels_it_says(y, x, height, width):
     patch, (top, left, bottom, right) = sample([y, x], [float(height), float(width)])
     assert patch.shape == (height, width) == (bottom - top, right - left)
     assert top + (height - 1) // 2 == int(y) and left + (width - 1) // 2 == int(x)
-    rows, columns = torch.arange(top, bottom).clamp(0, 59).long(), torch.arange(left, right).clamp(0, 79).long()
+    rows, columns = (
+        torch.arange(top, bottom).clamp(0, 59).long(),
+        torch.arange(left, right).clamp(0, 79).long(),
+    )
     assert torch.equal(patch, IMAGE[rows][:, columns])  # the border is repeated
 
 
-@pytest.mark.parametrize("mode, size, limit, coord", [
-    ("inside", [30.0, 40.0], None, [0, 40, 30, 80]), ("inside", [90.0, 90.0], None, [0, 20, 60, 80]),
-    ("inside", [90.0, 90.0], 1.2, [-7, 5, 68, 80]), ("inside_major", [90.0, 90.0], None, [-10, 0, 70, 80]),
-    ("replicate", [20.0, 20.0], None, [-4, 61, 16, 81])],
-    ids=["moved in", "shrunk to fit", "shrunk at most so far", "one side fits", "repeats the border"])
+@pytest.mark.parametrize(
+    "mode, size, limit, coord",
+    [
+        ("inside", [30.0, 40.0], None, [0, 40, 30, 80]),
+        ("inside", [90.0, 90.0], None, [0, 20, 60, 80]),
+        ("inside", [90.0, 90.0], 1.2, [-7, 5, 68, 80]),
+        ("inside_major", [90.0, 90.0], None, [-10, 0, 70, 80]),
+        ("replicate", [20.0, 20.0], None, [-4, 61, 16, 81]),
+    ],
+    ids=[
+        "moved in",
+        "shrunk to fit",
+        "shrunk at most so far",
+        "one side fits",
+        "repeats the border",
+    ],
+)
 def test_patch_modes(mode, size, limit, coord):
     assert sample([5.0, 70.0], size, mode=mode, max_scale_change=limit)[1] == coord
 
@@ -54,8 +78,13 @@ def test_patch_is_resized_and_large_ones_are_thinned_first():
     assert patch.shape == (10, 10) and coord[2] - coord[0] == coord[3] - coord[1] == 39
     thin = IMAGE[::3, 1::3]  # step 3, so that the row and column of the centre stay
     assert torch.equal(sample([30.0, 40.0], [28.0, 28.0], output_sz=[9, 9])[0], thin[6:15, 9:18])
-    mask, _ = preprocessing.sample_patch(torch.ones(1, 1, 60, 80), torch.tensor([0.0, 0.0]), torch.tensor([20.0, 20.0]),
-                                         [40, 40], is_mask=True)
+    mask, _ = preprocessing.sample_patch(
+        torch.ones(1, 1, 60, 80),
+        torch.tensor([0.0, 0.0]),
+        torch.tensor([20.0, 20.0]),
+        [40, 40],
+        is_mask=True,
+    )
     assert mask.unique().tolist() == [0, 1] and mask[0, 0, 0, 0] == 0  # no mask outside the image
     with pytest.raises(BadValue, match="did you mean 'inside'"):
         sample([5.0, 5.0], [4.0, 4.0], mode="insid")
@@ -71,16 +100,27 @@ def test_arrays_and_tensors():
 
 # ---------------------------------------------------------------- augmentation
 
+
 def at(result, row, column):
     return result[0, 0, row, column].item()
 
 
-@pytest.mark.parametrize("transform, source", [
-    (aug.Identity(), (20, 30)), (aug.FlipHorizontal(), (20, 49)), (aug.FlipVertical(), (39, 30)),
-    (aug.Translation((3, -5)), (17, 35)), (aug.Identity(shift=(3, -5)), (17, 35)),
-    (aug.Affine(np.array([[1.0, 0, 4], [0, 1, 2]])), (18, 26)), (aug.Rotate(180), (39, 49)),
-    (aug.Identity(output_sz=(40, 60)), (30, 40)), (aug.Identity(output_sz=(70, 90)), (15, 25)),
-    (aug.RandomAffine(p_flip=1.0), (20, 49)), (aug.Blur(1.5), (20, 30))])
+@pytest.mark.parametrize(
+    "transform, source",
+    [
+        (aug.Identity(), (20, 30)),
+        (aug.FlipHorizontal(), (20, 49)),
+        (aug.FlipVertical(), (39, 30)),
+        (aug.Translation((3, -5)), (17, 35)),
+        (aug.Identity(shift=(3, -5)), (17, 35)),
+        (aug.Affine(np.array([[1.0, 0, 4], [0, 1, 2]])), (18, 26)),
+        (aug.Rotate(180), (39, 49)),
+        (aug.Identity(output_sz=(40, 60)), (30, 40)),
+        (aug.Identity(output_sz=(70, 90)), (15, 25)),
+        (aug.RandomAffine(p_flip=1.0), (20, 49)),
+        (aug.Blur(1.5), (20, 30)),
+    ],
+)
 def test_where_a_pixel_comes_from(transform, source):
     assert at(transform(image()), 20, 30) == pytest.approx(source[0] * 100 + source[1], abs=1e-2)
 
@@ -96,11 +136,22 @@ def test_scale_is_about_the_middle(factor):
     scaled = aug.Scale(factor)(image())
     assert scaled.shape == (1, 3, 60, 80)
     step = at(scaled, 30, 41) - at(scaled, 30, 40)
-    assert step == pytest.approx(1 / factor, rel=1e-3) and abs(at(scaled, 29, 39) + at(scaled, 30, 40) - 2989 - 3000 - 79) < 260
+    assert (
+        step == pytest.approx(1 / factor, rel=1e-3)
+        and abs(at(scaled, 29, 39) + at(scaled, 30, 40) - 2989 - 3000 - 79) < 260
+    )
 
 
-@pytest.mark.parametrize("transform", [aug.Blur(2), aug.Blur((0, 1)), aug.Scale(1.3), aug.Rotate(20),
-                                       aug.RandomAffine(0.5, 20, 0.1, 0.2, 0.1, border_mode="replicate")])
+@pytest.mark.parametrize(
+    "transform",
+    [
+        aug.Blur(2),
+        aug.Blur((0, 1)),
+        aug.Scale(1.3),
+        aug.Rotate(20),
+        aug.RandomAffine(0.5, 20, 0.1, 0.2, 0.1, border_mode="replicate"),
+    ],
+)
 def test_masks_stay_binary_and_arrays_stay_arrays(transform):
     mask = torch.zeros(1, 1, 60, 80)
     mask[..., 20:40, 20:50] = 1
@@ -120,7 +171,9 @@ def test_border_of_random_affine(border, corner):
 
 
 def test_random_affine_draws_within_its_limits():
-    transform = aug.RandomAffine(p_flip=0.5, max_rotation=10, max_shear=0.2, max_scale=0.3, max_ar_factor=0.1)
+    transform = aug.RandomAffine(
+        p_flip=0.5, max_rotation=10, max_shear=0.2, max_scale=0.3, max_ar_factor=0.1
+    )
     rolls = [transform.roll() for _ in range(200)]
     assert {flip for flip, *_ in rolls} == {True, False}
     assert all(abs(angle) <= 10 and max(map(abs, shear)) <= 0.2 for _, angle, shear, _ in rolls)
@@ -128,6 +181,7 @@ def test_random_affine_draws_within_its_limits():
 
 
 # ---------------------------------------------------------------- features
+
 
 class Half(FeatureBase):
     def dim(self):
@@ -157,43 +211,79 @@ def test_colour_features_and_their_finish():
     assert RGB().get_feature(im)[0, :, 0, 0].tolist() == [-0.5, 0.5, 0.5]
     assert Grayscale(pool_stride=4).get_feature(im).shape == (2, 1, 2, 2)
     assert Grayscale().get_feature(im).mean() == pytest.approx(1 / 6)
-    assert RGB(output_size=3).get_feature(im).shape == (2, 3, 3, 3) and RGB(output_size=3).size(8) == 3
+    assert (
+        RGB(output_size=3).get_feature(im).shape == (2, 3, 3, 3) and RGB(output_size=3).size(8) == 3
+    )
     normal = RGB(normalize_power=2).get_feature(torch.rand(2, 3, 8, 8) * 255)
     torch.testing.assert_close(normal.square().mean((1, 2, 3)), torch.ones(2))
     assert RGB(use_for_color=False).get_feature(im).numel() == 0
 
 
 def test_several_maps_of_one_feature_are_finished_each():
-    feature = Two(output_size=[None, 1], normalize_power=[2, None], fparams=FeatureParams(weight=[1, 2]))
+    feature = Two(
+        output_size=[None, 1], normalize_power=[2, None], fparams=FeatureParams(weight=[1, 2])
+    )
     maps = feature.get_feature(torch.rand(1, 3, 16, 16) + 1)
     assert [tuple(one.shape) for one in maps] == [(1, 3, 4, 4), (1, 1, 1, 1)]
     assert maps[0].square().mean() == pytest.approx(1) and maps[1].item() > 1
-    assert feature.size(16) == [4, 1] and Two(use_for_gray=False).get_feature(torch.zeros(1, 1, 8, 8)) == []
+    assert (
+        feature.size(16) == [4, 1]
+        and Two(use_for_gray=False).get_feature(torch.zeros(1, 1, 8, 8)) == []
+    )
 
 
 def test_concatenation_needs_one_stride():
     both = Concatenate([RGB(pool_stride=2), Half()])
-    assert (both.dim(), both.stride()) == (6, 2) and both.get_feature(image()).shape == (1, 6, 30, 40)
+    assert (both.dim(), both.stride()) == (6, 2) and both.get_feature(image()).shape == (
+        1,
+        6,
+        30,
+        40,
+    )
     with pytest.raises(BadValue, match=r"these have \[1, 2\]"):
         Concatenate([RGB(), Half()])
 
 
 def test_extractor_answers_for_every_map():
-    extractor = MultiResolutionExtractor([RGB(pool_stride=4, fparams=FeatureParams(a=1)), Two(fparams=FeatureParams(a=[2, 3])),
-                                          Grayscale(use_for_color=False, fparams=FeatureParams(a=4))])
+    extractor = MultiResolutionExtractor(
+        [
+            RGB(pool_stride=4, fparams=FeatureParams(a=1)),
+            Two(fparams=FeatureParams(a=[2, 3])),
+            Grayscale(use_for_color=False, fparams=FeatureParams(a=4)),
+        ]
+    )
     extractor.set_is_color(True)
-    assert extractor.stride() == [4, 4, 8] and extractor.dim() == [3, 3, 1] and extractor.get_fparams("a") == [1, 2, 3]
+    assert (
+        extractor.stride() == [4, 4, 8]
+        and extractor.dim() == [3, 3, 1]
+        and extractor.get_fparams("a") == [1, 2, 3]
+    )
     assert extractor.size(32) == [8, 8, 4] and len(extractor.get_fparams()) == 3
     assert extractor.get_attribute("use_for_gray") == [True, True]
     assert extractor.get_unique_attribute("no_such") is None
     with pytest.raises(BadValue, match="2 features have the attribute 'pool_stride'"):
         extractor.get_unique_attribute("pool_stride")
-    maps, coords, patches = extractor.extract(image(), torch.tensor([30.0, 40.0]), [1.0, 2.0], torch.tensor([32.0, 32.0]),
-                                              return_patches=True)
+    maps, coords, patches = extractor.extract(
+        image(),
+        torch.tensor([30.0, 40.0]),
+        [1.0, 2.0],
+        torch.tensor([32.0, 32.0]),
+        return_patches=True,
+    )
     assert [tuple(one.shape) for one in maps] == [(2, 3, 8, 8), (2, 3, 8, 8), (2, 1, 4, 4)]
-    assert (coords[:, 2:] - coords[:, :2]).tolist() == [[32, 32], [64, 64]] and patches.shape == (2, 3, 32, 32)
-    flipped = extractor.extract_transformed(image(), torch.tensor([30.0, 40.0]), 1.0, torch.tensor([32.0, 32.0]),
-                                            [aug.Identity(), aug.FlipHorizontal()])
+    assert (coords[:, 2:] - coords[:, :2]).tolist() == [[32, 32], [64, 64]] and patches.shape == (
+        2,
+        3,
+        32,
+        32,
+    )
+    flipped = extractor.extract_transformed(
+        image(),
+        torch.tensor([30.0, 40.0]),
+        1.0,
+        torch.tensor([32.0, 32.0]),
+        [aug.Identity(), aug.FlipHorizontal()],
+    )
     torch.testing.assert_close(flipped[0][1], flipped[0][0].flip(2))
     extractor.set_is_color(False)
     assert extractor.stride() == [4, 4, 8, 1]
@@ -202,25 +292,37 @@ def test_extractor_answers_for_every_map():
 def test_single_resolution_extractor():
     extractor = SingleResolutionExtractor([RGB(pool_stride=4), Half(pool_stride=2)])
     assert (extractor.stride(), extractor.size(64)) == (4, 16)
-    assert [tuple(one.shape) for one in extractor.extract(image())] == [(1, 3, 15, 20), (1, 3, 15, 20)]
+    assert [tuple(one.shape) for one in extractor.extract(image())] == [
+        (1, 3, 15, 20),
+        (1, 3, 15, 20),
+    ]
     with pytest.raises(BadValue, match="use MultiResolutionExtractor"):
         SingleResolutionExtractor([RGB(), Two()])
 
 
 # ---------------------------------------------------------------- layers of networks
 
+
 def test_layers_are_read_when_initialised_and_freed(tmp_path):
     from ltr.models.backbone import resnet18_vggmconv1
 
     net = resnet18_vggmconv1(output_layers=["vggconv1", "layer2"]).eval()
     torch.save(net.state_dict(), tmp_path / "r18m1.pth")
-    feature = deep.ResNet18m1(["vggconv1", "layer2"], net_path=str(tmp_path / "r18m1.pth"), use_gpu=False, pool_stride=[2, 1])
+    feature = deep.ResNet18m1(
+        ["vggconv1", "layer2"],
+        net_path=str(tmp_path / "r18m1.pth"),
+        use_gpu=False,
+        pool_stride=[2, 1],
+    )
     assert feature.net is None and feature.dim() == [96, 128] and feature.stride() == [4, 8]
     im = torch.rand(1, 3, 64, 64) * 255
     ExtractorBase([feature]).initialize()
     maps = feature.get_feature(im)
     assert [tuple(one.shape) for one in maps] == [(1, 96, 16, 16), (1, 128, 8, 8)]
-    mean, std = torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1), torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
+    mean, std = (
+        torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1),
+        torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1),
+    )
     with torch.no_grad():
         torch.testing.assert_close(maps[1], net((im / 255 - mean) / std)["layer2"])
     ExtractorBase([feature]).free_memory()
@@ -232,15 +334,27 @@ def test_backbone_of_a_tracking_network(monkeypatch):
 
     holder = torch.nn.Module()
     holder.feature_extractor = resnet18(output_layers=["layer3"])
-    monkeypatch.setattr("pytracking.utils.loading.load_network",
-                        lambda path: holder if path == "atom_iou" else holder.feature_extractor)
-    assert deep.ATOMResNet18(use_gpu=False).get_feature(torch.zeros(1, 3, 64, 64))[0].shape == (1, 256, 4, 4)
+    monkeypatch.setattr(
+        "pytracking.utils.loading.load_network",
+        lambda path: holder if path == "atom_iou" else holder.feature_extractor,
+    )
+    assert deep.ATOMResNet18(use_gpu=False).get_feature(torch.zeros(1, 3, 64, 64))[0].shape == (
+        1,
+        256,
+        4,
+        4,
+    )
     with pytest.raises(BadValue, match="has no feature_extractor"):
         deep.ATOMResNet18(net_path="other", use_gpu=False).initialize()
 
 
-@pytest.mark.parametrize("make, message", [(lambda: deep.Mobilenet(["layer7"]), "did you mean 'layer"),
-                                           (lambda: deep.ResNet18m1(["conv2"]), "ResNet18m1 has no layer 'conv2'")])
+@pytest.mark.parametrize(
+    "make, message",
+    [
+        (lambda: deep.Mobilenet(["layer7"]), "did you mean 'layer"),
+        (lambda: deep.ResNet18m1(["conv2"]), "ResNet18m1 has no layer 'conv2'"),
+    ],
+)
 def test_unknown_layers_are_named(make, message):
     with pytest.raises(BadValue, match=message):
         make()

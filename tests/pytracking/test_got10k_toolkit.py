@@ -28,9 +28,15 @@ def toy(machine, toy_root):
 
 
 def experiment(toy, **options):
-    experiments = pytest.importorskip("got10k.experiments", reason='needs pip install "spot-tracking[got10k]"')
-    return experiments.ExperimentGOT10k(str(toy.got10k_path), result_dir=str(toy.root / "results"),
-                                        report_dir=str(toy.root / "reports"), **options)
+    experiments = pytest.importorskip(
+        "got10k.experiments", reason='needs pip install "spot-tracking[got10k]"'
+    )
+    return experiments.ExperimentGOT10k(
+        str(toy.got10k_path),
+        result_dir=str(toy.root / "results"),
+        report_dir=str(toy.root / "reports"),
+        **options,
+    )
 
 
 def test_toolkit_runs_our_tracker_and_scores_it_as_we_do(toy):
@@ -40,9 +46,11 @@ def test_toolkit_runs_our_tracker_and_scores_it_as_we_do(toy):
     validation.run(adapter)
     performance = validation.report([adapter.name])["moving_default_002"]
     ours.results_dir = str(toy.root / "results" / "GOT-10k" / adapter.name)
-    row, = got10k_table([ours], get_dataset("got10k_val"))
+    (row,) = got10k_table([ours], get_dataset("got10k_val"))
     assert 0.05 < row.ao < 0.95 and len(row.sequences) == 3
-    assert (row.ao, row.sr50) == pytest.approx((performance["overall"]["ao"], performance["overall"]["sr"]), abs=1e-12)
+    assert (row.ao, row.sr50) == pytest.approx(
+        (performance["overall"]["ao"], performance["overall"]["sr"]), abs=1e-12
+    )
 
 
 def test_same_images_and_boxes_as_in_our_own_run(toy, calls):
@@ -53,7 +61,7 @@ def test_same_images_and_boxes_as_in_our_own_run(toy, calls):
         assert boxes.tolist() == ours.run_sequence(sequence)["target_bbox"]
         assert seconds.shape == (len(sequence.frames),) and (seconds > 0).all()
         images = [image for name, image, _ in calls if name != "create"]
-        np.testing.assert_array_equal(images[:len(boxes)], images[len(boxes):])
+        np.testing.assert_array_equal(images[: len(boxes)], images[len(boxes) :])
 
 
 def test_test_split_is_packed_for_the_server(toy, monkeypatch):
@@ -71,7 +79,11 @@ def test_init_and_update_take_pil_images_in_any_mode(machine, calls):
     assert adapter.update(Image.new("L", (8, 6), 7)).tolist() == [2.6, 2, 3, 4]
     (_, params, _), (_, first, info), (_, second, more) = calls
     assert (params.debug, params.visualization, adapter.is_deterministic) == (0, False, False)
-    assert first.shape == (6, 8, 3) and first[0, 0].tolist() == [200, 20, 10] and second[0, 0].tolist() == [7, 7, 7]
+    assert (
+        first.shape == (6, 8, 3)
+        and first[0, 0].tolist() == [200, 20, 10]
+        and second[0, 0].tolist() == [7, 7, 7]
+    )
     assert info == {"init_bbox": [1, 2, 3, 4]} and list(more) == ["previous_output"]
 
 

@@ -1,4 +1,6 @@
-"""Numeric helpers of trackers: complex layout, Fourier series, correlation-filter windows, convolution, optimisers."""
+"""Numeric helpers of trackers: complex layout, Fourier series, correlation-filter windows,
+convolution, optimisers.
+"""
 
 import math
 from types import SimpleNamespace
@@ -30,19 +32,31 @@ def native(a):
 A, B, R = random(2, 3, 4, 2), random(2, 3, 4, 2, seed=1), random(2, 3, 4, seed=2)
 
 
-@pytest.mark.parametrize("found, expected", [
-    (cplx.mult(A, B), native(A) * native(B)), (cplx.mult(R, A), R * native(A)), (cplx.mult(A, R), native(A) * R),
-    (cplx.mult_conj(A, B), native(A) * native(B).conj()), (cplx.mult_conj(R, B), R * native(B).conj()),
-    (cplx.mult_real_cplx(R, A), R * native(A)), (cplx.div(A, B), native(A) / native(B)),
-    (cplx.div(A, R), native(A) / R), (cplx.div(R, A), R / native(A)), (cplx.div_cplx_real(A, R), native(A) / R),
-    (cplx.conj(A), native(A).conj()), (cplx.exp_imag(R), torch.exp(1j * R)), (cplx.complex(R, 2 * R), R * (1 + 2j)),
-    (cplx.complex(None, R), 1j * R), (cplx.complex(R), R + 0j),
-    (cplx.mtimes(A, B.transpose(1, 2)), native(A) @ native(B).mT),
-    (cplx.mtimes(A, B.transpose(1, 2), conj_a=True), native(A).conj() @ native(B).mT),
-    (cplx.mtimes(R, B.transpose(1, 2), conj_b=True), (R + 0j) @ native(B).mT.conj()),
-    (cplx.mtimes_real_complex(R, B.transpose(1, 2)), (R + 0j) @ native(B).mT),
-    (cplx.mtimes_complex_real(A, R.mT, conj_a=True), native(A).conj() @ (R.mT + 0j)),
-])
+@pytest.mark.parametrize(
+    "found, expected",
+    [
+        (cplx.mult(A, B), native(A) * native(B)),
+        (cplx.mult(R, A), R * native(A)),
+        (cplx.mult(A, R), native(A) * R),
+        (cplx.mult_conj(A, B), native(A) * native(B).conj()),
+        (cplx.mult_conj(R, B), R * native(B).conj()),
+        (cplx.mult_real_cplx(R, A), R * native(A)),
+        (cplx.div(A, B), native(A) / native(B)),
+        (cplx.div(A, R), native(A) / R),
+        (cplx.div(R, A), R / native(A)),
+        (cplx.div_cplx_real(A, R), native(A) / R),
+        (cplx.conj(A), native(A).conj()),
+        (cplx.exp_imag(R), torch.exp(1j * R)),
+        (cplx.complex(R, 2 * R), R * (1 + 2j)),
+        (cplx.complex(None, R), 1j * R),
+        (cplx.complex(R), R + 0j),
+        (cplx.mtimes(A, B.transpose(1, 2)), native(A) @ native(B).mT),
+        (cplx.mtimes(A, B.transpose(1, 2), conj_a=True), native(A).conj() @ native(B).mT),
+        (cplx.mtimes(R, B.transpose(1, 2), conj_b=True), (R + 0j) @ native(B).mT.conj()),
+        (cplx.mtimes_real_complex(R, B.transpose(1, 2)), (R + 0j) @ native(B).mT),
+        (cplx.mtimes_complex_real(A, R.mT, conj_a=True), native(A).conj() @ (R.mT + 0j)),
+    ],
+)
 def test_complex_layout_computes_like_complex_numbers(found, expected):
     torch.testing.assert_close(native(found), expected)
 
@@ -60,6 +74,7 @@ def test_real_results_and_lists():
 
 # ---------------------------------------------------------------- Fourier series
 
+
 @given(sizes)
 @settings(max_examples=30, deadline=None)
 def test_transform_and_back(size):
@@ -73,9 +88,13 @@ def test_transform_and_back(size):
 @settings(max_examples=30, deadline=None)
 def test_series_is_the_sum_of_its_waves(rows, columns, grid):
     a = random(1, 1, 2 * rows + 1, columns + 1, 2)
-    a[..., 0, :] = (a[..., 0, :] + cplx.conj(a[..., 0, :].flip(2)[..., None, :])[..., 0, :]) / 2  # real in space
+    a[..., 0, :] = (
+        a[..., 0, :] + cplx.conj(a[..., 0, :].flip(2)[..., None, :])[..., 0, :]
+    ) / 2  # real in space
     ky, kx = fourier.get_frequency_coord((2 * rows + 1, 2 * columns + 1))
-    keep = (ky.abs() < (grid[0] + 1) // 2 + 0.0) & (kx < (grid[1] + 1) // 2 + 0.0)  # what the grid can show
+    keep = (ky.abs() < (grid[0] + 1) // 2 + 0.0) & (
+        kx < (grid[1] + 1) // 2 + 0.0
+    )  # what the grid can show
     expected = torch.zeros(grid)
     weight = torch.where(kx > 0, 2.0, 1.0) * keep
     for y in range(grid[0]):
@@ -91,7 +110,9 @@ def test_shift_moves_the_map_and_zero_shift_is_free():
     x = random(1, 1, 7, 9)
     a = fourier.cfft2(x) / 63
     shift = torch.tensor([2 * math.pi * 2 / 7, -2 * math.pi / 9])
-    torch.testing.assert_close(fourier.sample_fs(fourier.shift_fs(a, shift)), x.roll((-2, 1), (2, 3)), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(
+        fourier.sample_fs(fourier.shift_fs(a, shift)), x.roll((-2, 1), (2, 3)), atol=1e-5, rtol=1e-5
+    )
     assert fourier.shift_fs(a, torch.zeros(2)) is a
 
 
@@ -101,12 +122,15 @@ def test_sums_and_products_of_series():
     torch.testing.assert_close(fourier.inner_prod_fs(a, b), (x * y).mean())
     small = fourier.cfft2(random(1, 1, 3, 5)) / 15
     total = fourier.sum_fs(TensorList([small, a]))
-    torch.testing.assert_close(fourier.sample_fs(total), x + fourier.sample_fs(small, (7, 9)), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(
+        fourier.sample_fs(total), x + fourier.sample_fs(small, (7, 9)), atol=1e-5, rtol=1e-5
+    )
     moved = TensorList(one.permute(2, 3, 0, 1, 4) for one in (small, a))
     assert torch.equal(fourier.sum_fs12(moved).permute(2, 3, 0, 1, 4), total)
 
 
 # ---------------------------------------------------------------- correlation filters
+
 
 @pytest.mark.parametrize("sz", [4, 5, 16, 17])
 def test_windows_are_symmetric_with_the_peak_where_asked(sz):
@@ -119,7 +143,9 @@ def test_windows_are_symmetric_with_the_peak_where_asked(sz):
 def test_clipped_window_continues_its_edge():
     window = dcf.hann2d_clipped((9, 9), (4, 5))  # 4 grows to 5: the margins must be even
     inner = dcf.hann2d((5, 5))
-    assert torch.equal(window[..., 2:7, 2:7], inner) and torch.equal(window[..., 0, 2:7], inner[..., 0, :])
+    assert torch.equal(window[..., 2:7, 2:7], inner) and torch.equal(
+        window[..., 0, 2:7], inner[..., 0, :]
+    )
     rolled = dcf.hann2d_clipped((9, 9), (4, 5), centered=False)
     assert dcf.max2d(rolled)[1].tolist() == [[[0, 0]]]
     with pytest.raises(BadValue, match="larger than the window"):
@@ -129,17 +155,23 @@ def test_clipped_window_continues_its_edge():
 def test_label_in_space_and_in_frequencies_agree():
     space = dcf.label_function_spatial((21, 21), (1.5, 2.0))
     series = cplx.complex(dcf.label_function((21, 21), (1.5, 2.0)))
-    torch.testing.assert_close(fourier.sample_fs(series).roll((10, 10), (2, 3)), space, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(
+        fourier.sample_fs(series).roll((10, 10), (2, 3)), space, atol=1e-5, rtol=1e-4
+    )
     assert dcf.gauss_spatial(18, 2.0, center=1.5, end_pad=1).argmax() == 10
 
 
 @pytest.mark.parametrize("a", [-0.75, -0.5])
 def test_cubic_kernel_has_this_transform(a):
     t = torch.linspace(-2, 2, 40001, dtype=torch.float64).abs()
-    kernel = torch.where(t <= 1, (a + 2) * t ** 3 - (a + 3) * t ** 2 + 1, a * (t ** 3 - 5 * t ** 2 + 8 * t - 4))
+    kernel = torch.where(
+        t <= 1, (a + 2) * t**3 - (a + 3) * t**2 + 1, a * (t**3 - 5 * t**2 + 8 * t - 4)
+    )
     for f in (0.0, 0.3, 0.7):
         integral = (kernel * torch.cos(2 * math.pi * f * t)).sum() * 1e-4
-        assert dcf.cubic_spline_fourier(torch.tensor([f]), a).item() == pytest.approx(integral.item(), abs=1e-5)
+        assert dcf.cubic_spline_fourier(torch.tensor([f]), a).item() == pytest.approx(
+            integral.item(), abs=1e-5
+        )
 
 
 @pytest.mark.parametrize("method", ["ideal", "bicubic"])
@@ -154,21 +186,30 @@ def test_interpolation_passes_through_a_constant(method):
 def test_ideal_interpolation_centred_on_pixels():
     x = random(1, 1, 7, 7)
     series = dcf.interpolate_dft(fourier.cfft2(x), dcf.get_interp_fourier((7, 7)))
-    dense = fourier.sample_fs(series, (14, 14))  # samples lie half a pixel in: at odd places of the double grid
+    dense = fourier.sample_fs(
+        series, (14, 14)
+    )  # samples lie half a pixel in: at odd places of the double grid
     torch.testing.assert_close(dense[..., 1::2, 1::2], x, atol=1e-5, rtol=1e-5)
 
 
 def test_regularisation_kernel_is_low_on_the_target_and_high_off_it():
-    params = SimpleNamespace(use_reg_window=True, reg_window_min=1e-3, reg_window_edge=10.0, reg_window_power=2,
-                             reg_sparsity_threshold=0.05)
+    params = SimpleNamespace(
+        use_reg_window=True,
+        reg_window_min=1e-3,
+        reg_window_edge=10.0,
+        reg_window_power=2,
+        reg_sparsity_threshold=0.05,
+    )
     kernel = dcf.get_reg_filter(torch.tensor([31, 31]), torch.tensor([10.0, 10.0]), params)
     assert kernel.shape[2] % 2 == kernel.shape[3] % 2 == 1 and kernel.shape[2] < 31
     torch.testing.assert_close(kernel, kernel.flip((2, 3)))
-    half = kernel[..., kernel.shape[3] // 2:]
+    half = kernel[..., kernel.shape[3] // 2 :]
     window = fourier.sample_fs(cplx.complex(half), (31, 31))[0, 0]
     assert window.min() == pytest.approx(1e-3, abs=1e-3) and window[15, 15] > 50 * window[2, 2]
     params.use_reg_window = False
-    assert dcf.get_reg_filter(torch.tensor([31, 31]), torch.tensor([10.0, 10.0]), params).item() == pytest.approx(1e-3)
+    assert dcf.get_reg_filter(
+        torch.tensor([31, 31]), torch.tensor([10.0, 10.0]), params
+    ).item() == pytest.approx(1e-3)
 
 
 def test_maximum_and_its_place():
@@ -178,22 +219,35 @@ def test_maximum_and_its_place():
     assert value.tolist() == [[5], [7]] and place.tolist() == [[[2, 1]], [[0, 3]]]
 
 
-@pytest.mark.parametrize("mode, kernel, size", [("same", (3, 4), (6, 7)), ("valid", (3, 4), (4, 4)), ("full", (3, 4), (8, 10)),
-                                                (None, (3, 4), (4, 4))])
+@pytest.mark.parametrize(
+    "mode, kernel, size",
+    [
+        ("same", (3, 4), (6, 7)),
+        ("valid", (3, 4), (4, 4)),
+        ("full", (3, 4), (8, 10)),
+        (None, (3, 4), (4, 4)),
+    ],
+)
 def test_convolution_modes(mode, kernel, size):
     x, weight = random(1, 2, 6, 7), random(3, 2, *kernel)
     full = F.conv2d(x, weight, padding=(kernel[0] - 1, kernel[1] - 1))
     found = operation.conv2d(x, weight, mode=mode)
-    top, left = ((kernel[i] - 1) // 2 if mode == "same" else 0 if mode == "full" else kernel[i] - 1 for i in (0, 1))
+    top, left = (
+        (kernel[i] - 1) // 2 if mode == "same" else 0 if mode == "full" else kernel[i] - 1
+        for i in (0, 1)
+    )
     left = 1 if mode == "same" else left  # half of 4 before, one less after
-    torch.testing.assert_close(found, full[..., top:top + size[0], left:left + size[1]])
+    torch.testing.assert_close(found, full[..., top : top + size[0], left : left + size[1]])
     assert operation.conv2d(x, None) is x
 
 
 def test_convolution_errors_and_1x1():
     x, weight = random(2, 3, 4, 5), random(6, 3, 1, 1)
     torch.testing.assert_close(operation.conv1x1(x, weight), F.conv2d(x, weight))
-    for options, message in (({"mode": "sam"}, "did you mean 'same'"), ({"mode": "same", "padding": 1}, "padding=1")):
+    for options, message in (
+        ({"mode": "sam"}, "did you mean 'same'"),
+        ({"mode": "same", "padding": 1}, "padding=1"),
+    ):
         with pytest.raises(BadValue, match=message):
             operation.conv2d(x, weight, **options)
 
@@ -217,17 +271,33 @@ class RidgeLoss(optimization.MinimizationProblem):
         return sum(part.square().sum() for part in Ridge()(x))
 
 
-@pytest.mark.parametrize("solve", [
-    lambda x: optimization.ConjugateGradient(Ridge(), x).run(6),
-    lambda x: optimization.ConjugateGradient(Ridge(), x, fletcher_reeves=False, standard_alpha=False).run(6),
-    lambda x: optimization.GaussNewtonCG(Ridge(), x, cg_eps=1e-6).run(4, 2),
-    lambda x: optimization.GaussNewtonCG(Ridge(), x).run([2, 0, 3, 3]),
-    lambda x: [optimization.GaussNewtonCG(Ridge(), x, direction_forget_factor=10).run(3, 4)],
-    lambda x: optimization.NewtonCG(RidgeLoss(), x, init_hessian_reg=0.1, hessian_reg_factor=0.1).run(5, 4),
-    lambda x: optimization.GradientDescentL2(Ridge(), x, 0.01, momentum=0.5).run(150),
-    lambda x: optimization.GradientDescent(RidgeLoss(), x, 0.01).run(300),
-], ids=["CG", "CG, Polak-Ribiere", "Gauss-Newton", "Gauss-Newton by a list", "Gauss-Newton, remembering", "Newton",
-        "descent on residuals", "descent"])
+@pytest.mark.parametrize(
+    "solve",
+    [
+        lambda x: optimization.ConjugateGradient(Ridge(), x).run(6),
+        lambda x: optimization.ConjugateGradient(
+            Ridge(), x, fletcher_reeves=False, standard_alpha=False
+        ).run(6),
+        lambda x: optimization.GaussNewtonCG(Ridge(), x, cg_eps=1e-6).run(4, 2),
+        lambda x: optimization.GaussNewtonCG(Ridge(), x).run([2, 0, 3, 3]),
+        lambda x: [optimization.GaussNewtonCG(Ridge(), x, direction_forget_factor=10).run(3, 4)],
+        lambda x: optimization.NewtonCG(
+            RidgeLoss(), x, init_hessian_reg=0.1, hessian_reg_factor=0.1
+        ).run(5, 4),
+        lambda x: optimization.GradientDescentL2(Ridge(), x, 0.01, momentum=0.5).run(150),
+        lambda x: optimization.GradientDescent(RidgeLoss(), x, 0.01).run(300),
+    ],
+    ids=[
+        "CG",
+        "CG, Polak-Ribiere",
+        "Gauss-Newton",
+        "Gauss-Newton by a list",
+        "Gauss-Newton, remembering",
+        "Newton",
+        "descent on residuals",
+        "descent",
+    ],
+)
 def test_optimiser_finds_the_minimum_in_place(solve):
     x = TensorList([torch.zeros(5)])
     kept = x[0]
@@ -242,9 +312,17 @@ def test_nothing_left_to_do_and_progress_with_debug():
     losses = optimiser.run(3, 2)
     assert len(losses) == 2 and losses[1] <= losses[0] * 1.0001 and x[0].isfinite().all()
     shown = []
-    optimization.GradientDescent(RidgeLoss(), TensorList([torch.zeros(5)]), 0.01, debug=True,
-                                 visdom=SimpleNamespace(register=lambda *a: shown.append(a))).run(3)
-    assert [entry[1:] for entry in shown] == [("lineplot", 3, "Loss"), ("lineplot", 3, "Gradient magnitude")]
+    optimization.GradientDescent(
+        RidgeLoss(),
+        TensorList([torch.zeros(5)]),
+        0.01,
+        debug=True,
+        visdom=SimpleNamespace(register=lambda *a: shown.append(a)),
+    ).run(3)
+    assert [entry[1:] for entry in shown] == [
+        ("lineplot", 3, "Loss"),
+        ("lineplot", 3, "Gradient magnitude"),
+    ]
 
 
 def test_one_tensor_and_a_non_linear_problem():

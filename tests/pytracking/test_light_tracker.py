@@ -1,4 +1,6 @@
-"""The light tracker out of the box, on torch and on ONNX Runtime, and the crop that keeps it fast on large targets."""
+"""The light tracker out of the box, on torch and on ONNX Runtime, and the crop that keeps it fast
+on large targets.
+"""
 
 import copy
 import json
@@ -19,7 +21,13 @@ from pytracking.parameter.transt import light, light_onnx
 from pytracking.tracker.transt import TransT
 from pytracking.utils import TrackerParams
 
-SMALL = {"hidden_dim": 32, "dim_feedforward": 64, "featurefusion_layers": 1, "template_sz": 49, "search_sz": 97}
+SMALL = {
+    "hidden_dim": 32,
+    "dim_feedforward": 64,
+    "featurefusion_layers": 1,
+    "template_sz": 49,
+    "search_sz": 97,
+}
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +37,9 @@ def network_file(tmp_path_factory):
     net = transt_light(**SMALL).eval()
     net.bbox_embed.layers[-1].bias.data[2:] = -1.1  # a quarter of the crop
     path = tmp_path_factory.mktemp("light") / "light.safetensors"
-    checkpoint.write_checkpoint(path, {"net": net.state_dict(), "constructor": net.constructor, "net_info": net.info})
+    checkpoint.write_checkpoint(
+        path, {"net": net.state_dict(), "constructor": net.constructor, "net_info": net.info}
+    )
     return path
 
 
@@ -52,7 +62,7 @@ def frames():
     images = []
     for index in range(6):
         image = rng.integers(0, 256, (120, 160, 3), dtype=np.uint8)
-        image[40:70, 50 + 3 * index:80 + 3 * index] = patch
+        image[40:70, 50 + 3 * index : 80 + 3 * index] = patch
         images.append(image)
     return images
 
@@ -76,7 +86,10 @@ def test_needs_no_local_file(network_file, frames, monkeypatch, tmp_path):
 
 def test_shipped_network_lies_in_the_package_and_is_the_default():
     assert light.SHIPPED.parts[-3:] == ("pytracking", "networks", "transt_light.safetensors")
-    assert light.parameters().net.net_path == str(light.SHIPPED) and light.parameters().backend == "torch"
+    assert (
+        light.parameters().net.net_path == str(light.SHIPPED)
+        and light.parameters().backend == "torch"
+    )
     assert light_onnx.parameters().backend == "onnx"
 
 
@@ -86,8 +99,10 @@ def test_onnx_runtime_gives_the_same_boxes(source, network_file, exported, frame
 
     def to_onnx(net):  # what it wrote into the folder: exporting takes seconds
         exports.append(net)
-        return ({name: (exported / file).read_bytes() for name, file in onnx_export.FILES.items()},
-                json.loads((exported / onnx_export.INFO).read_text()))
+        return (
+            {name: (exported / file).read_bytes() for name, file in onnx_export.FILES.items()},
+            json.loads((exported / onnx_export.INFO).read_text()),
+        )
 
     monkeypatch.setattr(onnx_net, "to_onnx", to_onnx)
     monkeypatch.setattr(onnx_net, "_exports", type(onnx_net._exports)())
@@ -99,14 +114,21 @@ def test_onnx_runtime_gives_the_same_boxes(source, network_file, exported, frame
     assert len(exports) == 1, "a network is exported once, however many trackers use it"
     np.testing.assert_allclose(boxes(outputs), boxes(expected), atol=0.05)
     for name in ("pred_iou", "best_score", "target_score"):
-        np.testing.assert_allclose([o[name] for o in outputs], [o[name] for o in expected], atol=1e-4)
+        np.testing.assert_allclose(
+            [o[name] for o in outputs], [o[name] for o in expected], atol=1e-4
+        )
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("sequence", "alone"), [("Crossing", True), ("Crossing", False), ("Deer", False)],
-                         ids=["over a sequence", "frame by frame", "frame by frame, lost in the middle"])
+@pytest.mark.parametrize(
+    ("sequence", "alone"),
+    [("Crossing", True), ("Crossing", False), ("Deer", False)],
+    ids=["over a sequence", "frame by frame", "frame by frame, lost in the middle"],
+)
 def test_onnx_runtime_gives_the_shipped_networks_boxes(sequence, alone, shared_dir):
-    """On Deer the target is lost; there 0.0004 px once round a crop's side to another pixel, and the two go other ways."""
+    """On Deer the target is lost; there 0.0004 px once round a crop's side to another pixel, and
+    the two go other ways.
+    """
     pytest.importorskip("onnxruntime", reason="the extra [onnx] is not installed")
     if not light.SHIPPED.is_file():
         pytest.skip(f"no network at {light.SHIPPED}")
@@ -128,7 +150,9 @@ def test_confidence_falls_when_the_target_is_out_of_view(sequence, shared_dir):
     images = [cv2.imread(str(path))[..., ::-1] for path in sorted((folder / "img").glob("*.jpg"))]
     gone = np.loadtxt(folder / "out_of_view.txt", delimiter=",").astype(bool).reshape(-1)[1:]
     first = np.loadtxt(folder / "groundtruth.txt", delimiter=",")[0].tolist()
-    presence = np.array([out["object_presence_score"] for out in follow(light.parameters(), images, first)])
+    presence = np.array(
+        [out["object_presence_score"] for out in follow(light.parameters(), images, first)]
+    )
     assert gone.any() and presence[gone].mean() < presence[~gone].mean() - 0.1
 
 
@@ -164,8 +188,12 @@ def test_onnx_preprocessing_is_torchs(network_file, exported):
     crop = torch.randint(0, 256, (1, 3, 97, 97)).float()
     net = OnnxNet(exported)
     net.initialize()
-    torch.testing.assert_close(net.preprocess_image(crop), NetWithBackbone(str(network_file), use_gpu=False)
-                               .preprocess_image(crop), atol=1e-5, rtol=0)
+    torch.testing.assert_close(
+        net.preprocess_image(crop),
+        NetWithBackbone(str(network_file), use_gpu=False).preprocess_image(crop),
+        atol=1e-5,
+        rtol=0,
+    )
 
 
 def params_with(**values):
@@ -174,12 +202,31 @@ def params_with(**values):
     return params
 
 
-@pytest.mark.parametrize("error, words, act", [
-    pytest.param(BadValue, "backend 'tensorrt' is not known", lambda tmp: TransT(params_with(
-        net=NetWithBackbone("x", use_gpu=False), backend="tensorrt")), id="unknown backend"),
-    pytest.param(MissingFile, "template.onnx in .*export-onnx NET", lambda tmp: OnnxNet(tmp).initialize(), id="empty folder"),
-    pytest.param(BadValue, "runs on the CPU, not on cuda", lambda tmp: OnnxNet(tmp).set_device("cuda:0"), id="gpu"),
-])
+@pytest.mark.parametrize(
+    "error, words, act",
+    [
+        pytest.param(
+            BadValue,
+            "backend 'tensorrt' is not known",
+            lambda tmp: TransT(
+                params_with(net=NetWithBackbone("x", use_gpu=False), backend="tensorrt")
+            ),
+            id="unknown backend",
+        ),
+        pytest.param(
+            MissingFile,
+            "template.onnx in .*export-onnx NET",
+            lambda tmp: OnnxNet(tmp).initialize(),
+            id="empty folder",
+        ),
+        pytest.param(
+            BadValue,
+            "runs on the CPU, not on cuda",
+            lambda tmp: OnnxNet(tmp).set_device("cuda:0"),
+            id="gpu",
+        ),
+    ],
+)
 def test_onnx_errors(error, words, act, tmp_path):
     with pytest.raises(error, match=words):
         act(tmp_path)
@@ -209,11 +256,16 @@ def test_padded_crops_fill_only_what_resizing_reads(side, out_size):
     for _ in range(8):
         height, width = rng.integers(20, 200, 2)
         image = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
-        window = CropWindow(float(rng.uniform(-20, width + 20)), float(rng.uniform(-20, height + 20)), side, out_size)
+        window = CropWindow(
+            float(rng.uniform(-20, width + 20)),
+            float(rng.uniform(-20, height + 20)),
+            side,
+            out_size,
+        )
         (x, y), fill = window.corner, np.array([10, 200, 30], np.uint8)
         padded = np.empty((height + 2 * 1000, width + 2 * 1000, 3), np.uint8)
         padded[:] = fill
-        padded[1000:1000 + height, 1000:1000 + width] = image
-        whole = padded[1000 + y:1000 + y + side, 1000 + x:1000 + x + side]
+        padded[1000 : 1000 + height, 1000 : 1000 + width] = image
+        whole = padded[1000 + y : 1000 + y + side, 1000 + x : 1000 + x + side]
         expected = cv2.resize(whole, (out_size, out_size), interpolation=cv2.INTER_LINEAR)
         np.testing.assert_array_equal(cut(image, window, fill), expected)

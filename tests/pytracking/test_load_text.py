@@ -8,9 +8,16 @@ from pytracking.utils.load_text import load_text, read_boxes, read_flags
 
 
 @pytest.mark.parametrize("backend", ["numpy", "pandas"])
-@pytest.mark.parametrize("text, delimiter", [
-    ("1,2\n3,4\n", ","), ("1\t2\n3\t4\n", ("\t", ",")), ("1,2\n3,4\n", ["\t", ","]), ("1  2\n3 4\n", None),
-    ("1,2\n3,4\n", (None, ","))])
+@pytest.mark.parametrize(
+    "text, delimiter",
+    [
+        ("1,2\n3,4\n", ","),
+        ("1\t2\n3\t4\n", ("\t", ",")),
+        ("1,2\n3,4\n", ["\t", ","]),
+        ("1  2\n3 4\n", None),
+        ("1,2\n3,4\n", (None, ",")),
+    ],
+)
 def test_delimiters_are_tried_in_turn(tmp_path, text, delimiter, backend):
     file = tmp_path / "t.txt"
     file.write_text(text)
@@ -36,8 +43,10 @@ def test_unreadable_is_named(tmp_path, text):
 
 
 @pytest.mark.parametrize(
-    "text", ["1,2,3.5,4\n", "1\t2\t3.5\t4", "1 2 3.5 4\r\n", "1, 2, 3.5, 4\n\n\n", "\ufeff1,2,3.5,4\n"],
-    ids=["comma", "tab", "windows", "comma and space", "byte order mark"])
+    "text",
+    ["1,2,3.5,4\n", "1\t2\t3.5\t4", "1 2 3.5 4\r\n", "1, 2, 3.5, 4\n\n\n", "\ufeff1,2,3.5,4\n"],
+    ids=["comma", "tab", "windows", "comma and space", "byte order mark"],
+)
 def test_boxes_in_any_layout(tmp_path, text):
     (tmp_path / "b.txt").write_bytes(text.encode())
     assert read_boxes(tmp_path / "b.txt").tolist() == [[1, 2, 3.5, 4]]
@@ -50,10 +59,16 @@ def test_boxes_may_be_nan_and_have_other_widths(tmp_path):
     assert read_boxes(tmp_path / "b.txt", columns=None).shape == (1, 8)
 
 
-@pytest.mark.parametrize("text, expected", [
-    ("1,2,3,4\n1,2,3\n", "line 2: 3 numbers where 4 belong"), ("1,2,3,4\n1,2,3,4,5\n1,2,3\n", "line 2: 5 numbers"),
-    ("1,2,3,4\n\n1,2,3,4\n", "line 2: 0 numbers"), ("1,2,3,four\n", "line 1: 'four' is no number"),
-    (" \n", "holds no box")])
+@pytest.mark.parametrize(
+    "text, expected",
+    [
+        ("1,2,3,4\n1,2,3\n", "line 2: 3 numbers where 4 belong"),
+        ("1,2,3,4\n1,2,3,4,5\n1,2,3\n", "line 2: 5 numbers"),
+        ("1,2,3,4\n\n1,2,3,4\n", "line 2: 0 numbers"),
+        ("1,2,3,four\n", "line 1: 'four' is no number"),
+        (" \n", "holds no box"),
+    ],
+)
 def test_wrong_line_is_named(tmp_path, text, expected):
     (tmp_path / "b.txt").write_text(text)
     with pytest.raises(BadInput, match=expected):

@@ -51,14 +51,22 @@ def loads(monkeypatch) -> list:
 
 
 def add_setting(local: Path, assignment: str) -> None:
-    local.write_text(local.read_text().replace("    return", f"    settings.{assignment}\n    return"))
+    local.write_text(
+        local.read_text().replace("    return", f"    settings.{assignment}\n    return")
+    )
 
 
 def test_get_and_defaults():
     params = TrackerParams()
     params.a = 1
     params.set_default_values({"a": 2, "b": 3})
-    assert (params.a, params.b, params.get("c", 5), params.get("a", 5), params.has("b")) == (1, 3, 5, 1, True)
+    assert (params.a, params.b, params.get("c", 5), params.get("a", 5), params.has("b")) == (
+        1,
+        3,
+        5,
+        1,
+        True,
+    )
     with pytest.raises(AttributeError, match="'c'"):
         params.get("c")
     with pytest.raises(ValueError, match="at most one default"):
@@ -72,29 +80,47 @@ def test_feature_params_and_choice():
         FeatureParams(1)
 
 
-@pytest.mark.parametrize("name", ["transt50", "spot_transt", "spot_transt_k2", "spot_transt_k5", "spot_transt_got10k",
-                                  "spot_quickstart"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "transt50",
+        "spot_transt",
+        "spot_transt_k2",
+        "spot_transt_k5",
+        "spot_transt_got10k",
+        "spot_quickstart",
+    ],
+)
 def test_shipped_parameters(name):
     params = __import__(f"pytracking.parameter.transt.{name}", fromlist=["x"]).parameters()
     assert params.net.net_path == {"transt50": "transt.pth"}.get(name, f"{name}.pth.tar")
     assert (params.debug, params.visualization, params.use_gpu) == (0, False, True)
 
 
-@pytest.mark.parametrize("folders, files, loaded", [
-    ("a", ["a/n.pth"], ["a/n.pth"]),
-    (["a", "b"], ["a/n.pth", "b/n.pth"], ["a/n.pth"]),
-    (("a", "b"), ["a/n.pth:damaged", "b/n.pth"], ["a/n.pth", "b/n.pth"]),
-], ids=["one folder", "first wins", "damaged in the first"])
+@pytest.mark.parametrize(
+    "folders, files, loaded",
+    [
+        ("a", ["a/n.pth"], ["a/n.pth"]),
+        (["a", "b"], ["a/n.pth", "b/n.pth"], ["a/n.pth"]),
+        (("a", "b"), ["a/n.pth:damaged", "b/n.pth"], ["a/n.pth", "b/n.pth"]),
+    ],
+    ids=["one folder", "first wins", "damaged in the first"],
+)
 def test_network_folders(machine, loads, folders, files, loaded):
     for file in files:
         path, _, text = file.partition(":")
         (machine.root / path).parent.mkdir(exist_ok=True)
         (machine.root / path).write_text(text)
-    value = f"{machine.root}/{folders}" if isinstance(folders, str) else [f"{machine.root}/{name}" for name in folders]
+    value = (
+        f"{machine.root}/{folders}"
+        if isinstance(folders, str)
+        else [f"{machine.root}/{name}" for name in folders]
+    )
     add_setting(machine.local, f"network_path = {value!r}")
     assert isinstance(loading.load_network("n.pth", k=3), Net)
-    assert [(os.path.relpath(path, machine.root), kwargs) for path, kwargs in loads] == \
-        [(path, {"k": 3, "backbone_pretrained": False}) for path in loaded]
+    assert [(os.path.relpath(path, machine.root), kwargs) for path, kwargs in loads] == [
+        (path, {"k": 3, "backbone_pretrained": False}) for path in loaded
+    ]
 
 
 def test_absolute_network_path_needs_no_settings(tmp_path, loads, monkeypatch):
@@ -106,8 +132,11 @@ def test_absolute_network_path_needs_no_settings(tmp_path, loads, monkeypatch):
 
 @pytest.mark.parametrize("kind", [AssertionError, MissingFile, FileNotFoundError])
 def test_missing_network_says_where_and_what_to_do(machine, kind):
-    with pytest.raises(kind, match=r"^Failed to load network 'n\.pth': there is no '.*network_path/n\.pth' - put the "
-                                   r"file there.* network_path in .*local\.py.*run_training\.py spot transt_sparse"):
+    with pytest.raises(
+        kind,
+        match=r"^Failed to load network 'n\.pth': there is no '.*network_path/n\.pth' - put the "
+        r"file there.* network_path in .*local\.py.*run_training\.py spot transt_sparse",
+    ):
         NetWithBackbone("n.pth").initialize()
 
 
@@ -140,7 +169,9 @@ def test_file_is_read_once_and_again_when_it_changes(machine, loads):
     assert len(net_wrappers._networks) == net_wrappers.KEPT_NETWORKS
 
 
-@pytest.mark.parametrize("twin_of", [copy.copy, copy.deepcopy, lambda one: NetWithBackbone("n.pth", use_gpu=False)])
+@pytest.mark.parametrize(
+    "twin_of", [copy.copy, copy.deepcopy, lambda one: NetWithBackbone("n.pth", use_gpu=False)]
+)
 def test_copies_share_weights_and_not_the_template(machine, loads, twin_of):
     machine.network_path.mkdir()
     (machine.network_path / "n.pth").touch()
@@ -153,12 +184,19 @@ def test_copies_share_weights_and_not_the_template(machine, loads, twin_of):
     assert one.net.layer.weight is other.net.layer.weight and one.net.count is other.net.count
 
 
-@pytest.mark.parametrize("image_format, expected", [
-    ("rgb", [(1 - 0.4) / 0.2, (0.2 - 0.4) / 0.2, (0 - 0.4) / 0.2]), ("bgr", [(0 - 0.4) / 0.2, (0.2 - 0.4) / 0.2, 3]),
-    ("bgr255", [(0 - 0.4) / 0.2, (51 - 0.4) / 0.2, (255 - 0.4) / 0.2])])
+@pytest.mark.parametrize(
+    "image_format, expected",
+    [
+        ("rgb", [(1 - 0.4) / 0.2, (0.2 - 0.4) / 0.2, (0 - 0.4) / 0.2]),
+        ("bgr", [(0 - 0.4) / 0.2, (0.2 - 0.4) / 0.2, 3]),
+        ("bgr255", [(0 - 0.4) / 0.2, (51 - 0.4) / 0.2, (255 - 0.4) / 0.2]),
+    ],
+)
 def test_preprocessing(image_format, expected):
     image = torch.tensor([255.0, 51, 0]).view(1, 3, 1, 1)
-    net = NetWithBackbone("n", use_gpu=False, image_format=image_format, mean=[0.4] * 3, std=[0.2] * 3)
+    net = NetWithBackbone(
+        "n", use_gpu=False, image_format=image_format, mean=[0.4] * 3, std=[0.2] * 3
+    )
     assert torch.allclose(net.preprocess_image(image).flatten(), torch.tensor(expected), atol=1e-4)
     assert image.flatten().tolist() == [255, 51, 0]
 
@@ -167,7 +205,10 @@ def test_unknown_format_and_devices_are_named(monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     with pytest.raises(BadValue, match="unknown image format 'gbr'"):
         NetWithBackbone("n", image_format="gbr")
-    for device, expected in (("gpu", "unknown device 'gpu'"), ("cuda:1", "use cpu or cuda:0 to cuda:0")):
+    for device, expected in (
+        ("gpu", "unknown device 'gpu'"),
+        ("cuda:1", "use cpu or cuda:0 to cuda:0"),
+    ):
         with pytest.raises(BadValue, match=expected):
             NetWithBackbone("n").set_device(device)
 
@@ -187,8 +228,11 @@ def test_without_gpu_the_cpu_is_used_and_said_once(machine, loads, monkeypatch, 
 @pytest.mark.parametrize("device", ["cpu", None])
 def test_device_of_the_tracker_goes_before_the_parameter_file(machine, device):
     from pytracking.evaluation import Tracker
+
     params = Tracker("transt", "transt50", device=device).get_parameters()
-    assert (params.use_gpu, params.net.device) == ((False, torch.device("cpu")) if device else (True, None))
+    assert (params.use_gpu, params.net.device) == (
+        (False, torch.device("cpu")) if device else (True, None)
+    )
 
 
 @pytest.mark.parametrize("anno, kind", [([0] * 8, "other"), ([0, 0, 1, 0, 1, 1], "preserve_area")])
@@ -200,23 +244,34 @@ def test_vot_annotation_errors(anno, kind):
 def test_plugin_may_be_an_importable_package(machine, monkeypatch):
     package = machine.root / "mylab"
     (package / "parameter" / "labtracker").mkdir(parents=True)
-    (package / "parameter" / "labtracker" / "one.py").write_text("def parameters():\n    return 'mine'\n")
+    (package / "parameter" / "labtracker" / "one.py").write_text(
+        "def parameters():\n    return 'mine'\n"
+    )
     (package / "__init__.py").touch()
     monkeypatch.syspath_prepend(str(machine.root))
     add_setting(machine.local, "plugins = 'mylab'")
     from pytracking.evaluation import Tracker
+
     assert Tracker("labtracker", "one").get_parameters() == "mine"
     assert str(package) in plugins.folders()
 
 
-@pytest.mark.parametrize("tracker, own", [("transt", True), ("moving", False)], ids=["shipped", "of another plug-in"])
+@pytest.mark.parametrize(
+    "tracker, own", [("transt", True), ("moving", False)], ids=["shipped", "of another plug-in"]
+)
 def test_plugin_adds_parameter_files_to_a_tracker_that_exists(machine, trees, tracker, own):
-    folder = trees.write_files(machine.root / "more", {
-        f"parameter/{tracker}/mine_{tracker}.py": "def parameters():\n    return 'mine'\n",
-        f"parameter/{tracker}/twice_{tracker}.py": f"from pytracking.parameter.{tracker}.mine_{tracker} import parameters\n",
-        "parameter/transt/transt50.py": "def parameters():\n    return 'hidden by the shipped file'\n"})
+    folder = trees.write_files(
+        machine.root / "more",
+        {
+            f"parameter/{tracker}/mine_{tracker}.py": "def parameters():\n    return 'mine'\n",
+            f"parameter/{tracker}/twice_{tracker}.py": f"from pytracking.parameter.{tracker}.mine_{tracker} import parameters\n",
+            "parameter/transt/transt50.py": "def parameters():\n    return 'hidden by the shipped "
+            "file'\n",
+        },
+    )
     add_setting(machine.local, f"plugins = '{folder}'")
     from pytracking.evaluation import Tracker
+
     assert Tracker(tracker, f"twice_{tracker}").get_parameters() == "mine"
     with pytest.raises(MissingFile, match=f"did you mean 'mine_{tracker}'"):
         Tracker(tracker, f"mime_{tracker}").get_parameters()
@@ -224,6 +279,11 @@ def test_plugin_adds_parameter_files_to_a_tracker_that_exists(machine, trees, tr
 
 
 def test_plugin_that_does_not_exist_is_said_once(monkeypatch, caplog):
-    monkeypatch.setenv("PYTRACKING_PLUGINS", os.pathsep.join(["/no/such/folder", "no_such_package", ""]))
+    monkeypatch.setenv(
+        "PYTRACKING_PLUGINS", os.pathsep.join(["/no/such/folder", "no_such_package", ""])
+    )
     plugins.folders(), plugins.folders()
-    assert caplog.text.count("'/no/such/folder' is neither") == 1 and caplog.text.count("'no_such_package'") == 1
+    assert (
+        caplog.text.count("'/no/such/folder' is neither") == 1
+        and caplog.text.count("'no_such_package'") == 1
+    )

@@ -13,19 +13,32 @@ from pytracking.utils import plotting
 def pyplot(monkeypatch):
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
+
     yield plt
     plt.close("all")
 
 
-@pytest.mark.parametrize("state, expected", [
-    (None, []), ([1, 2, 3, 4], [[1, 2, 3, 4]]), (np.arange(4), [[0, 1, 2, 3]]), (torch.arange(4), [[0, 1, 2, 3]]),
-    ([[1, 2, 3, 4], None], [[1, 2, 3, 4]]), ({"1": [1, 2, 3, 4], "2": None}, [[1, 2, 3, 4]]),
-    ([np.ones(4), (2, 2, 2, 2)], [[1] * 4, [2] * 4]), ([None], []), ([], [])])
+@pytest.mark.parametrize(
+    "state, expected",
+    [
+        (None, []),
+        ([1, 2, 3, 4], [[1, 2, 3, 4]]),
+        (np.arange(4), [[0, 1, 2, 3]]),
+        (torch.arange(4), [[0, 1, 2, 3]]),
+        ([[1, 2, 3, 4], None], [[1, 2, 3, 4]]),
+        ({"1": [1, 2, 3, 4], "2": None}, [[1, 2, 3, 4]]),
+        ([np.ones(4), (2, 2, 2, 2)], [[1] * 4, [2] * 4]),
+        ([None], []),
+        ([], []),
+    ],
+)
 def test_every_form_of_boxes_can_be_drawn(state, expected):
     assert np.array_equal(plotting.as_boxes(state), expected)
 
 
-@pytest.mark.parametrize("shape, shown", [((6, 8), (6, 8)), ((1, 1, 6, 8), (6, 8)), ((1, 3, 6, 8), (6, 8, 3))])
+@pytest.mark.parametrize(
+    "shape, shown", [((6, 8), (6, 8)), ((1, 1, 6, 8), (6, 8)), ((1, 3, 6, 8), (6, 8, 3))]
+)
 def test_tensors_are_shown(pyplot, shape, shown):
     plotting.show_tensor(torch.rand(shape, requires_grad=True), fig_num=3, title="T", range=(0, 2))
     axes = pyplot.figure(3).axes[0]
@@ -41,10 +54,16 @@ def test_graph_is_one_curve(pyplot):
     assert pyplot.figure("g").axes[0].lines[0].get_ydata().tolist() == [1, 3]
 
 
-@pytest.mark.parametrize("draw", [lambda: plotting.plot_graph(torch.ones(2, 2)), lambda: plotting.show_tensor(torch.ones(5)),
-                                  lambda: plotting.overlay_mask(np.ones((4, 4, 3)), np.ones((4, 5))),
-                                  lambda: plotting.overlay_mask(np.ones((4, 4)), np.ones((4, 4))),
-                                  lambda: plotting.overlay_mask(np.ones((4, 4, 3)), np.full((4, 4), 2), 0.5, np.ones((2, 3)))])
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda: plotting.plot_graph(torch.ones(2, 2)),
+        lambda: plotting.show_tensor(torch.ones(5)),
+        lambda: plotting.overlay_mask(np.ones((4, 4, 3)), np.ones((4, 5))),
+        lambda: plotting.overlay_mask(np.ones((4, 4)), np.ones((4, 4))),
+        lambda: plotting.overlay_mask(np.ones((4, 4, 3)), np.full((4, 4), 2), 0.5, np.ones((2, 3))),
+    ],
+)
 def test_shapes_that_do_not_fit_are_value_errors(pyplot, draw):
     with pytest.raises(ValueError, match=r"give|no \(H, W\)|labels 2 to 2"):
         draw()
@@ -58,8 +77,14 @@ def test_image_with_boxes_leaves_its_input():
     assert out[:, 20, 35].any() and not out[:, 5, 5:15].any()
 
 
-@pytest.mark.parametrize("alpha, colors, expected", [
-    (0.5, None, [100 * 0.5 + 64, 50, 50]), (0.25, None, [25 + 96, 25, 25]), (0, [[0, 0, 0], [10, 20, 30]], [10, 20, 30])])
+@pytest.mark.parametrize(
+    "alpha, colors, expected",
+    [
+        (0.5, None, [100 * 0.5 + 64, 50, 50]),
+        (0.25, None, [25 + 96, 25, 25]),
+        (0, [[0, 0, 0], [10, 20, 30]], [10, 20, 30]),
+    ],
+)
 def test_mask_is_blended_into_the_foreground_alone(alpha, colors, expected):
     image, mask = np.full((4, 4, 3), 100, np.uint8), np.eye(4, dtype=bool)
     out = plotting.overlay_mask(image, mask, alpha, colors)

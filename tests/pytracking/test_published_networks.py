@@ -1,4 +1,6 @@
-"""Files of the original TransT, of pytracking and of SPOT, as those programs wrote them, load for tracking."""
+"""Files of the original TransT, of pytracking and of SPOT, as those programs wrote them, load for
+tracking.
+"""
 
 import functools
 import pickle
@@ -15,7 +17,13 @@ from ltr.admin.stats import AverageMeter
 from ltr.models.tracking import transt
 from pytracking.utils import loading
 
-SIZES = {"hidden_dim": 32, "nheads": 8, "dim_feedforward": 16, "dropout": 0.1, "position_embedding": "sine"}
+SIZES = {
+    "hidden_dim": 32,
+    "nheads": 8,
+    "dim_feedforward": 16,
+    "dropout": 0.1,
+    "position_embedding": "sine",
+}
 SPOT, ORIGINAL = "ltr.models.tracking.transt_model", "ltr.models.tracking.transt"
 
 
@@ -26,24 +34,43 @@ def network(layers=4, iou_head=True):
 
 
 def settings(**values):
-    """As pickled by the machine that trained: its GPU, options of the recipe, no local.py of this machine."""
+    """As pickled by the machine that trained: its GPU, options of the recipe, no local.py of this
+    machine.
+    """
     made = Settings.__new__(Settings)
-    vars(made).update(device="cuda", batch_size=38, description="TransT with default settings.", **values)
+    vars(made).update(
+        device="cuda", batch_size=38, description="TransT with default settings.", **values
+    )
     return made
 
 
 def content(net, module, layers=4, kwds=None, **more):
     """A checkpoint whose constructor and settings are pickled objects."""
-    call = NetConstructor("transt_resnet50", module, (settings(featurefusion_layers=layers, **SIZES),), kwds or {})
-    return {"net_type": "TransT", "net": OrderedDict(net.state_dict()), "net_info": None, "constructor": call, **more}
+    call = NetConstructor(
+        "transt_resnet50", module, (settings(featurefusion_layers=layers, **SIZES),), kwds or {}
+    )
+    return {
+        "net_type": "TransT",
+        "net": OrderedDict(net.state_dict()),
+        "net_info": None,
+        "constructor": call,
+        **more,
+    }
 
 
 def student(net):
     meter = AverageMeter()
     meter.update(2.5)
-    return content(net, SPOT, kwds={"network": "student"}, epoch=25, actor_type="TranstSparseActor",
-                   optimizer={"state": {}, "param_groups": []}, settings=settings(),
-                   stats=OrderedDict(train=OrderedDict({"Loss/total": meter})))
+    return content(
+        net,
+        SPOT,
+        kwds={"network": "student"},
+        epoch=25,
+        actor_type="TranstSparseActor",
+        optimizer={"state": {}, "param_groups": []},
+        settings=settings(),
+        stats=OrderedDict(train=OrderedDict({"Loss/total": meter})),
+    )
 
 
 FILES = {
@@ -51,15 +78,38 @@ FILES = {
     "TransT N2": (2, False, lambda net: content(net, ORIGINAL, layers=2)),
     "SPOT student": (4, True, student),
     "SPOT teacher": (4, True, lambda net: content(net, SPOT, kwds={"network": "teacher"})),
-    "SPOT without the IoU head's weights": (4, False, lambda net: content(net, SPOT, kwds={"network": "teacher"})),
-    "several GPUs": (4, True, lambda net: {**student(net), "net": {f"module.{k}": v for k, v in net.state_dict().items()}}),
+    "SPOT without the IoU head's weights": (
+        4,
+        False,
+        lambda net: content(net, SPOT, kwds={"network": "teacher"}),
+    ),
+    "several GPUs": (
+        4,
+        True,
+        lambda net: {
+            **student(net),
+            "net": {f"module.{k}": v for k, v in net.state_dict().items()},
+        },
+    ),
     "settings of another number of layers": (2, True, lambda net: content(net, SPOT, layers=4)),
-    "settings without sizes": (3, False, lambda net: {
-        **content(net, ORIGINAL), "constructor": NetConstructor("transt_resnet50", ORIGINAL, (settings(),), {})}),
+    "settings without sizes": (
+        3,
+        False,
+        lambda net: {
+            **content(net, ORIGINAL),
+            "constructor": NetConstructor("transt_resnet50", ORIGINAL, (settings(),), {}),
+        },
+    ),
     "weights only": (2, False, lambda net: dict(net.state_dict())),
     "weights under another name": (2, True, lambda net: {"state_dict": net.state_dict()}),
-    "constructor of unknown code": (4, True, lambda net: {
-        **content(net, SPOT), "constructor": NetConstructor("my_net", "ltr.models.tracking.mine", (), {})}),
+    "constructor of unknown code": (
+        4,
+        True,
+        lambda net: {
+            **content(net, SPOT),
+            "constructor": NetConstructor("my_net", "ltr.models.tracking.mine", (), {}),
+        },
+    ),
 }
 
 
@@ -68,8 +118,13 @@ def test_published_forms(machine, layers, iou_head, wrap):
     net = network(layers, iou_head)
     machine.network_path.mkdir()
     file = machine.network_path / "transt.pth"
-    torch.save(wrap(net), file, _use_new_zipfile_serialization=layers != 2)  # older files are one pickle
-    by_name, (from_ltr, _) = loading.load_network("transt.pth"), ltr.admin.loading.load_network(str(file))
+    torch.save(
+        wrap(net), file, _use_new_zipfile_serialization=layers != 2
+    )  # older files are one pickle
+    by_name, (from_ltr, _) = (
+        loading.load_network("transt.pth"),
+        ltr.admin.loading.load_network(str(file)),
+    )
     for loaded in (by_name, from_ltr):
         state = loaded.state_dict()
         assert all(torch.equal(state[name], value) for name, value in net.state_dict().items())
@@ -101,10 +156,17 @@ class Payload:
 
 EVIL = {
     "an extra entry": lambda payload: {**content(torch.nn.Linear(1, 1), SPOT), "extra": payload},
-    "the constructor": lambda payload: {**content(torch.nn.Linear(1, 1), SPOT), "constructor": payload},
+    "the constructor": lambda payload: {
+        **content(torch.nn.Linear(1, 1), SPOT),
+        "constructor": payload,
+    },
     "an argument of the network": lambda payload: {
-        **content(torch.nn.Linear(1, 1), SPOT), "constructor": NetConstructor("transt_resnet50", SPOT, (payload,), {})},
-    "an attribute of the settings": lambda payload: content(torch.nn.Linear(1, 1), SPOT, settings=settings(schedule=payload)),
+        **content(torch.nn.Linear(1, 1), SPOT),
+        "constructor": NetConstructor("transt_resnet50", SPOT, (payload,), {}),
+    },
+    "an attribute of the settings": lambda payload: content(
+        torch.nn.Linear(1, 1), SPOT, settings=settings(schedule=payload)
+    ),
     "a weight": lambda payload: {**content(torch.nn.Linear(1, 1), SPOT), "net": {"w": payload}},
     "the whole file": lambda payload: payload,
 }
@@ -123,16 +185,30 @@ def test_nothing_in_a_file_is_executed(machine, build, zipped):
     assert not trace.exists()
 
 
-@pytest.mark.parametrize(("module", "function"), [("os", "system"), ("subprocess", "run"), ("builtins", "exec"),
-                                                  ("torch.hub", "load")])
+@pytest.mark.parametrize(
+    ("module", "function"),
+    [("os", "system"), ("subprocess", "run"), ("builtins", "exec"), ("torch.hub", "load")],
+)
 def test_a_constructor_cannot_name_any_function(machine, module, function):
     """Weights that are TransT's are used all the same, through their shapes."""
     machine.network_path.mkdir()
     file, trace = machine.network_path / "evil.pth", machine.root / "trace"
     net = network(1)
-    torch.save({**content(net, SPOT), "constructor": NetConstructor(function, module, (f"touch {trace}",), {})}, file)
+    torch.save(
+        {
+            **content(net, SPOT),
+            "constructor": NetConstructor(function, module, (f"touch {trace}",), {}),
+        },
+        file,
+    )
     assert torch.equal(loading.load_network("evil.pth").input_proj.weight, net.input_proj.weight)
-    torch.save({"net": {"w": torch.zeros(1)}, "constructor": NetConstructor(function, module, (f"touch {trace}",), {})}, file)
+    torch.save(
+        {
+            "net": {"w": torch.zeros(1)},
+            "constructor": NetConstructor(function, module, (f"touch {trace}",), {}),
+        },
+        file,
+    )
     with pytest.raises(BadInput, match=r"evil\.pth: .*(not trusted|not a factory)"):
         loading.load_network("evil.pth")
     assert not trace.exists()
@@ -153,10 +229,22 @@ DAMAGE = {
     "text": (lambda file: file.write_text("<html>Not found</html>"), "damaged"),
     "empty": (lambda file: file.write_bytes(b""), "damaged"),
     "a picture": (lambda file: file.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(5000)), "damaged"),
-    "no weights": (lambda file: torch.save({"epoch": 3}, file), "holds no weights: it has the entries epoch"),
-    "another network": (lambda file: torch.save({"net": {"conv1.weight": torch.zeros(1)}}, file), "No constructor"),
-    "a pickle of another program": (lambda file: file.write_bytes(pickle.dumps({"net": OrderedDict()})), "net.pth"),
-    "a list": (lambda file: torch.save([torch.zeros(1)], file), "holds a list instead of a dict of weights"),
+    "no weights": (
+        lambda file: torch.save({"epoch": 3}, file),
+        "holds no weights: it has the entries epoch",
+    ),
+    "another network": (
+        lambda file: torch.save({"net": {"conv1.weight": torch.zeros(1)}}, file),
+        "No constructor",
+    ),
+    "a pickle of another program": (
+        lambda file: file.write_bytes(pickle.dumps({"net": OrderedDict()})),
+        "net.pth",
+    ),
+    "a list": (
+        lambda file: torch.save([torch.zeros(1)], file),
+        "holds a list instead of a dict of weights",
+    ),
     "half a network": (without_a_layer, "bbox_embed"),
 }
 

@@ -1,4 +1,6 @@
-"""Ways to track faster: fewer digits, CUDA graphs (their logic on the CPU), and what they do where they cannot be used."""
+"""Ways to track faster: fewer digits, CUDA graphs (their logic on the CPU), and what they do where
+they cannot be used.
+"""
 
 import json
 import logging
@@ -19,9 +21,13 @@ from pytracking.tracker.transt import TransT
 from pytracking.utils import TrackerParams
 
 CPU = torch.device("cpu")
-NETWORKS = {"transt": transt_small, "ocean": ocean_small,
-            "light": lambda: transt_light(hidden_dim=32, dim_feedforward=64, featurefusion_layers=1, template_sz=49,
-                                          search_sz=97)}
+NETWORKS = {
+    "transt": transt_small,
+    "ocean": ocean_small,
+    "light": lambda: transt_light(
+        hidden_dim=32, dim_feedforward=64, featurefusion_layers=1, template_sz=49, search_sz=97
+    ),
+}
 
 
 @pytest.fixture(autouse=True)
@@ -34,7 +40,11 @@ def seeded(name):
     torch.manual_seed(0)
     net = NETWORKS[name]().eval()
     net.fold_norms()
-    return net, torch.randn(1, 3, net.template_sz, net.template_sz), torch.randn(1, 3, net.search_sz, net.search_sz)
+    return (
+        net,
+        torch.randn(1, 3, net.template_sz, net.template_sz),
+        torch.randn(1, 3, net.search_sz, net.search_sz),
+    )
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -50,7 +60,9 @@ def test_bf16_is_near_fp32(name):
     assert net.zf.dtype == torch.bfloat16
     for key, value in expected.items():
         assert found[key].dtype == torch.float32, "heads have all digits"
-        assert (found[key] - value).abs().max() < (0.05 if name == "ocean" or key == "pred_logits" else 0.01)  # Ocean's: px
+        assert (found[key] - value).abs().max() < (
+            0.05 if name == "ocean" or key == "pred_logits" else 0.01
+        )  # Ocean's: px
 
 
 def test_heads_keep_their_weights_and_others_are_rounded_once():
@@ -59,20 +71,30 @@ def test_heads_keep_their_weights_and_others_are_rounded_once():
     dtypes = {name: parameter.dtype for name, parameter in net.named_parameters()}
     assert dtypes["bbox_embed.inner.layers.2.weight"] == torch.float32
     assert dtypes["input_proj.weight"] == dtypes["backbone.0.body.conv1.weight"] == torch.bfloat16
-    assert dtypes["featurefusion_network.encoder.layers.0.self_attn1.in_proj_weight"] == torch.bfloat16
+    assert (
+        dtypes["featurefusion_network.encoder.layers.0.self_attn1.in_proj_weight"] == torch.bfloat16
+    )
     assert dtypes["featurefusion_network.encoder.layers.0.norm11.weight"] == torch.float32
 
 
-@pytest.mark.parametrize("asked, has, used, said", [
-    ("bf16", True, "bf16", ""), ("bf16", False, "fp32", "this CPU has no bf16 instructions"),
-    ("fp16", True, "fp32", "a CPU is slower in fp16"), ("fp32", False, "fp32", ""), ("auto", True, "bf16", ""),
-    ("auto", False, "fp32", "")])
+@pytest.mark.parametrize(
+    "asked, has, used, said",
+    [
+        ("bf16", True, "bf16", ""),
+        ("bf16", False, "fp32", "this CPU has no bf16 instructions"),
+        ("fp16", True, "fp32", "a CPU is slower in fp16"),
+        ("fp32", False, "fp32", ""),
+        ("auto", True, "bf16", ""),
+        ("auto", False, "fp32", ""),
+    ],
+)
 def test_precision_that_a_cpu_has(asked, has, used, said, monkeypatch, caplog):
     monkeypatch.setattr(precision, "cpu_has_bf16", lambda: has)
     for _ in range(2):
         assert precision.usable(asked, CPU) == used
     assert [record.getMessage() for record in caplog.records] == (
-        [f"precision '{asked}' is not used: {said}; tracking goes on in fp32"] if said else [])
+        [f"precision '{asked}' is not used: {said}; tracking goes on in fp32"] if said else []
+    )
 
 
 def follow(**speed):
@@ -92,9 +114,13 @@ def test_graphs_without_a_gpu_change_nothing(caplog):
     assert "CUDA graphs are not used: they need a GPU" in caplog.text
 
 
-@pytest.mark.parametrize("speed, words", [
-    ({"precision": "bf61"}, "precision 'bf61' is not known, did you mean 'bf16'"),
-    ({"precision": "bf16", "backend": "onnx"}, "for the backend 'torch'")])
+@pytest.mark.parametrize(
+    "speed, words",
+    [
+        ({"precision": "bf61"}, "precision 'bf61' is not known, did you mean 'bf16'"),
+        ({"precision": "bf16", "backend": "onnx"}, "for the backend 'torch'"),
+    ],
+)
 def test_speed_that_is_not_there(speed, words):
     with pytest.raises(BadValue, match=words):
         follow(**speed)
@@ -140,7 +166,9 @@ def test_what_cannot_be_recorded_is_called(caplog):
     for _ in range(2):
         assert recorded(torch.ones(1), torch.ones(1))["sum"] == 3
     assert [record.getMessage() for record in caplog.records] == [
-        "CUDA graphs are not used: capture failed; tracking goes on without them, with the same results"]
+        "CUDA graphs are not used: capture failed; tracking goes on without them, with the same "
+        "results"
+    ]
     assert caplog.records[0].levelno == logging.WARNING
 
 
@@ -152,12 +180,13 @@ def test_cuda_graphs_give_the_same_outputs(name):
     templates = net.encode_template(template)
     recorded = Graphs(net.match)
     for scale in (1.0, 0.5):
-        expected = {key: value.clone() for key, value in net.match(templates, search * scale).items()}
+        expected = {
+            key: value.clone() for key, value in net.match(templates, search * scale).items()
+        }
         found = recorded(templates, search * scale)
         assert recorded.usable
         for key, value in expected.items():
             torch.testing.assert_close(found[key], value, atol=1e-4, rtol=1e-4)
-
 
 
 def test_the_benchmark_runs(tmp_path, capsys):

@@ -1,4 +1,6 @@
-"""The TransT tracker: geometry with a network that answers what it is told. (Parity with the reference: tests/golden.)"""
+"""The TransT tracker: geometry with a network that answers what it is told. (Parity with the
+reference: tests/golden.)
+"""
 
 import math
 import time
@@ -16,12 +18,17 @@ from pytracking.tracker.base import BaseTracker, SiameseTracker, hann_window
 from pytracking.tracker.transt import TransT, get_tracker_class
 from pytracking.utils import TrackerParams
 
-MEAN, STD = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1), torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)
+MEAN, STD = (
+    torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1),
+    torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1),
+)
 IMAGE = np.random.default_rng(0).integers(0, 256, (120, 160, 3), dtype=np.uint8)
 
 
 class AnsweringNet(torch.nn.Module):
-    """Cell `best` of an n x n grid has the score logit `logit` and the box `box`; keeps the images it was shown."""
+    """Cell `best` of an n x n grid has the score logit `logit` and the box `box`; keeps the images
+    it was shown.
+    """
 
     def __init__(self, best=None, box=(0.5, 0.5, 0.25, 0.25), side=8, logit=5.0, iou=None):
         super().__init__()
@@ -54,10 +61,15 @@ def tracker_with(net: torch.nn.Module, **params) -> TransT:
 def test_is_a_siamese_tracker():
     assert get_tracker_class() is TransT and issubclass(TransT, SiameseTracker)
     assert issubclass(SiameseTracker, BaseTracker)
-    assert TransT.multiobj_mode == "parallel" and BaseTracker(None).predicts_segmentation_mask() is False
+    assert (
+        TransT.multiobj_mode == "parallel"
+        and BaseTracker(None).predicts_segmentation_mask() is False
+    )
 
 
-@pytest.mark.parametrize("sizes, expected", [({}, (128, 256)), ({"template_sz": 64, "search_sz": 96}, (64, 96))])
+@pytest.mark.parametrize(
+    "sizes, expected", [({}, (128, 256)), ({"template_sz": 64, "search_sz": 96}, (64, 96))]
+)
 def test_crop_sizes_are_the_networks(sizes, expected):
     net = AnsweringNet()
     vars(net).update(sizes)
@@ -65,28 +77,45 @@ def test_crop_sizes_are_the_networks(sizes, expected):
     assert set(tracker.initialize(IMAGE, {"init_bbox": [40, 30, 20, 24]})) == {"time"}
     tracker.track(IMAGE)
     net = tracker.net.net
-    assert net.z.shape == (1, 3, expected[0], expected[0]) and net.x.shape == (1, 3, expected[1], expected[1])
+    assert net.z.shape == (1, 3, expected[0], expected[0]) and net.x.shape == (
+        1,
+        3,
+        expected[1],
+        expected[1],
+    )
     grey = net.z * STD + MEAN
     assert grey.min() > -1e-6 and 0.9 < grey.max() < 1 + 1e-6
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.tuples(*[st.floats(0, 1)] * 4),
-       st.tuples(st.floats(0, 150), st.floats(0, 110), st.floats(8, 80), st.floats(8, 80)))
+@given(
+    st.tuples(*[st.floats(0, 1)] * 4),
+    st.tuples(st.floats(0, 150), st.floats(0, 110), st.floats(8, 80), st.floats(8, 80)),
+)
 def test_box_is_relative_to_the_search_window_and_clipped(box, start):
     tracker = tracker_with(AnsweringNet(best=27, box=box))
     tracker.initialize(IMAGE, {"init_bbox": list(start)})
     x, y, w, h = tracker.track(IMAGE)["target_bbox"]
     side = context_side(start[2], start[3], 4)
-    center = np.clip([start[0] + start[2] / 2 + (box[0] - 0.5) * side, start[1] + start[3] / 2 + (box[1] - 0.5) * side],
-                     0, (160, 120))
+    center = np.clip(
+        [
+            start[0] + start[2] / 2 + (box[0] - 0.5) * side,
+            start[1] + start[3] / 2 + (box[1] - 0.5) * side,
+        ],
+        0,
+        (160, 120),
+    )
     size = np.clip(np.array(box[2:]) * side, 10, (160, 120))
     assert np.allclose([x + w / 2, y + h / 2, w, h], [*center, *size], atol=1e-3)
-    assert np.allclose(tracker.center_pos, center, atol=1e-3) and np.allclose(tracker.size, size, atol=1e-3)
+    assert np.allclose(tracker.center_pos, center, atol=1e-3) and np.allclose(
+        tracker.size, size, atol=1e-3
+    )
 
 
-@pytest.mark.parametrize("penalty, chosen", [({}, "middle"), ({"window_penalty": 0.0}, "corner"),
-                                             ({"window_penalty": 0.9}, "middle")])
+@pytest.mark.parametrize(
+    "penalty, chosen",
+    [({}, "middle"), ({"window_penalty": 0.0}, "corner"), ({"window_penalty": 0.9}, "middle")],
+)
 def test_window_favours_the_middle(penalty, chosen):
     tracker = tracker_with(AnsweringNet(best=0, logit=1.0, side=5), **penalty)
     tracker.initialize(IMAGE, {"init_bbox": [40, 30, 20, 24]})
@@ -104,14 +133,30 @@ def test_predicted_iou_is_passed_on_when_there_is_one(iou):
     assert tracker.track(IMAGE).get("pred_iou") == iou
 
 
-@pytest.mark.parametrize(("params", "ious", "widths", "moved"), [
-    ({}, [0.1, 0.1], [1, 1], [True, True]),
-    ({"unsure_below": 0.4}, [0.4, 0.9], [1, 1], [True, True]),
-    ({"unsure_below": 0.4}, [0.9, 0.3, 0.3, 0.8, 0.9], [1, 1, 1.1, 1.21, 1], [True, False, False, True, True]),
-    ({"unsure_below": 0.4, "widest": 1.15}, [0.3, 0.3, 0.3, 0.3], [1, 1.1, 1.15, 1.15], [False] * 4)],
-    ids=["off", "sure", "lost and found", "lost for long"])
+@pytest.mark.parametrize(
+    ("params", "ious", "widths", "moved"),
+    [
+        ({}, [0.1, 0.1], [1, 1], [True, True]),
+        ({"unsure_below": 0.4}, [0.4, 0.9], [1, 1], [True, True]),
+        (
+            {"unsure_below": 0.4},
+            [0.9, 0.3, 0.3, 0.8, 0.9],
+            [1, 1, 1.1, 1.21, 1],
+            [True, False, False, True, True],
+        ),
+        (
+            {"unsure_below": 0.4, "widest": 1.15},
+            [0.3, 0.3, 0.3, 0.3],
+            [1, 1.1, 1.15, 1.15],
+            [False] * 4,
+        ),
+    ],
+    ids=["off", "sure", "lost and found", "lost for long"],
+)
 def test_an_unsure_tracker_waits_and_looks_further(params, ious, widths, moved):
-    """Where the predicted IoU is low the box stays, and the next region is wider; a fresh start forgets that."""
+    """Where the predicted IoU is low the box stays, and the next region is wider; a fresh start
+    forgets that.
+    """
     tracker = tracker_with(AnsweringNet(best=45, box=(0.6, 0.6, 0.25, 0.25)), **params)
     for _ in range(2):
         tracker.initialize(IMAGE, {"init_bbox": [40, 30, 20, 24]})
@@ -141,8 +186,13 @@ def test_two_trackers_of_one_network_keep_their_templates():
     assert torch.equal(one.net.net.z, kept) and not torch.equal(other.net.net.z, kept)
 
 
-@pytest.mark.parametrize("net, expected", [(AnsweringNet(box=(float("nan"),) * 4), "not finite"),
-                                           (AnsweringNet(best=1, logit=float("nan")), "not finite")])
+@pytest.mark.parametrize(
+    "net, expected",
+    [
+        (AnsweringNet(box=(float("nan"),) * 4), "not finite"),
+        (AnsweringNet(best=1, logit=float("nan")), "not finite"),
+    ],
+)
 def test_network_that_returns_nan_is_named(net, expected):
     tracker = tracker_with(net)
     tracker.initialize(IMAGE, {"init_bbox": [40, 30, 20, 24]})

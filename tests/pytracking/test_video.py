@@ -1,4 +1,6 @@
-"""Own videos: frames from files and folders, the loop with and without a window, what is saved, what is said."""
+"""Own videos: frames from files and folders, the loop with and without a window, what is saved,
+what is said.
+"""
 
 import os
 import subprocess
@@ -17,7 +19,12 @@ from pytracking.run_video import run_video
 
 BOX = [10.0, 10.0, 20.0, 20.0]
 SCRIPT = Path(__file__).resolve().parents[2] / "pytracking" / "run_video.py"
-DOWN, UP, MOVE, RIGHT = cv2.EVENT_LBUTTONDOWN, cv2.EVENT_LBUTTONUP, cv2.EVENT_MOUSEMOVE, cv2.EVENT_RBUTTONDOWN
+DOWN, UP, MOVE, RIGHT = (
+    cv2.EVENT_LBUTTONDOWN,
+    cv2.EVENT_LBUTTONUP,
+    cv2.EVENT_MOUSEMOVE,
+    cv2.EVENT_RBUTTONDOWN,
+)
 
 
 def make_video(path, frames: int = 6) -> str:
@@ -45,7 +52,10 @@ def headless(monkeypatch):
 
 @pytest.fixture
 def screen(monkeypatch):
-    """A window without a screen: `keys` are pressed one per picture, `at` gives what the mouse draws before a picture."""
+    """A window without a screen: `keys` are pressed one per picture, `at` gives what the mouse
+    draws before a picture.
+    """
+
     class Screen(VideoWindow):
         keys, boxes, pictures = [], {}, []
 
@@ -98,10 +108,16 @@ def broken(path: Path, kind: str) -> str:
     return str(path)
 
 
-@pytest.mark.parametrize("kind, expected", [
-    ("missing", "there is no video file or folder .*clip.mp4"), ("empty", "clip.mp4 is empty"),
-    ("text", "clip.mp4 cannot be opened: it is damaged"), ("no index", "clip.mp4 cannot be opened: it is damaged"),
-    ("folder", "clip.mp4 holds no images")])
+@pytest.mark.parametrize(
+    "kind, expected",
+    [
+        ("missing", "there is no video file or folder .*clip.mp4"),
+        ("empty", "clip.mp4 is empty"),
+        ("text", "clip.mp4 cannot be opened: it is damaged"),
+        ("no index", "clip.mp4 cannot be opened: it is damaged"),
+        ("folder", "clip.mp4 holds no images"),
+    ],
+)
 def test_what_is_no_video_is_named(machine, headless, kind, expected):
     with pytest.raises(BadInput, match=expected):
         run_video("moving", "default", broken(machine.root / "clip.mp4", kind), BOX)
@@ -114,10 +130,20 @@ def test_missing_video_is_an_assertion_error_as_in_pytracking(machine):
 
 def test_truncated_video_is_an_error_and_what_there_is_is_kept(machine, headless):
     data = Path(make_video(machine.root / "whole.avi", 60)).read_bytes()
-    (machine.root / "half.avi").write_bytes(data[:len(data) // 2])
-    with pytest.raises(BadInput, match=r"half\.avi ended after \d+ of 60 frames: the file is truncated"):
+    (machine.root / "half.avi").write_bytes(data[: len(data) // 2])
+    with pytest.raises(
+        BadInput, match=r"half\.avi ended after \d+ of 60 frames: the file is truncated"
+    ):
         run_video("moving", "default", machine.root / "half.avi", BOX, save_results=True)
-    assert 10 < len((machine.results_path / "moving" / "default" / "video_half_1.txt").read_text().splitlines()) < 50
+    assert (
+        10
+        < len(
+            (machine.results_path / "moving" / "default" / "video_half_1.txt")
+            .read_text()
+            .splitlines()
+        )
+        < 50
+    )
 
 
 def test_video_is_written_whole_or_not_at_all(tmp_path):
@@ -128,43 +154,84 @@ def test_video_is_written_whole_or_not_at_all(tmp_path):
     assert not (tmp_path / "new" / "clip.mp4").exists()
     writer.write(np.zeros((30, 30, 3), np.uint8))  # another size is scaled
     writer.close()
-    assert os.listdir(tmp_path / "new") == ["clip.mp4"] and len(read_all(tmp_path / "new" / "clip.mp4")) == 2
+    assert (
+        os.listdir(tmp_path / "new") == ["clip.mp4"]
+        and len(read_all(tmp_path / "new" / "clip.mp4")) == 2
+    )
 
 
 def test_without_display_boxes_and_annotated_video_are_saved(machine, headless, calls, caplog):
     caplog.set_level("INFO")
     video = make_video(machine.root / "clip.mp4")
-    boxes = run_video("moving", "default", video, [*BOX, 40, 30, 9, 9], save_results=True,
-                      save_video=machine.root / "out.mp4")
+    boxes = run_video(
+        "moving",
+        "default",
+        video,
+        [*BOX, 40, 30, 9, 9],
+        save_results=True,
+        save_video=machine.root / "out.mp4",
+    )
     assert boxes[1][:2] == [BOX, [11.6, 10, 20, 20]] and len(boxes[2]) == 6
     folder = machine.results_path / "moving" / "default"
-    assert (folder / "video_clip_1.txt").read_text().splitlines()[:3] == ["10\t10\t20\t20", "11\t10\t20\t20", "13\t10\t20\t20"]
+    assert (folder / "video_clip_1.txt").read_text().splitlines()[:3] == [
+        "10\t10\t20\t20",
+        "11\t10\t20\t20",
+        "13\t10\t20\t20",
+    ]
     assert sorted(os.listdir(folder)) == ["video_clip_1.txt", "video_clip_2.txt"]
     first, *_ = drawn = read_all(machine.root / "out.mp4")
-    assert len(drawn) == 6 and first[30, 45, 2] > 60 > first[5, 70, 2]  # blue: the upper edge of the second box
-    assert "frame 6 of 6" in caplog.text and f"object 2, frames 0 to 5: {folder}/video_clip_2.txt" in caplog.text
+    assert (
+        len(drawn) == 6 and first[30, 45, 2] > 60 > first[5, 70, 2]
+    )  # blue: the upper edge of the second box
+    assert (
+        "frame 6 of 6" in caplog.text
+        and f"object 2, frames 0 to 5: {folder}/video_clip_2.txt" in caplog.text
+    )
     image = next(image for name, image, _ in calls if name == "track")
     assert image[0, 0, 0] > 200 > 50 > image[0, 0, 2]  # RGB
 
 
 def test_what_the_tracker_is_told(machine, headless, calls):
     tracker = Tracker("moving", "default")
-    tracker.tracker_class = type("Several", (tracker.tracker_class,), {
-        "multiobj_mode": "default", "initialize": lambda self, image, info: calls.append(("initialize", image, info)),
-        "track": lambda self, image, info: calls.append(("track", image, info)) or {"target_bbox": {1: [0, 0, 5, 5]}}})
-    boxes = tracker.run_video_generic(videofilepath=make_video(machine.root / "c.mp4", 3), optional_box=BOX, debug=0)
+    tracker.tracker_class = type(
+        "Several",
+        (tracker.tracker_class,),
+        {
+            "multiobj_mode": "default",
+            "initialize": lambda self, image, info: calls.append(("initialize", image, info)),
+            "track": lambda self, image, info: (
+                calls.append(("track", image, info)) or {"target_bbox": {1: [0, 0, 5, 5]}}
+            ),
+        },
+    )
+    boxes = tracker.run_video_generic(
+        videofilepath=make_video(machine.root / "c.mp4", 3), optional_box=BOX, debug=0
+    )
     assert [name for name, *_ in calls] == ["create", "initialize", "track", "track"]
     params = calls[0][1]
     assert (params.debug, params.tracker_name, params.param_name) == (0, "moving", "default")
-    assert calls[1][2] == {"init_bbox": {1: BOX}, "init_object_ids": [1], "object_ids": [1], "sequence_object_ids": [1]}
+    assert calls[1][2] == {
+        "init_bbox": {1: BOX},
+        "init_object_ids": [1],
+        "object_ids": [1],
+        "sequence_object_ids": [1],
+    }
     assert calls[2][2] == {"previous_output": {"target_bbox": {1: BOX}}, "sequence_object_ids": [1]}
     assert boxes == {1: [BOX, [0, 0, 5, 5], [0, 0, 5, 5]]}
 
 
-@pytest.mark.parametrize("box, expected", [
-    ([1, 2, 3], "has 3 numbers"), ([], "has 0 numbers"), ([1, 2, 3, 0], "w and h above 0"), ("abc", "no list of numbers"),
-    ([1, 2, float("nan"), 4], "is no box"), ([90, 1, 5, 5], r"outside the frames of video .*c\.mp4.* 80x60"),
-    ([-9, 1, 5, 5], "outside the frames")])
+@pytest.mark.parametrize(
+    "box, expected",
+    [
+        ([1, 2, 3], "has 3 numbers"),
+        ([], "has 0 numbers"),
+        ([1, 2, 3, 0], "w and h above 0"),
+        ("abc", "no list of numbers"),
+        ([1, 2, float("nan"), 4], "is no box"),
+        ([90, 1, 5, 5], r"outside the frames of video .*c\.mp4.* 80x60"),
+        ([-9, 1, 5, 5], "outside the frames"),
+    ],
+)
 def test_box_that_is_none(machine, headless, box, expected):
     with pytest.raises(AssertionError, match=expected):
         run_video("moving", "default", make_video(machine.root / "c.mp4", 2), box)
@@ -178,26 +245,61 @@ def test_every_form_of_boxes_to_start_from(boxes):
 def test_without_display_and_box_the_way_out_is_named(machine, monkeypatch):
     monkeypatch.delenv("DISPLAY", raising=False)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
-    done = subprocess.run([sys.executable, str(SCRIPT), "moving", "default", make_video(machine.root / "c.mp4", 2)],
-                          capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, str(SCRIPT), "moving", "default", make_video(machine.root / "c.mp4", 2)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
     assert done.returncode == 1 and "Traceback" not in done.stderr
-    assert "no display (DISPLAY is not set) - give it in pixels with --optional_box X Y W H" in done.stderr
+    assert (
+        "no display (DISPLAY is not set) - give it in pixels with --optional_box X Y W H"
+        in done.stderr
+    )
 
 
 def test_script_shows_one_sentence_and_nothing_of_the_decoder(machine):
     video = broken(machine.root / "clip.mp4", "no index")
-    done = subprocess.run([sys.executable, str(SCRIPT), "moving", "default", video, "--optional_box", "1", "1", "9", "9"],
-                          capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [
+            sys.executable,
+            str(SCRIPT),
+            "moving",
+            "default",
+            video,
+            "--optional_box",
+            "1",
+            "1",
+            "9",
+            "9",
+        ],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
     assert done.returncode == 1 and len(done.stderr.splitlines()) == 1
     assert done.stderr.startswith(f"error: video {video} cannot be opened")
 
 
-@pytest.mark.parametrize("message, expected", [
-    ("error: (-2:Unspecified error) The function is not implemented. Rebuild", "opencv-python-headless"),
-    ("qt.qpa.xcb: could not connect to display", "display ':9' cannot be used")])
-def test_display_that_cannot_be_used_is_found_out_in_another_process(monkeypatch, message, expected):
+@pytest.mark.parametrize(
+    "message, expected",
+    [
+        (
+            "error: (-2:Unspecified error) The function is not implemented. Rebuild",
+            "opencv-python-headless",
+        ),
+        ("qt.qpa.xcb: could not connect to display", "display ':9' cannot be used"),
+    ],
+)
+def test_display_that_cannot_be_used_is_found_out_in_another_process(
+    monkeypatch, message, expected
+):
     monkeypatch.setenv("DISPLAY", ":9")
-    monkeypatch.setattr(video_window.subprocess, "run", lambda *args, **kwargs: subprocess.CompletedProcess([], 1, "", message))
+    monkeypatch.setattr(
+        video_window.subprocess,
+        "run",
+        lambda *args, **kwargs: subprocess.CompletedProcess([], 1, "", message),
+    )
     assert expected in video_window.window_problem()
 
 
@@ -227,25 +329,46 @@ def test_reset_forgets_all_and_numbers_anew(machine, screen):
 
 def test_quit_saves_what_there_is_and_is_no_truncation(machine, screen):
     screen.keys[:] = [" ", None, None, "q"]
-    run_video("moving", "default", make_video(machine.root / "c.mp4", 50), BOX, save_results=True,
-              save_video=machine.root / "o.avi")
-    assert len((machine.results_path / "moving" / "default" / "video_c_1.txt").read_text().splitlines()) == 4
+    run_video(
+        "moving",
+        "default",
+        make_video(machine.root / "c.mp4", 50),
+        BOX,
+        save_results=True,
+        save_video=machine.root / "o.avi",
+    )
+    assert (
+        len(
+            (machine.results_path / "moving" / "default" / "video_c_1.txt").read_text().splitlines()
+        )
+        == 4
+    )
     assert len(read_all(machine.root / "o.avi")) == 4
 
 
 def test_failing_tracker_leaves_the_boxes_up_to_there(machine, headless):
     with pytest.raises(ZeroDivisionError):
         run_video("moving", "failing", make_video(machine.root / "c.mp4"), BOX, save_results=True)
-    assert len((machine.results_path / "moving" / "failing" / "video_c_1.txt").read_text().splitlines()) == 2
+    assert (
+        len(
+            (machine.results_path / "moving" / "failing" / "video_c_1.txt").read_text().splitlines()
+        )
+        == 2
+    )
 
 
 def test_masks_are_saved_as_pictures(machine, headless, calls):
     tracker = Tracker("moving", "default")
     original = tracker.get_parameters
     tracker.get_parameters = lambda: original()
-    tracker.tracker_class = type("Masks", (tracker.tracker_class,), {
-        "track": lambda self, image, info: {"target_bbox": BOX, "segmentation": np.eye(60, 80)}})
-    tracker.run_video_generic(videofilepath=make_video(machine.root / "c.mp4", 3), optional_box=BOX, save_results=True)
+    tracker.tracker_class = type(
+        "Masks",
+        (tracker.tracker_class,),
+        {"track": lambda self, image, info: {"target_bbox": BOX, "segmentation": np.eye(60, 80)}},
+    )
+    tracker.run_video_generic(
+        videofilepath=make_video(machine.root / "c.mp4", 3), optional_box=BOX, save_results=True
+    )
     assert sorted(os.listdir(tracker.results_dir)) == ["seg_1.jpg", "seg_2.jpg", "video_c_1.txt"]
     assert cv2.imread(f"{tracker.results_dir}/seg_2.jpg").shape == (60, 80, 3)
 
@@ -266,13 +389,26 @@ def test_missing_camera_is_named(machine, headless, monkeypatch):
         Tracker("moving", "default").run_video_generic(videofilepath=99)
 
 
-@pytest.mark.parametrize("events, expected", [
-    ([(DOWN, 5, 6), (UP, 5, 6), (MOVE, 20, 30), (DOWN, 25, 36), (UP, 25, 36)], [[5, 6, 20, 30]]),
-    ([(DOWN, 25, 36), (MOVE, 6, 6), (UP, 5, 6)], [[5, 6, 20, 30]]),
-    ([(DOWN, 5, 6), (UP, 5, 6), (DOWN, 7, 7), (UP, 7, 7)], []),
-    ([(DOWN, 5, 6), (UP, 5, 6), (RIGHT, 9, 9), (MOVE, 50, 50), (UP, 50, 50)], []),
-    ([(MOVE, 5, 6), (UP, 50, 60)], []),
-], ids=["click move click", "drag from the lower right corner", "slip", "given up", "nothing pressed"])
+@pytest.mark.parametrize(
+    "events, expected",
+    [
+        (
+            [(DOWN, 5, 6), (UP, 5, 6), (MOVE, 20, 30), (DOWN, 25, 36), (UP, 25, 36)],
+            [[5, 6, 20, 30]],
+        ),
+        ([(DOWN, 25, 36), (MOVE, 6, 6), (UP, 5, 6)], [[5, 6, 20, 30]]),
+        ([(DOWN, 5, 6), (UP, 5, 6), (DOWN, 7, 7), (UP, 7, 7)], []),
+        ([(DOWN, 5, 6), (UP, 5, 6), (RIGHT, 9, 9), (MOVE, 50, 50), (UP, 50, 50)], []),
+        ([(MOVE, 5, 6), (UP, 50, 60)], []),
+    ],
+    ids=[
+        "click move click",
+        "drag from the lower right corner",
+        "slip",
+        "given up",
+        "nothing pressed",
+    ],
+)
 def test_boxes_drawn_with_the_mouse(events, expected):
     drawing = BoxDrawing()
     for event in events:
@@ -282,8 +418,14 @@ def test_boxes_drawn_with_the_mouse(events, expected):
 
 def test_window_shows_bgr_and_reads_keys(monkeypatch):
     shown = []
-    for name, value in {"namedWindow": None, "resizeWindow": None, "setMouseCallback": None, "destroyWindow": None,
-                        "waitKey": ord("Q"), "getWindowProperty": 1.0}.items():
+    for name, value in {
+        "namedWindow": None,
+        "resizeWindow": None,
+        "setMouseCallback": None,
+        "destroyWindow": None,
+        "waitKey": ord("Q"),
+        "getWindowProperty": 1.0,
+    }.items():
         monkeypatch.setattr(cv2, name, lambda *args, value=value: value)
     monkeypatch.setattr(cv2, "imshow", lambda title, picture: shown.append(picture))
     window = VideoWindow("Display: x")

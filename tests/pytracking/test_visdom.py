@@ -18,20 +18,38 @@ from pytracking.utils import visdom as live
 from pytracking.utils.visdom_panels import VisCostVolumeUI, VisFeaturemap
 
 pytest.importorskip("visdom", reason="the live view needs the extra visdom")
-START = "from visdom.server.run_server import main; main()"  # `-m visdom.server` would first download the page's scripts
+# `-m visdom.server` would first download the page's scripts
+START = "from visdom.server.run_server import main; main()"
 _server: dict = {}
 
 
 @pytest.fixture
 def server(tmp_path_factory) -> dict:
-    """`{'server', 'port'}` of a running server; one for all tests, started again when a test ended it."""
+    """`{'server', 'port'}` of a running server; one for all tests, started again when a test ended
+    it.
+    """
     if "process" not in _server or _server["process"].poll() is not None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
-        _server.update(port=port, process=subprocess.Popen(
-            [sys.executable, "-c", START, "-port", str(port), "--hostname", "127.0.0.1", "-env_path",
-             str(tmp_path_factory.mktemp("visdom"))], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+        _server.update(
+            port=port,
+            process=subprocess.Popen(
+                [
+                    sys.executable,
+                    "-c",
+                    START,
+                    "-port",
+                    str(port),
+                    "--hostname",
+                    "127.0.0.1",
+                    "-env_path",
+                    str(tmp_path_factory.mktemp("visdom")),
+                ],
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            ),
+        )
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             try:
@@ -57,7 +75,9 @@ def windows(view: live.Visdom) -> dict:
 
 def picture(window: dict) -> np.ndarray:
     data = base64.b64decode(window["content"]["src"].split(",")[1])
-    return cv2.cvtColor(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+    return cv2.cvtColor(
+        cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB
+    )
 
 
 @pytest.fixture
@@ -68,15 +88,29 @@ def view(server):
     view.visdom.use_socket = False
 
 
-@pytest.mark.parametrize("mode, data, kind", [
-    ("image", torch.rand(3, 20, 30), "image"), ("image", np.zeros((20, 30, 3), np.uint8), "image"),
-    ("heatmap", torch.rand(1, 1, 8, 9), "plot"), ("cost_volume", torch.rand(4, 5, 4, 5), "plot"),
-    ("cost_volume_flip", torch.rand(4, 5, 4, 5), "plot"), ("cost_volume_ui", (torch.rand(4, 5, 4, 5), (4, 5)), "plot"),
-    ("info_dict", {"a": 1}, "text"), ("text", "<b>x</b>", "text"), ("lineplot", torch.rand(9), "plot"),
-    ("lineplot", (torch.rand(9), torch.arange(9)), "plot"), ("lineplot", [0.5], "plot"),
-    ("Tracking", (np.zeros((20, 30, 3), np.uint8), [1, 2, 3, 4], np.ones((20, 30))), "image"),
-    ("bbreg", (torch.zeros(3, 30, 40), torch.ones(2, 4), torch.ones(2, 4) * 5, torch.rand(2)), "image"),
-    ("featmap", torch.rand(1, 3, 6, 7), "properties")])
+@pytest.mark.parametrize(
+    "mode, data, kind",
+    [
+        ("image", torch.rand(3, 20, 30), "image"),
+        ("image", np.zeros((20, 30, 3), np.uint8), "image"),
+        ("heatmap", torch.rand(1, 1, 8, 9), "plot"),
+        ("cost_volume", torch.rand(4, 5, 4, 5), "plot"),
+        ("cost_volume_flip", torch.rand(4, 5, 4, 5), "plot"),
+        ("cost_volume_ui", (torch.rand(4, 5, 4, 5), (4, 5)), "plot"),
+        ("info_dict", {"a": 1}, "text"),
+        ("text", "<b>x</b>", "text"),
+        ("lineplot", torch.rand(9), "plot"),
+        ("lineplot", (torch.rand(9), torch.arange(9)), "plot"),
+        ("lineplot", [0.5], "plot"),
+        ("Tracking", (np.zeros((20, 30, 3), np.uint8), [1, 2, 3, 4], np.ones((20, 30))), "image"),
+        (
+            "bbreg",
+            (torch.zeros(3, 30, 40), torch.ones(2, 4), torch.ones(2, 4) * 5, torch.rand(2)),
+            "image",
+        ),
+        ("featmap", torch.rand(1, 3, 6, 7), "properties"),
+    ],
+)
 def test_every_mode_shows_its_panel(view, mode, data, kind):
     view.register(data, mode, 1, "Panel")
     shown = windows(view)["Panel"]
@@ -91,7 +125,12 @@ def test_unknown_mode_is_a_value_error_with_a_suggestion(view):
 def test_tracking_panel_has_rgb_frame_boxes_and_mask_at_a_moderate_size(view):
     frame, mask = np.full((300, 960, 3), (250, 0, 0), np.uint8), np.zeros((300, 960))
     mask[100:200, 600:800] = 2
-    view.register((frame, [100, 100, 200, 100], torch.tensor([400.0, 20, 60, 60]), mask), "Tracking", 1, "Tracking")
+    view.register(
+        (frame, [100, 100, 200, 100], torch.tensor([400.0, 20, 60, 60]), mask),
+        "Tracking",
+        1,
+        "Tracking",
+    )
     shown = picture(windows(view)["Tracking"])
     assert shown.shape == (150, 480, 3) and shown[5, 5].tolist() == [250, 0, 0]
     assert shown[75, 350].tolist() == [125, 64, 0]
@@ -107,17 +146,28 @@ def test_info_is_merged_and_rounded(view):
 
 def test_heatmap_has_row_0_at_the_top(view):
     view.register(torch.tensor([[1.0, 2], [3, 4], [5, 6]]), "heatmap", 1, "Score Map")
-    assert windows(view)["Score Map"]["content"]["data"][0]["z"] == [[5, 6], [3, 4], [1, 2]]  # drawn from the bottom
+    assert windows(view)["Score Map"]["content"]["data"][0]["z"] == [
+        [5, 6],
+        [3, 4],
+        [1, 2],
+    ]  # drawn from the bottom
 
 
 def test_panels_above_the_debug_level_wait_in_the_block_list(view):
     view.register("loss", "text", 3, "Training Loss")
     view.register("status", "text", 1, "Status")
     assert "Training Loss" not in windows(view) and "Status" in windows(view)
-    assert [(entry["name"], entry["value"]) for entry in view.blocks_list] == [("Training Loss", False), ("Status", True)]
+    assert [(entry["name"], entry["value"]) for entry in view.blocks_list] == [
+        ("Training Loss", False),
+        ("Status", True),
+    ]
     view.register("later", "text", 3, "Training Loss")
-    view.block_list_callback_handler({"event_type": "PropertyUpdate", "propertyId": 0, "value": True})
-    view.block_list_callback_handler({"event_type": "PropertyUpdate", "propertyId": 1, "value": False})
+    view.block_list_callback_handler(
+        {"event_type": "PropertyUpdate", "propertyId": 0, "value": True}
+    )
+    view.block_list_callback_handler(
+        {"event_type": "PropertyUpdate", "propertyId": 1, "value": False}
+    )
     assert windows(view)["Training Loss"]["content"] == "later" and "Status" not in windows(view)
     assert [box["value"] for box in windows(view)["block_list"]["content"]] == [True, False]
 
@@ -145,7 +195,10 @@ def test_arrow_keys_move_over_the_tiles_of_a_cost_volume(view):
     for key in ("Enter", "ArrowDown", "ArrowLeft", "x"):
         panel.handle({"event_type": "KeyPress", "key": key})
     shown = windows(view)["Volume"]["content"]["data"][0]["z"]
-    assert panel.cell == (1, 2) and shown == [[33, 34, 35], [30, 31, 32]]  # the map of the last cell
+    assert panel.cell == (1, 2) and shown == [
+        [33, 34, 35],
+        [30, 31, 32],
+    ]  # the map of the last cell
 
 
 def test_channels_of_a_feature_map_are_chosen(view):
@@ -163,7 +216,9 @@ def test_run_with_debug_shows_the_frames(got10k, machine, server, capsys):
     tracker = Tracker("moving", "default")
     tracker.run_sequence(get_dataset("got10k_val")[0], debug=1, visdom_info=server)
     shown = windows(tracker.visdom)
-    assert {"Tracking", "Help", "block_list"} <= set(shown) and "WARNING" not in capsys.readouterr().out
+    assert {"Tracking", "Help", "block_list"} <= set(
+        shown
+    ) and "WARNING" not in capsys.readouterr().out
     assert picture(shown["Tracking"])[30, 35, 0] > 180  # the red square of the frames
     tracker.visdom.visdom.use_socket = False
 
@@ -177,7 +232,9 @@ def test_keys_pause_and_step(machine):
     assert states == [(False, False), (True, False), (True, True), (False, True)]
 
 
-def test_server_that_goes_away_is_told_once_and_the_run_goes_on(got10k, machine, server, caplog, capfd):
+def test_server_that_goes_away_is_told_once_and_the_run_goes_on(
+    got10k, machine, server, caplog, capfd
+):
     tracker = Tracker("moving", "default")
     seq = get_dataset("got10k_val")[0]
     original = tracker.show_frame
@@ -191,7 +248,10 @@ def test_server_that_goes_away_is_told_once_and_the_run_goes_on(got10k, machine,
     assert len(tracker.run_sequence(seq, debug=1, visdom_info=server)["target_bbox"]) == 5
     time.sleep(1.2)  # the listening thread tries again, silently
     tracker.visdom.visdom.use_socket = False
-    assert caplog.text.count("does not answer any more") == 1 and "Traceback" not in capfd.readouterr().err
+    assert (
+        caplog.text.count("does not answer any more") == 1
+        and "Traceback" not in capfd.readouterr().err
+    )
 
 
 def test_without_server_matplotlib_shows_the_frames(got10k, machine, calls, capsys):
@@ -199,7 +259,9 @@ def test_without_server_matplotlib_shows_the_frames(got10k, machine, calls, caps
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     tracker = Tracker("moving", "default")
-    tracker.run_sequence(get_dataset("got10k_val")[0], debug=1, visdom_info={"server": "127.0.0.1", "port": port})
+    tracker.run_sequence(
+        get_dataset("got10k_val")[0], debug=1, visdom_info={"server": "127.0.0.1", "port": port}
+    )
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("!!! WARNING: Visdom could not start") and len(lines) == 2
     assert f"no visdom server answers at 127.0.0.1:{port}" in lines[1] and len(calls) == 6
@@ -207,13 +269,18 @@ def test_without_server_matplotlib_shows_the_frames(got10k, machine, calls, caps
 
 def test_missing_package_is_one_sentence(monkeypatch):
     monkeypatch.setitem(sys.modules, "visdom", None)
-    with pytest.raises(NotConfigured, match=r'needs the package visdom: pip install "spot-tracking\[visdom\]"'):
+    with pytest.raises(
+        NotConfigured, match=r'needs the package visdom: pip install "spot-tracking\[visdom\]"'
+    ):
         live.connect("127.0.0.1", 8097)
 
 
 def test_neither_visdom_nor_matplotlib_is_imported_before_it_is_used():
-    code = ("import sys, pytracking.run_video, pytracking.run_webcam, pytracking.utils.visdom, pytracking.utils.plotting, "
-            "pytracking.evaluation.running, pytracking.tracker.transt\n"
-            "print([name for name in ('visdom', 'matplotlib', 'websocket') if name in sys.modules])")
+    code = (
+        "import sys, pytracking.run_video, pytracking.run_webcam, pytracking.utils.visdom, "
+        "pytracking.utils.plotting, "
+        "pytracking.evaluation.running, pytracking.tracker.transt\n"
+        "print([name for name in ('visdom', 'matplotlib', 'websocket') if name in sys.modules])"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.stdout.strip() == "[]", done.stdout + done.stderr

@@ -10,7 +10,9 @@ from pytracking.evaluation.vosdataset import Davis
 
 @pytest.fixture
 def davis_root(tmp_path, monkeypatch):
-    """One video of two frames whose object 2 starts on the second; pytracking's local.py names its folder."""
+    """One video of two frames whose object 2 starts on the second; pytracking's local.py names its
+    folder.
+    """
     root = tmp_path / "DAVIS"
     for number in range(2):
         mask = np.zeros((20, 30), np.uint8)
@@ -22,9 +24,11 @@ def davis_root(tmp_path, monkeypatch):
         (root / f"JPEGImages/480p/dogs/{number:05d}.jpg").write_bytes(b"not read")
     (root / "ImageSets/2017").mkdir(parents=True)
     (root / "ImageSets/2017/val.txt").write_text("dogs\n")
-    (tmp_path / "local.py").write_text("from pytracking.evaluation.environment import EnvSettings\n\n\n"
-                                       "def local_env_settings():\n    settings = EnvSettings()\n"
-                                       f"    settings.davis_dir = {str(root)!r}\n    return settings\n")
+    (tmp_path / "local.py").write_text(
+        "from pytracking.evaluation.environment import EnvSettings\n\n\n"
+        "def local_env_settings():\n    settings = EnvSettings()\n"
+        f"    settings.davis_dir = {str(root)!r}\n    return settings\n"
+    )
     monkeypatch.setenv("PYTRACKING_LOCAL", str(tmp_path / "local.py"))
     monkeypatch.setenv("LTR_LOCAL", str(tmp_path / "absent.py"))
     return root
@@ -44,4 +48,8 @@ def test_one_object_at_a_time_starts_where_it_appears(davis_root):
     sequences = Davis(split="val", multiobj=False).get_sequence_list()
     assert [sequence.name for sequence in sequences] == ["dogs_1", "dogs_2"]
     late = sequences["dogs_2"].init_info()
-    assert len(sequences["dogs_2"].frames) == 1 and late["init_bbox"] == [10, 10, 10, 5] and late["init_mask"].max() == 1
+    assert (
+        len(sequences["dogs_2"].frames) == 1
+        and late["init_bbox"] == [10, 10, 10, 5]
+        and late["init_mask"].max() == 1
+    )

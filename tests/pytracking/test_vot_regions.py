@@ -13,12 +13,19 @@ SQUARE = vot.Polygon([vot.Point(1, 2), vot.Point(4, 2), vot.Point(4, 6), vot.Poi
 numbers = st.floats(-1e4, 1e4).map(lambda value: round(value, 3))
 
 
-@pytest.mark.parametrize("text, region", [
-    pytest.param("1,2,3,4", vot.Rectangle(1, 2, 3, 4), id="commas"),
-    pytest.param("1.5 2 3 4\n", vot.Rectangle(1.5, 2, 3, 4), id="spaces"),
-    pytest.param("1,2,4,2,4,6,1,6", SQUARE, id="four corners"),
-    pytest.param("0,0, 1,0, 0,1", vot.Polygon([vot.Point(0, 0), vot.Point(1, 0), vot.Point(0, 1)]), id="three corners"),
-])
+@pytest.mark.parametrize(
+    "text, region",
+    [
+        pytest.param("1,2,3,4", vot.Rectangle(1, 2, 3, 4), id="commas"),
+        pytest.param("1.5 2 3 4\n", vot.Rectangle(1.5, 2, 3, 4), id="spaces"),
+        pytest.param("1,2,4,2,4,6,1,6", SQUARE, id="four corners"),
+        pytest.param(
+            "0,0, 1,0, 0,1",
+            vot.Polygon([vot.Point(0, 0), vot.Point(1, 0), vot.Point(0, 1)]),
+            id="three corners",
+        ),
+    ],
+)
 def test_text_is_read_as_region(text, region):
     assert vot.parse_region(text) == region
 
@@ -42,21 +49,31 @@ def test_rectangle_survives_the_way_over_a_polygon(values):
     assert back == pytest.approx(rectangle, abs=1e-9)
 
 
-@pytest.mark.parametrize("region, to, expected", [
-    pytest.param(SQUARE, "rectangle", vot.Rectangle(1, 2, 3, 4), id="hull"),
-    pytest.param(vot.Rectangle(1, 2, 3, 4), "polygon", SQUARE, id="corners clockwise from top left"),
-    pytest.param(SQUARE, "polygon", SQUARE, id="polygon stays"),
-    pytest.param(vot.Rectangle(1, 2, 3, 4), "rectangle", vot.Rectangle(1, 2, 3, 4), id="rectangle stays"),
-])
+@pytest.mark.parametrize(
+    "region, to, expected",
+    [
+        pytest.param(SQUARE, "rectangle", vot.Rectangle(1, 2, 3, 4), id="hull"),
+        pytest.param(
+            vot.Rectangle(1, 2, 3, 4), "polygon", SQUARE, id="corners clockwise from top left"
+        ),
+        pytest.param(SQUARE, "polygon", SQUARE, id="polygon stays"),
+        pytest.param(
+            vot.Rectangle(1, 2, 3, 4), "rectangle", vot.Rectangle(1, 2, 3, 4), id="rectangle stays"
+        ),
+    ],
+)
 def test_convert_region(region, to, expected):
     assert vot.convert_region(region, to) == expected
 
 
-@pytest.mark.parametrize("call", [
-    pytest.param(lambda: vot.convert_region(SQUARE, "circle"), id="unknown kind"),
-    pytest.param(lambda: vot.convert_region([1, 2, 3, 4], "rectangle"), id="a list to convert"),
-    pytest.param(lambda: vot.encode_region(np.zeros((2, 2))), id="a mask as text"),
-])
+@pytest.mark.parametrize(
+    "call",
+    [
+        pytest.param(lambda: vot.convert_region(SQUARE, "circle"), id="unknown kind"),
+        pytest.param(lambda: vot.convert_region([1, 2, 3, 4], "rectangle"), id="a list to convert"),
+        pytest.param(lambda: vot.encode_region(np.zeros((2, 2))), id="a mask as text"),
+    ],
+)
 def test_what_is_no_region_is_one_sentence(call):
     with pytest.raises(BadValue, match=r"^VOT region: .* use "):
         call()
@@ -74,7 +91,7 @@ def test_make_full_size_pads_and_cuts_right_and_below(size):
 @given(st.integers(0, 9), st.integers(0, 7), st.integers(1, 6), st.integers(1, 5))
 def test_box_of_a_mask_counts_its_last_pixels(x, y, w, h):
     mask = np.zeros((12, 15), np.uint8)
-    mask[y:y + h, x:x + w] = 1
+    mask[y : y + h, x : x + w] = 1
     assert mask_to_box(mask) == [x, y, min(w, 15 - x), min(h, 12 - y)]
 
 

@@ -1,4 +1,6 @@
-"""Talking with a VOT toolkit: the toolkit's side is played here, over a socket, by the client of the trax package."""
+"""Talking with a VOT toolkit: the toolkit's side is played here, over a socket, by the client of
+the trax package.
+"""
 
 import os
 import socket
@@ -20,7 +22,9 @@ SQUARE = vot.Polygon([vot.Point(5, 6), vot.Point(12, 6), vot.Point(12, 14), vot.
 
 
 class Toolkit:
-    """Runs `tracker_side` in a thread; `start` and `frame` send a request and return its (region, properties)."""
+    """Runs `tracker_side` in a thread; `start` and `frame` send a request and return its (region,
+    properties).
+    """
 
     def __init__(self, tracker_side, monkeypatch):
         self.socket = socket.create_server(("127.0.0.1", 0))
@@ -29,6 +33,7 @@ class Toolkit:
         self.thread = threading.Thread(target=self._run, args=(tracker_side,), daemon=True)
         self.thread.start()
         from trax.client import Client
+
         self.client = Client(stream=self.socket.fileno(), timeout=20, log=lambda text: None)
 
     def _run(self, tracker_side):
@@ -39,15 +44,20 @@ class Toolkit:
 
     def _images(self, file):
         from trax.image import FileImage
+
         return {channel: FileImage.create(str(file)) for channel in self.client.channels}
 
     def start(self, region, file="0.jpg"):
         from pytracking.evaluation.vot_regions import from_trax, to_trax
-        [(answer, properties)], _ = self.client.initialize(self._images(file), [(to_trax(region), {})], {})
+
+        [(answer, properties)], _ = self.client.initialize(
+            self._images(file), [(to_trax(region), {})], {}
+        )
         return from_trax(answer), properties
 
     def frame(self, file="1.jpg"):
         from pytracking.evaluation.vot_regions import from_trax
+
         [(answer, properties)], _ = self.client.frame(self._images(file), {}, [])
         return from_trax(answer), float(properties["confidence"])
 
@@ -82,13 +92,17 @@ MASK = np.zeros((8, 10), np.uint8)
 MASK[2:5, 3:9] = 1
 
 
-@pytest.mark.parametrize("kind, given, seen", [
-    ("rectangle", vot.Rectangle(5, 6, 7, 8), vot.Rectangle(5, 6, 7, 8)),
-    ("rectangle", SQUARE, vot.Rectangle(5, 6, 7, 8)),
-    ("rectangle", MASK, vot.Rectangle(3, 2, 6, 3)),
-    ("polygon", SQUARE, SQUARE),
-    ("mask", MASK, MASK),
-], ids=["rectangle", "polygon as rectangle", "mask as rectangle", "polygon", "mask"])
+@pytest.mark.parametrize(
+    "kind, given, seen",
+    [
+        ("rectangle", vot.Rectangle(5, 6, 7, 8), vot.Rectangle(5, 6, 7, 8)),
+        ("rectangle", SQUARE, vot.Rectangle(5, 6, 7, 8)),
+        ("rectangle", MASK, vot.Rectangle(3, 2, 6, 3)),
+        ("polygon", SQUARE, SQUARE),
+        ("mask", MASK, MASK),
+    ],
+    ids=["rectangle", "polygon as rectangle", "mask as rectangle", "polygon", "mask"],
+)
 def test_regions_arrive_and_are_reported(toolkit, kind, given, seen):
     got = []
 
@@ -109,8 +123,11 @@ def test_regions_arrive_and_are_reported(toolkit, kind, given, seen):
     assert got[1:] == ["0.jpg", "1.jpg", None] and confidence == 0.25
 
 
-@pytest.mark.parametrize("mask", [MASK, np.asfortranarray(MASK), MASK[:, ::-1], MASK > 0, np.zeros_like(MASK)],
-                         ids=["plain", "fortran", "view", "bool", "absent target"])
+@pytest.mark.parametrize(
+    "mask",
+    [MASK, np.asfortranarray(MASK), MASK[:, ::-1], MASK > 0, np.zeros_like(MASK)],
+    ids=["plain", "fortran", "view", "bool", "absent target"],
+)
 def test_masks_of_any_memory_layout_are_sent_right(toolkit, mask):
     def tracker():
         with vot2020.VOT("mask") as talk:
@@ -124,8 +141,11 @@ def test_masks_of_any_memory_layout_are_sent_right(toolkit, mask):
     assert client.end() is None
 
 
-@pytest.mark.parametrize("channels, names", [(None, ["color"]), ("rgbd", ["color", "depth"]), ("rgbt", ["color", "ir"]),
-                                             ("ir", ["ir"])], ids=str)
+@pytest.mark.parametrize(
+    "channels, names",
+    [(None, ["color"]), ("rgbd", ["color", "depth"]), ("rgbt", ["color", "ir"]), ("ir", ["ir"])],
+    ids=str,
+)
 def test_channels(toolkit, channels, names):
     files = []
 
@@ -154,14 +174,22 @@ def test_several_targets_in_one_process(toolkit):
                     return
 
     client = toolkit(tracker)
-    assert client.client.get("vot") is None  # else the toolkit would start a new process for each target
+    assert (
+        client.client.get("vot") is None
+    )  # else the toolkit would start a new process for each target
     answers = []
     for x in (10, 20):
         client.start(vot.Rectangle(x, 2, 3, 4), f"{x}.jpg")
         answers.append(client.frame(f"{x + 1}.jpg")[0].x)
     client.start(vot.Rectangle(30, 2, 3, 4), "30.jpg")  # a target without a second frame
     assert client.end() is None
-    assert answers == [11, 21] and seen == [(10, "10.jpg"), "11.jpg", (20, "20.jpg"), "21.jpg", (30, "30.jpg")]
+    assert answers == [11, 21] and seen == [
+        (10, "10.jpg"),
+        "11.jpg",
+        (20, "20.jpg"),
+        "21.jpg",
+        (30, "30.jpg"),
+    ]
 
 
 def test_a_frame_without_report_is_an_error(toolkit):
@@ -176,11 +204,26 @@ def test_a_frame_without_report_is_an_error(toolkit):
     assert isinstance(client.end(), BadInput)
 
 
-@pytest.mark.parametrize("make, error, says", [
-    pytest.param(lambda: vot.VOT("mask"), BadValue, "use rectangle or polygon", id="mask before 2020"),
-    pytest.param(lambda: vot2020.VOT("box"), BadValue, "use rectangle or polygon or mask", id="unknown region"),
-    pytest.param(lambda: vot2020.VOT("mask", "rgb"), BadValue, "use None, rgbd, rgbt or ir", id="unknown channels"),
-])
+@pytest.mark.parametrize(
+    "make, error, says",
+    [
+        pytest.param(
+            lambda: vot.VOT("mask"), BadValue, "use rectangle or polygon", id="mask before 2020"
+        ),
+        pytest.param(
+            lambda: vot2020.VOT("box"),
+            BadValue,
+            "use rectangle or polygon or mask",
+            id="unknown region",
+        ),
+        pytest.param(
+            lambda: vot2020.VOT("mask", "rgb"),
+            BadValue,
+            "use None, rgbd, rgbt or ir",
+            id="unknown channels",
+        ),
+    ],
+)
 def test_unknown_arguments(make, error, says):
     with pytest.raises(error, match=says):
         make()
@@ -219,12 +262,16 @@ def test_a_frame_of_the_files_without_report_is_an_error(no_trax, tmp_path):
         talk.frame()
 
 
-@pytest.mark.parametrize("images, region, error, says", [
-    (None, "1,2,3,4", MissingFile, r"no images\.txt in .* - install the TraX"),
-    ("a.jpg", None, MissingFile, r"no region\.txt"),
-    ("\n", "1,2,3,4", BadValue, "is empty"),
-    ("a.jpg", "1,2", BadValue, "give 4 numbers"),
-], ids=["no images", "no region", "no image", "no region in the file"])
+@pytest.mark.parametrize(
+    "images, region, error, says",
+    [
+        (None, "1,2,3,4", MissingFile, r"no images\.txt in .* - install the TraX"),
+        ("a.jpg", None, MissingFile, r"no region\.txt"),
+        ("\n", "1,2,3,4", BadValue, "is empty"),
+        ("a.jpg", "1,2", BadValue, "give 4 numbers"),
+    ],
+    ids=["no images", "no region", "no image", "no region in the file"],
+)
 def test_unusable_files(tmp_path, images, region, error, says):
     for name, text in (("images.txt", images), ("region.txt", region)):
         if text is not None:
@@ -248,7 +295,9 @@ def test_a_failed_run_writes_no_output(no_trax, tmp_path, monkeypatch):
 
 @pytest.fixture
 def moving(machine):
-    """The toy tracker of conftest, which moves the box by 1.6 px per frame, and what was called on it."""
+    """The toy tracker of conftest, which moves the box by 1.6 px per frame, and what was called on
+    it.
+    """
     tracker = Tracker("moving", "default", 3)
     calls = sys.modules["pytracking.tracker.moving.moving"].CALLS
     calls.clear()
@@ -265,10 +314,19 @@ def test_run_vot2020_call_order(toolkit, moving):
         answers.extend(client.frame(image) for _ in range(2))
     assert client.end() is None
     assert [(pytest.approx(box.x, abs=1e-4), confidence) for box, confidence in answers] == [
-        (6.6, 1), (8.2, 1), (16.6, 1), (18.2, 1)]
+        (6.6, 1),
+        (8.2, 1),
+        (16.6, 1),
+        (18.2, 1),
+    ]
     assert [name for name, *_ in calls] == ["create", "initialize", "track", "track"] * 2
     params = calls[0][1]
-    assert (params.debug, params.tracker_name, params.param_name, params.run_id) == (2, "moving", "default", 3)
+    assert (params.debug, params.tracker_name, params.param_name, params.run_id) == (
+        2,
+        "moving",
+        "default",
+        3,
+    )
     _, start_image, start = calls[1]
     assert start_image.dtype == np.uint8 and start_image[0, 0].tolist() == [200, 20, 10]  # RGB
     assert start == {"init_mask": None, "init_bbox": [5, 6, 7, 8]}
@@ -296,11 +354,16 @@ def test_conversion_type_of_the_parameters(toolkit, moving, monkeypatch):
     assert client.end() is None and calls[1][2] == {"init_bbox": [4.5, 5.5, 8, 9]}
 
 
-@pytest.mark.parametrize("box, score, expected", [
-    pytest.param(None, 0.9, (vot.Rectangle(0, 0, 0, 0), 0.0), id="no box"),
-    pytest.param([float("nan")] * 4, 0.9, (vot.Rectangle(0, 0, 0, 0), 0.0), id="NaN box"),
-    pytest.param([1, 2, 3, 4], 0.25, (vot.Rectangle(1, 2, 3, 4), 0.25), id="the tracker's own score"),
-])
+@pytest.mark.parametrize(
+    "box, score, expected",
+    [
+        pytest.param(None, 0.9, (vot.Rectangle(0, 0, 0, 0), 0.0), id="no box"),
+        pytest.param([float("nan")] * 4, 0.9, (vot.Rectangle(0, 0, 0, 0), 0.0), id="NaN box"),
+        pytest.param(
+            [1, 2, 3, 4], 0.25, (vot.Rectangle(1, 2, 3, 4), 0.25), id="the tracker's own score"
+        ),
+    ],
+)
 def test_absent_targets_and_confidence(toolkit, moving, monkeypatch, box, score, expected):
     tracker, _, image = moving
     params = tracker.get_parameters()
@@ -327,10 +390,14 @@ def test_masks_are_exchanged_with_a_tracker_that_predicts_them(toolkit, moving, 
     np.testing.assert_array_equal(start["init_mask"], vot2020.make_full_size(MASK, (30, 20)))
 
 
-@pytest.mark.parametrize("start, says", [
-    (vot.Rectangle(1, 2, 0, 4), "BadInput|region to start from is empty"),
-    (vot.Rectangle(1, 2, 3, 4), "ZeroDivisionError: toy failure"),
-], ids=["empty start region", "failing tracker"])
+@pytest.mark.parametrize(
+    "start, says",
+    [
+        (vot.Rectangle(1, 2, 0, 4), "BadInput|region to start from is empty"),
+        (vot.Rectangle(1, 2, 3, 4), "ZeroDivisionError: toy failure"),
+    ],
+    ids=["empty start region", "failing tracker"],
+)
 def test_the_toolkit_is_told_what_went_wrong(toolkit, moving, start, says):
     tracker, _, image = moving
     tracker.parameter_name = "failing"
@@ -351,7 +418,15 @@ def test_the_toolkit_is_told_why_a_tracker_cannot_start(toolkit, machine, run):
 def test_started_from_a_terminal_it_says_who_starts_it(machine):
     pytest.importorskip("trax", reason='needs the VOT toolkit: pip install "spot-tracking[vot]"')
     ours, terminal = os.openpty()
-    command = [sys.executable, "-c", "import pytracking.run_vot as run_vot; run_vot.run_vot('moving', 'default')"]
+    command = [
+        sys.executable,
+        "-c",
+        "import pytracking.run_vot as run_vot; run_vot.run_vot('moving', 'default')",
+    ]
     done = subprocess.run(command, stdin=terminal, capture_output=True, text=True, timeout=60)
     os.close(ours), os.close(terminal)
-    assert done.returncode == 1 and "started by the VOT toolkit" in done.stderr and "@@TRAX" not in done.stdout
+    assert (
+        done.returncode == 1
+        and "started by the VOT toolkit" in done.stderr
+        and "@@TRAX" not in done.stdout
+    )

@@ -1,4 +1,6 @@
-"""The VOT toolkit itself, from `vot initialize` to `vot analysis`, with a TransT network in a workspace of rendered videos."""
+"""The VOT toolkit itself, from `vot initialize` to `vot analysis`, with a TransT network in a
+workspace of rendered videos.
+"""
 
 import json
 import os
@@ -36,9 +38,19 @@ def parameters():
 
 
 def vot(workspace: Path, *arguments: str) -> str:
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "https_proxy": "http://127.0.0.1:9"}  # no look for updates
-    done = subprocess.run([sys.executable, "-m", "vot", *arguments], cwd=workspace, capture_output=True, text=True,
-                          timeout=300, env=environment)
+    environment = {
+        **os.environ,
+        "OMP_NUM_THREADS": "1",
+        "https_proxy": "http://127.0.0.1:9",
+    }  # no look for updates
+    done = subprocess.run(
+        [sys.executable, "-m", "vot", *arguments],
+        cwd=workspace,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env=environment,
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout + done.stderr
 
@@ -55,7 +67,10 @@ def workspace(machine, trees, tmp_path, monkeypatch) -> Path:
 
     torch.manual_seed(0)
     net = transt_small()
-    write_checkpoint(machine.network_path / "tiny.pth.tar", {"net": net.state_dict(), "constructor": net.constructor})
+    write_checkpoint(
+        machine.network_path / "tiny.pth.tar",
+        {"net": net.state_dict(), "constructor": net.constructor},
+    )
     monkeypatch.setenv("PYTRACKING_PLUGINS", str(trees.write_files(tmp_path / "plugins", PLUGIN)))
 
     ensure(tmp_path / "toy", seed=5, splits={"val": 2}, size=(160, 120), frames=(8, 9), workers=1)
@@ -69,7 +84,9 @@ def workspace(machine, trees, tmp_path, monkeypatch) -> Path:
     (folder / "sequences" / "list.txt").write_text("\n".join(names) + "\n")
     (folder / "stack.yaml").write_text(STACK)
     example = (REPO / "pytracking" / "VOT" / "trackers.ini").read_text()
-    (folder / "trackers.ini").write_text(example.replace("'transt', 'transt50'", "'tiny', 'net'").replace("../..", str(REPO)))
+    (folder / "trackers.ini").write_text(
+        example.replace("'transt', 'transt50'", "'tiny', 'net'").replace("../..", str(REPO))
+    )
     return folder
 
 
@@ -87,7 +104,12 @@ def test_evaluate_and_analysis_run_to_the_end(workspace, tmp_path):
         folder = workspace / "sequences" / name
         frames = sorted(map(str, (folder / "color").glob("*.jpg")))
         boxes = np.loadtxt(folder / "groundtruth.txt", delimiter=",")
-        ours = Tracker("tiny", "net").run_sequence(Sequence(name, frames, "vot", boxes))["target_bbox"]
-        theirs = read_trajectory(str(workspace / "results" / "transt" / "baseline" / name / f"{name}_001.bin"))[1:]
+        ours = Tracker("tiny", "net").run_sequence(Sequence(name, frames, "vot", boxes))[
+            "target_bbox"
+        ]
+        theirs = read_trajectory(
+            str(workspace / "results" / "transt" / "baseline" / name / f"{name}_001.bin")
+        )[1:]
         assert [[box.x, box.y, box.width, box.height] for box in theirs] == pytest.approx(
-            np.asarray(ours[1:]), abs=1e-2)
+            np.asarray(ours[1:]), abs=1e-2
+        )

@@ -1,4 +1,6 @@
-"""Worker processes that die: what they had in hand is done by others, and what kills every worker takes nothing with it."""
+"""Worker processes that die: what they had in hand is done by others, and what kills every worker
+takes nothing with it.
+"""
 
 import multiprocessing
 import pickle
@@ -20,12 +22,23 @@ from pytracking.evaluation.workers import RETRIES, Lost, Part, Processes, outcom
 
 
 class Mortal:
-    """Workers in this process: `fatal` says by a job's name how often they die on it before they do it."""
+    """Workers in this process: `fatal` says by a job's name how often they die on it before they do
+    it.
+    """
 
     died = (BrokenProcessPool,)
 
-    def __init__(self, slots=2, work=lambda part: [f"{job} done" for job in part.jobs], name=str, **fatal):
-        self.slots, self.work, self.name, self.fatal, self.given, self.closed = slots, work, name, fatal, [], []
+    def __init__(
+        self, slots=2, work=lambda part: [f"{job} done" for job in part.jobs], name=str, **fatal
+    ):
+        self.slots, self.work, self.name, self.fatal, self.given, self.closed = (
+            slots,
+            work,
+            name,
+            fatal,
+            [],
+            [],
+        )
 
     def start(self, part):
         self.given.append(part)
@@ -40,19 +53,28 @@ class Mortal:
         self.closed.append(at_once)
 
 
-@pytest.mark.parametrize("fatal, lost", [
-    pytest.param({}, [], id="none dies"),
-    pytest.param({"b": 1}, [], id="one dies"),
-    pytest.param({"b": RETRIES, "d": 1}, [], id="as often as is tried again"),
-    pytest.param({"b": 9}, ["b"], id="always on the same job"),
-])
+@pytest.mark.parametrize(
+    "fatal, lost",
+    [
+        pytest.param({}, [], id="none dies"),
+        pytest.param({"b": 1}, [], id="one dies"),
+        pytest.param({"b": RETRIES, "d": 1}, [], id="as often as is tried again"),
+        pytest.param({"b": 9}, ["b"], id="always on the same job"),
+    ],
+)
 @pytest.mark.parametrize("size", [1, 2, 4])
 def test_jobs_of_workers_that_die_are_done_by_others(fatal, lost, size):
     mortal, jobs = Mortal(**fatal), "abcd"
-    found = list(outcomes(mortal, [Part(tuple(jobs[i:i + size])) for i in range(0, 4, size)]))
-    assert [one for one in found if isinstance(one, Lost)] == [Lost(job, RETRIES + 1) for job in lost]
-    assert sorted(one for one in found if isinstance(one, str)) == [f"{job} done" for job in jobs if job not in lost]
-    assert all(len(part.jobs) == 1 for part in mortal.given if part.deaths), "together they could only die together"
+    found = list(outcomes(mortal, [Part(tuple(jobs[i : i + size])) for i in range(0, 4, size)]))
+    assert [one for one in found if isinstance(one, Lost)] == [
+        Lost(job, RETRIES + 1) for job in lost
+    ]
+    assert sorted(one for one in found if isinstance(one, str)) == [
+        f"{job} done" for job in jobs if job not in lost
+    ]
+    assert all(len(part.jobs) == 1 for part in mortal.given if part.deaths), (
+        "together they could only die together"
+    )
     assert mortal.closed == [False]
 
 
@@ -85,9 +107,12 @@ def killed(one_dark, machine, trees, plugin_folder):
     """A tracker whose process dies on the dark sequence, once."""
     deaths = machine.root / "deaths"
     deaths.write_text("1")
-    trees.write_files(plugin_folder, {
-        "parameter/killed/default.py": "from pytracking.parameter.moving.default import parameters\n",
-        "tracker/killed/__init__.py": f"""
+    trees.write_files(
+        plugin_folder,
+        {
+            "parameter/killed/default.py": "from pytracking.parameter.moving.default import "
+            "parameters\n",
+            "tracker/killed/__init__.py": f"""
 import os, pathlib
 from pytracking.tracker.moving.moving import Moving
 
@@ -101,12 +126,16 @@ class Killed(Moving):
 
 def get_tracker_class():
     return Killed
-"""})
+""",
+        },
+    )
     return Tracker("killed", "default")
 
 
 def boxes(tracker):
-    return {name: Path(tracker.results_dir, f"{name}.txt").read_text() for name in ("dark", "bright")}
+    return {
+        name: Path(tracker.results_dir, f"{name}.txt").read_text() for name in ("dark", "bright")
+    }
 
 
 def test_a_killed_process_costs_nothing_but_time(one_dark, machine, killed, capsys):
@@ -119,14 +148,27 @@ def test_a_killed_process_costs_nothing_but_time(one_dark, machine, killed, caps
 @pytest.mark.parametrize("batch", [1, 2])
 def test_a_sequence_that_kills_every_worker_is_named(one_dark, machine, monkeypatch, capsys, batch):
     monkeypatch.setattr(running, "check_batch", lambda trackers, batch: None)
-    monkeypatch.setattr(running, "_track", lambda jobs, batch: (
-        running.Tracked(seq, tracker, tracker.run_sequence(seq, debug=0)) for seq, tracker in jobs))
-    monkeypatch.setattr(running, "Processes", lambda count, work: Mortal(count, work, lambda job: job[0].name, dark=9))
+    monkeypatch.setattr(
+        running,
+        "_track",
+        lambda jobs, batch: (
+            running.Tracked(seq, tracker, tracker.run_sequence(seq, debug=0))
+            for seq, tracker in jobs
+        ),
+    )
+    monkeypatch.setattr(
+        running,
+        "Processes",
+        lambda count, work: Mortal(count, work, lambda job: job[0].name, dark=9),
+    )
     tracker = Tracker("moving", "default")
     failures = run_dataset(one_dark, [tracker], threads=2, batch=batch)
     assert [(one.sequence, one.tracker) for one in failures] == [("dark", "moving default")]
     assert f"{RETRIES + 1} worker processes ended unexpectedly" in failures[0].message
-    assert [path.name for path in sorted(Path(tracker.results_dir).glob("*.txt"))] == ["bright.txt", "bright_time.txt"]
+    assert [path.name for path in sorted(Path(tracker.results_dir).glob("*.txt"))] == [
+        "bright.txt",
+        "bright_time.txt",
+    ]
     assert "Sequence dark, tracker moving default failed" in capsys.readouterr().out
 
 
@@ -152,24 +194,41 @@ def test_processes_are_dealt_to_the_gpus(slot, gpus, chosen, monkeypatch):
     assert said == ([] if chosen is None else [chosen])
 
 
-@pytest.mark.parametrize("options, words", [({"threads": 2}, "--ray and --threads"), ({"debug": 1}, "--ray and --debug")])
+@pytest.mark.parametrize(
+    "options, words", [({"threads": 2}, "--ray and --threads"), ({"debug": 1}, "--ray and --debug")]
+)
 def test_ray_does_not_go_with(got10k, options, words):
     with pytest.raises(BadInput, match=words):
-        run_dataset(get_dataset("got10k_val"), [Tracker("moving", "default")], ray="local", **options)
+        run_dataset(
+            get_dataset("got10k_val"), [Tracker("moving", "default")], ray="local", **options
+        )
 
 
 def test_ray_is_an_extra(got10k, monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(NotConfigured, match=r'--ray needs the package ray: pip install "spot-tracking\[ray\]"'):
+    with pytest.raises(
+        NotConfigured, match=r'--ray needs the package ray: pip install "spot-tracking\[ray\]"'
+    ):
         run_dataset(get_dataset("got10k_val"), [Tracker("moving", "default")], ray="local")
 
 
 class Ray:
-    """What this package uses of ray, in this process: `deaths` tasks end with their worker first."""
+    """What this package uses of ray, in this process: `deaths` tasks end with their worker
+    first.
+    """
 
     def __init__(self, gpus=0, deaths=0):
-        self.resources, self.deaths, self.options, self.shut = {"CPU": 2, **({"GPU": gpus} if gpus else {})}, deaths, {}, 0
-        self.cloudpickle, self.put, self.cluster_resources = pickle, lambda value: value, lambda: self.resources
+        self.resources, self.deaths, self.options, self.shut = (
+            {"CPU": 2, **({"GPU": gpus} if gpus else {})},
+            deaths,
+            {},
+            0,
+        )
+        self.cloudpickle, self.put, self.cluster_resources = (
+            pickle,
+            lambda value: value,
+            lambda: self.resources,
+        )
         kinds = ("WorkerCrashedError", "NodeDiedError", "OutOfMemoryError", "ObjectLostError")
         self.exceptions = SimpleNamespace(**{name: type(name, (Exception,), {}) for name in kinds})
 
@@ -185,8 +244,11 @@ class Ray:
 
     def remote(self, **options):
         self.options = options
-        return lambda function: SimpleNamespace(remote=lambda *arguments: SimpleNamespace(
-            future=lambda: self._future(function, arguments)))
+        return lambda function: SimpleNamespace(
+            remote=lambda *arguments: SimpleNamespace(
+                future=lambda: self._future(function, arguments)
+            )
+        )
 
     def _future(self, function, arguments):
         future = Future()
@@ -210,17 +272,31 @@ def in_ray(monkeypatch):
 
 
 @pytest.mark.parametrize("deaths, failed", [(0, []), (2, []), (6, ["bright", "dark"])])
-def test_a_cluster_tracks_and_this_process_stores(one_dark, machine, in_ray, deaths, failed, monkeypatch):
+def test_a_cluster_tracks_and_this_process_stores(
+    one_dark, machine, in_ray, deaths, failed, monkeypatch
+):
     ray, tracker = in_ray(Ray(deaths=deaths)), Tracker("moving", "default")
     failures = run_dataset(one_dark, [tracker], ray="auto")
     assert sorted(one.sequence for one in failures) == failed and ray.shut == 1
     assert ray.options == {"num_cpus": 1, "num_gpus": 0.0, "max_retries": 0}
-    stored = {path.stem for path in Path(tracker.results_dir).glob("*.txt") if not path.stem.endswith("_time")}
+    stored = {
+        path.stem
+        for path in Path(tracker.results_dir).glob("*.txt")
+        if not path.stem.endswith("_time")
+    }
     assert stored == {"bright", "dark"} - set(failed)
 
 
-@pytest.mark.parametrize("there, device, asked, given", [
-    (0, None, None, 0), (4, None, None, 1), (4, "cpu", None, 0), (4, None, 0.25, 0.25), (4, None, 2, 2)])
+@pytest.mark.parametrize(
+    "there, device, asked, given",
+    [
+        (0, None, None, 0),
+        (4, None, None, 1),
+        (4, "cpu", None, 0),
+        (4, None, 0.25, 0.25),
+        (4, None, 2, 2),
+    ],
+)
 def test_share_of_a_gpu(one_dark, in_ray, there, device, asked, given):
     ray = in_ray(Ray(gpus=there))
     tracker = Tracker("moving", "default", device=device)
@@ -228,9 +304,14 @@ def test_share_of_a_gpu(one_dark, in_ray, there, device, asked, given):
     assert ray.options["num_gpus"] == given
 
 
-@pytest.mark.parametrize("address, there, asked, words", [
-    ("nowhere:1", 0, None, r"no Ray cluster at 'nowhere:1' \(no answer\)"), ("auto", 0, 0.5, "has no GPU"),
-    ("auto", 4, 1.5, "a part of 1, or a whole number")])
+@pytest.mark.parametrize(
+    "address, there, asked, words",
+    [
+        ("nowhere:1", 0, None, r"no Ray cluster at 'nowhere:1' \(no answer\)"),
+        ("auto", 0, 0.5, "has no GPU"),
+        ("auto", 4, 1.5, "a part of 1, or a whole number"),
+    ],
+)
 def test_clusters_that_cannot_be_used(one_dark, in_ray, address, there, asked, words):
     ray = in_ray(Ray(gpus=there))
     with pytest.raises(BadInput, match=words):

@@ -24,17 +24,25 @@ def imported(file: Path) -> set[str]:
 @pytest.mark.parametrize("package", FORBIDDEN)
 def test_imports_flow_one_way(package):
     recipes = REPO / "ltr/train_settings/spot"
-    wrong = {str(file.relative_to(REPO)): sorted(imported(file) & FORBIDDEN[package])
-             for file in (REPO / package).rglob("*.py")
-             if recipes not in file.parents and imported(file) & FORBIDDEN[package]}
+    wrong = {
+        str(file.relative_to(REPO)): sorted(imported(file) & FORBIDDEN[package])
+        for file in (REPO / package).rglob("*.py")
+        if recipes not in file.parents and imported(file) & FORBIDDEN[package]
+    }
     assert wrong == {}
 
 
-@pytest.mark.parametrize("module", ["ltr", "ltr.dataset", "pytracking", "pytracking.evaluation", "spot_ext", "spot_ext.recipe"])
+@pytest.mark.parametrize(
+    "module",
+    ["ltr", "ltr.dataset", "pytracking", "pytracking.evaluation", "spot_ext", "spot_ext.recipe"],
+)
 def test_importing_does_no_work_and_needs_no_extra(module):
     """Without local.py and without optional packages; nothing is written."""
-    code = (f"import sys; sys.modules.update(visdom=None, jpeg4py=None); import {module}; "
-            "assert not any(name.endswith('.local') and name.split('.')[0] in ('ltr', 'pytracking') for name in sys.modules)")
+    code = (
+        f"import sys; sys.modules.update(visdom=None, jpeg4py=None); import {module}; "
+        "assert not any(name.endswith('.local') and name.split('.')[0] in ('ltr', 'pytracking') "
+        "for name in sys.modules)"
+    )
     before = {path: path.stat().st_mtime for path in REPO.glob("*/*/local.py")}
     subprocess.run([sys.executable, "-c", code], check=True, cwd=REPO, timeout=120)
     assert {path: path.stat().st_mtime for path in REPO.glob("*/*/local.py")} == before

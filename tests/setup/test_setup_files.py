@@ -1,4 +1,6 @@
-"""The set-up files agree with each other, and install.sh says plainly what it does and what it cannot do."""
+"""The set-up files agree with each other, and install.sh says plainly what it does and what it
+cannot do.
+"""
 
 import os
 import re
@@ -15,7 +17,10 @@ except ModuleNotFoundError:  # Python 3.10, where pytest brings it
 
 REPO = Path(__file__).resolve().parents[2]
 FOR_CLUSTERS = {"ray"}  # 200 MB that one machine has no use for: installed by hand
-PYPI_NAMES = {"pytorch": "torch", "py-opencv": "opencv-python"}  # where conda-forge has another name
+PYPI_NAMES = {
+    "pytorch": "torch",
+    "py-opencv": "opencv-python",
+}  # where conda-forge has another name
 BASH = shutil.which("bash")
 
 pytestmark = pytest.mark.skipif(BASH is None, reason="needs bash")
@@ -28,13 +33,24 @@ def package(requirement: str) -> str:
 
 def conda_packages(text: str) -> set[str]:
     lines = text.split("dependencies:")[1].splitlines()
-    names = {package(line) for line in lines if line.strip().startswith("-") and not line.rstrip().endswith("pip:")}
+    names = {
+        package(line)
+        for line in lines
+        if line.strip().startswith("-") and not line.rstrip().endswith("pip:")
+    }
     return {PYPI_NAMES.get(name, name) for name in names} - {"python", "pip"}
 
 
 def run(*arguments: str, folder: Path = REPO, **variables: str) -> subprocess.CompletedProcess:
-    return subprocess.run([BASH, str(folder / "install.sh"), *arguments], capture_output=True, text=True, check=False,
-                          env={**os.environ, **variables}, cwd="/", timeout=60)
+    return subprocess.run(
+        [BASH, str(folder / "install.sh"), *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **variables},
+        cwd="/",
+        timeout=60,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -67,8 +83,10 @@ def test_conda_and_pip_install_the_same_packages(project):
 
 def test_install_sh_knows_every_extra(project):
     script = (REPO / "install.sh").read_text()
-    always, with_dev = (re.search(pattern, script).group(1).split()
-                        for pattern in (r'local extras="([\w ]+)"', r'then extras="\$extras ([\w ]+)"'))
+    always, with_dev = (
+        re.search(pattern, script).group(1).split()
+        for pattern in (r'local extras="([\w ]+)"', r'then extras="\$extras ([\w ]+)"')
+    )
     assert {*always, *with_dev, "dev", *FOR_CLUSTERS} == set(project["optional-dependencies"])
 
 
@@ -87,16 +105,22 @@ def test_scripts_are_bash(script):
 def test_help_names_every_option():
     shown = run("--help")
     assert shown.returncode == 0 and shown.stderr == ""
-    for option in re.findall(r"^\s+(?:-h \| )?(--[\w-]+)\)", (REPO / "install.sh").read_text(), re.MULTILINE):
+    for option in re.findall(
+        r"^\s+(?:-h \| )?(--[\w-]+)\)", (REPO / "install.sh").read_text(), re.MULTILINE
+    ):
         assert re.search(rf"^  {option}\s", shown.stdout, re.MULTILINE), option
 
 
-@pytest.mark.parametrize(("arguments", "message"), [
-    (["--nope"], "unknown option '--nope'"),
-    (["gpu"], "unknown option 'gpu'"),
-    (["--conda"], "--conda needs the name of an environment"),
-    (["--conda", "--cpu"], "--conda needs the name of an environment"),
-], ids=lambda value: " ".join(value) if isinstance(value, list) else "")
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--nope"], "unknown option '--nope'"),
+        (["gpu"], "unknown option 'gpu'"),
+        (["--conda"], "--conda needs the name of an environment"),
+        (["--conda", "--cpu"], "--conda needs the name of an environment"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
 def test_a_wrong_option_is_one_sentence(arguments, message):
     shown = run(*arguments)
     assert shown.returncode == 2 and shown.stdout == ""
@@ -114,10 +138,26 @@ def test_conda_environment_is_created_or_updated(with_conda, name, verb):
 
 
 def test_conda_leaves_out_what_was_not_asked_for(with_conda, project):
-    run("--conda", "spot", "--cpu", "--no-dev", folder=with_conda, PATH=f"{with_conda}/bin:{os.environ['PATH']}")
-    whole, asked = (conda_packages(path.read_text()) for path in (REPO / "environment.yml", with_conda / "asked.yml"))
-    left_out = set(project["optional-dependencies"]) - {"visdom", "jpeg4py", "video", "annotate"} - FOR_CLUSTERS
-    assert whole - asked == {package(name) for extra in left_out for name in project["optional-dependencies"][extra]}
+    run(
+        "--conda",
+        "spot",
+        "--cpu",
+        "--no-dev",
+        folder=with_conda,
+        PATH=f"{with_conda}/bin:{os.environ['PATH']}",
+    )
+    whole, asked = (
+        conda_packages(path.read_text())
+        for path in (REPO / "environment.yml", with_conda / "asked.yml")
+    )
+    left_out = (
+        set(project["optional-dependencies"])
+        - {"visdom", "jpeg4py", "video", "annotate"}
+        - FOR_CLUSTERS
+    )
+    assert whole - asked == {
+        package(name) for extra in left_out for name in project["optional-dependencies"][extra]
+    }
     assert "cuda=unset" not in (with_conda / "calls").read_text()
 
 
@@ -131,8 +171,13 @@ def test_no_python_that_fits_is_one_sentence(tmp_path):
 
 def test_no_file_names_this_machine():
     """Paths of the machine a file was written on mean nothing to whoever clones it."""
-    listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=REPO, capture_output=True, text=True,
-                            check=False)
+    listed = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard"],
+        cwd=REPO,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     if listed.returncode:
         pytest.skip("not a git checkout")
     folders = "|".join(re.escape(str(folder)) for folder in (Path.home(), REPO))
@@ -140,8 +185,17 @@ def test_no_file_names_this_machine():
     found = []
     for name in listed.stdout.splitlines():
         path = REPO / name
-        if path.is_file() and path.suffix not in {".jpg", ".png", ".pdf", ".npz", ".npy", ".safetensors"}:
-            for number, line in enumerate(path.read_text(encoding="utf-8", errors="ignore").splitlines(), start=1):
+        if path.is_file() and path.suffix not in {
+            ".jpg",
+            ".png",
+            ".pdf",
+            ".npz",
+            ".npy",
+            ".safetensors",
+        }:
+            for number, line in enumerate(
+                path.read_text(encoding="utf-8", errors="ignore").splitlines(), start=1
+            ):
                 if match := pattern.search(line):
                     found.append(f"{name}:{number}: {match.group()}")
     assert found == []
@@ -149,5 +203,7 @@ def test_no_file_names_this_machine():
 
 @pytest.mark.parametrize("name", ["install.sh", "environment.yml", "pyproject.toml", ".ci/run"])
 def test_set_up_leaves_the_choice_of_servers_to_the_machine(name):
-    """Package clients are configured where they run; an address in here would override a mirror or a proxy."""
+    """Package clients are configured where they run; an address in here would override a mirror or
+    a proxy.
+    """
     assert "://" not in (REPO / name).read_text()

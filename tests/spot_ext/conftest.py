@@ -24,7 +24,7 @@ def write_tree(root: Path, videos: int = VIDEOS, frames: int = FRAMES) -> Path:
         for frame in range(frames):
             x, y = 10 + 2 * frame, 15 + (frame * (video + 1)) % 40
             image = background.copy()
-            image[y:y + 20, x:x + 24] = target
+            image[y : y + 20, x : x + 24] = target
             cv2.imwrite(str(folder / f"{frame + 1:08d}.jpg"), image)
             boxes.append(f"{x}.0000,{y}.0000,24.0000,20.0000\n")
         (folder / "groundtruth.txt").write_text("".join(boxes))
@@ -51,7 +51,10 @@ def lasot_tree(tmp_path) -> Path:
     """Two videos of one class."""
     videos = write_tree(tmp_path / "as_got10k", videos=2)
     for number in (1, 2):
-        source, folder = videos / f"video_{number - 1:02d}", tmp_path / "lasot" / "cup" / f"cup-{number}"
+        source, folder = (
+            videos / f"video_{number - 1:02d}",
+            tmp_path / "lasot" / "cup" / f"cup-{number}",
+        )
         (folder / "img").mkdir(parents=True)
         for frame in source.glob("*.jpg"):
             frame.rename(folder / "img" / frame.name)
@@ -83,6 +86,7 @@ def open_pool():
         pool = VideoPool(sources, folder / "store")
         pool.open_store(sources)
         return pool
+
     return opened
 
 

@@ -1,4 +1,6 @@
-"""The annotation page in a real browser: what is drawn is shown, saved, and there again after a reload or a crash."""
+"""The annotation page in a real browser: what is drawn is shown, saved, and there again after a
+reload or a crash.
+"""
 
 import json
 import os
@@ -15,10 +17,19 @@ import pytest
 from spot_ext.annotations import formats
 from spot_ext.annotations.types import ObjectBoxes, VideoBoxes
 
-pytest.importorskip("uvicorn", reason='the page needs uvicorn: pip install "spot-tracking[annotate]"')
-playwright = pytest.importorskip("playwright.sync_api", reason='driving a browser needs playwright: pip install playwright')
+pytest.importorskip(
+    "uvicorn", reason='the page needs uvicorn: pip install "spot-tracking[annotate]"'
+)
+playwright = pytest.importorskip(
+    "playwright.sync_api", reason="driving a browser needs playwright: pip install playwright"
+)
 
-WIDTH, HEIGHT, FRAMES, PATIENCE = 320, 240, 24, 120_000  # milliseconds a machine under load may take
+WIDTH, HEIGHT, FRAMES, PATIENCE = (
+    320,
+    240,
+    24,
+    120_000,
+)  # milliseconds a machine under load may take
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 SERVER = """
 import sys
@@ -34,12 +45,19 @@ serve(session, None, False, lambda url: print(url, flush=True))
 @pytest.fixture(scope="module")
 def browser():
     """A headless Chromium: the one in SPOT_BROWSER, on the path, or playwright's own."""
-    program = os.environ.get("SPOT_BROWSER") or next(filter(None, map(shutil.which, BROWSERS)), None)
+    program = os.environ.get("SPOT_BROWSER") or next(
+        filter(None, map(shutil.which, BROWSERS)), None
+    )
     with playwright.sync_playwright() as driver:
         try:
-            browser = driver.chromium.launch(executable_path=program, args=["--no-sandbox"], timeout=PATIENCE)
+            browser = driver.chromium.launch(
+                executable_path=program, args=["--no-sandbox"], timeout=PATIENCE
+            )
         except playwright.Error as error:
-            pytest.skip(f"no Chromium to test the page with; install one or set SPOT_BROWSER ({str(error).splitlines()[0]})")
+            pytest.skip(
+                "no Chromium to test the page with; install one or set SPOT_BROWSER "
+                f"({str(error).splitlines()[0]})"
+            )
         yield browser
         browser.close()
 
@@ -51,7 +69,7 @@ def folder(tmp_path) -> Path:
         (root / name).mkdir(parents=True)
         for frame in range(FRAMES):
             image = np.full((HEIGHT, WIDTH, 3), 80, np.uint8)
-            image[60:120, 40 + 4 * frame:100 + 4 * frame] = (40, 180, 240)
+            image[60:120, 40 + 4 * frame : 100 + 4 * frame] = (40, 180, 240)
             cv2.imwrite(str(root / name / f"{frame}.jpg"), image)
     return root
 
@@ -62,7 +80,9 @@ class Server:
         self.start()
 
     def start(self) -> None:
-        self.process = subprocess.Popen([sys.executable, "-c", SERVER, str(self.folder)], stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", SERVER, str(self.folder)], stdout=subprocess.PIPE, text=True
+        )
         self.url = self.process.stdout.readline().strip()
 
     def kill(self) -> None:
@@ -109,7 +129,9 @@ class Page:
     def screen(self, point: tuple[float, float]) -> tuple[float, float]:
         stage = self.page.locator("#stage")
         place = stage.bounding_box()
-        scale, left, top = (float(stage.get_attribute(f"data-{name}")) for name in ("scale", "left", "top"))
+        scale, left, top = (
+            float(stage.get_attribute(f"data-{name}")) for name in ("scale", "left", "top")
+        )
         return place["x"] + left + scale * point[0], place["y"] + top + scale * point[1]
 
     def keys(self, *keys: str) -> None:
@@ -137,8 +159,12 @@ def saved(folder: Path, video: str = "one", object_id: str = "1") -> dict[int, l
     for item in formats.read(path) if path.exists() else []:
         for one in item.objects:
             if (item.video, one.object_id) == (video, object_id):
-                return {frame: None if np.isnan(box[0]) else [round(value) for value in box]
-                        for frame, box in zip(one.frame_ids.tolist(), one.boxes_xywh.tolist(), strict=True)}
+                return {
+                    frame: None if np.isnan(box[0]) else [round(value) for value in box]
+                    for frame, box in zip(
+                        one.frame_ids.tolist(), one.boxes_xywh.tolist(), strict=True
+                    )
+                }
     return {}
 
 
@@ -157,6 +183,7 @@ def test_boxes_are_moved_resized_deleted_and_marked_absent(page, folder):
     def now(*expected):
         page.wait_saved()
         assert list(saved(folder).values()) == list(expected)
+
     page.drag((40, 60), (100, 120))
     page.drag((70, 90), (80, 85))  # inside: move
     now([50, 55, 60, 60])
@@ -196,10 +223,13 @@ def test_wanted_frames_are_gone_through_with_one_key_across_videos(page, folder)
         page.keys("x")
         page.wait_saved()
         page.keys("n")
-        page.page.wait_for_function("([name, frame]) => document.querySelector('#video-name').textContent !== name"
-                                    " || document.querySelector('#stage').dataset.frame !== String(frame)"
-                                    " || document.querySelector('#progress').value === document.querySelector('#progress').max",
-                                    arg=list(seen[-1]))
+        page.page.wait_for_function(
+            "([name, frame]) => document.querySelector('#video-name').textContent !== name"
+            " || document.querySelector('#stage').dataset.frame !== String(frame)"
+            " || document.querySelector('#progress').value === "
+            "document.querySelector('#progress').max",
+            arg=list(seen[-1]),
+        )
     done, total = page.page.inner_text("#progress-text").split()[0::2][:2]
     assert done == total and {name for name, _ in seen} == {"one", "two"}
 
@@ -212,7 +242,9 @@ def test_what_is_drawn_while_the_server_is_dead_is_saved_when_it_is_back(page, f
     assert saved(folder) == {frame: [40, 60, 60, 60]}
     page.drag((70, 90), (80, 85))
     page.page.wait_for_selector("#save-state[data-state=failed]")
-    assert "does not answer" in page.page.inner_text("#alert") and saved(folder) == {frame: [40, 60, 60, 60]}
+    assert "does not answer" in page.page.inner_text("#alert") and saved(folder) == {
+        frame: [40, 60, 60, 60]
+    }
     server.start()  # the same address: the page goes on by itself
     page.wait_saved()
     assert saved(folder) == {frame: [50, 55, 60, 60]} and not page.page.is_visible("#alert")
@@ -221,7 +253,9 @@ def test_what_is_drawn_while_the_server_is_dead_is_saved_when_it_is_back(page, f
 def test_proposed_boxes_are_accepted_with_a_key_and_corrected_with_the_mouse(browser, folder):
     boxes = np.array([[40 + 4 * frame, 60, 60, 60] for frame in range(FRAMES)], dtype=float)
     confidences = np.linspace(0.95, 0.2, FRAMES)
-    item = ObjectBoxes("1", np.arange(FRAMES), boxes, confidences, np.zeros(FRAMES, dtype=bool), "box")
+    item = ObjectBoxes(
+        "1", np.arange(FRAMES), boxes, confidences, np.zeros(FRAMES, dtype=bool), "box"
+    )
     formats.write([VideoBoxes("one", (item,))], folder.parent / "dense.csv", "csv")
     server = Server(folder)
     try:
@@ -249,8 +283,17 @@ def test_every_control_has_a_name_and_nothing_is_asked_of_other_places(browser, 
     view.set_default_timeout(PATIENCE)
     view.goto(server.url)
     view.wait_for_selector("html[data-ready=true]")
-    nameless = view.eval_on_selector_all("button, input, canvas, progress", """all => all.filter(e => !(e.ariaLabel
-        || e.textContent.trim() || e.labels?.length)).map(e => e.outerHTML)""")
-    assert nameless == [] and asked and all(address.startswith((server.url, "blob:")) for address in asked)
-    assert json.loads(view.evaluate("JSON.stringify([...Array(localStorage.length).keys()])")) == []  # nothing waits
+    nameless = view.eval_on_selector_all(
+        "button, input, canvas, progress",
+        """all => all.filter(e => !(e.ariaLabel
+        || e.textContent.trim() || e.labels?.length)).map(e => e.outerHTML)""",
+    )
+    assert (
+        nameless == []
+        and asked
+        and all(address.startswith((server.url, "blob:")) for address in asked)
+    )
+    assert (
+        json.loads(view.evaluate("JSON.stringify([...Array(localStorage.length).keys()])")) == []
+    )  # nothing waits
     context.close()

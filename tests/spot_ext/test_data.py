@@ -23,21 +23,32 @@ CROPS = CropConfig(template_size=32, search_size=64)
 
 def batches(pool, workers=0, epochs=2, seed=0, iterations=3) -> list[SparseBatch]:
     loader = SparseLoader(SampleSource(pool, CROPS, seed), iterations, workers)
-    return [batch for epoch in range(1, epochs + 1) for batch in loader.epoch(SPARSE, epoch, 0, 2, 3)]
+    return [
+        batch for epoch in range(1, epochs + 1) for batch in loader.epoch(SPARSE, epoch, 0, 2, 3)
+    ]
 
 
 def tensors(batch) -> list[torch.Tensor]:
     found = []
     for field in dataclasses.fields(batch):
         value = getattr(batch, field.name)
-        found += tensors(value) if dataclasses.is_dataclass(value) else [value] if torch.is_tensor(value) else []
+        found += (
+            tensors(value)
+            if dataclasses.is_dataclass(value)
+            else [value]
+            if torch.is_tensor(value)
+            else []
+        )
     return found
 
 
 def assert_equal(one, other):
     assert len(one) == len(other) > 0
     for a, b in zip(one, other, strict=True):
-        assert all(torch.equal(x.nan_to_num(-1), y.nan_to_num(-1)) for x, y in zip(tensors(a), tensors(b), strict=True))
+        assert all(
+            torch.equal(x.nan_to_num(-1), y.nan_to_num(-1))
+            for x, y in zip(tensors(a), tensors(b), strict=True)
+        )
 
 
 def test_first_fifty_batches_do_not_depend_on_the_number_of_workers(pool):
@@ -52,8 +63,11 @@ def test_seed_and_epoch_change_the_batches(pool):
     assert not torch.equal(first.labelled.searches, batches(pool)[3].labelled.searches)
 
 
-@pytest.mark.parametrize("poison", ["nan,nan,nan,nan\n", "-900,1e9,3,0\n", "this is not a box\n", "\x00\x01\n"],
-                         ids=["nan", "absurd numbers", "words", "bytes"])
+@pytest.mark.parametrize(
+    "poison",
+    ["nan,nan,nan,nan\n", "-900,1e9,3,0\n", "this is not a box\n", "\x00\x01\n"],
+    ids=["nan", "absurd numbers", "words", "bytes"],
+)
 def test_labels_outside_the_key_frames_are_never_read(open_pool, tree, tmp_path, poison):
     """Poison every annotation row that is not a key frame: no batch changes."""
     dataset = Got10k(root=str(tree))
@@ -76,7 +90,9 @@ def test_pairs_use_key_frames_and_their_boxes(pool):
     for index in range(20):
         pair = source[Draw(BURN_IN, False, 1, index, 0)]
         box = pair.search.window.to_frame(pair.box_xywh)
-        labels = np.concatenate([pool.store(0).path(path).boxes_xywh for path in range(pool.num_paths)])
+        labels = np.concatenate(
+            [pool.store(0).path(path).boxes_xywh for path in range(pool.num_paths)]
+        )
         assert np.abs(labels - box).max(1).min() < 1e-3
         assert pair.template.window.to_crop(labels)[:, :2].min() > -1e4
 
@@ -94,18 +110,24 @@ def test_triplets_start_next_to_a_label_and_grow_with_the_store(pool):
     writer = store.writer()
     writer.record(0, new, [11.0, 12.0, 24.0, 20.0], 0.9)
     writer.commit(5)
-    reached = {source[Draw(SPARSE, True, 6, index, 5)].frame_id for index in range(200)
-               if source[Draw(SPARSE, True, 6, index, 5)].path == 0}
+    reached = {
+        source[Draw(SPARSE, True, 6, index, 5)].frame_id
+        for index in range(200)
+        if source[Draw(SPARSE, True, 6, index, 5)].path == 0
+    }
     assert new + 1 in reached
 
 
 def test_windows_map_like_crop_windows():
     from ltr.data.crops import context_window
+
     boxes = np.array([[10.0, 20, 30, 40], [-5, 3, 8, 90]])
     windows = [context_window(box, 4, 64) for box in boxes]
     batch = Windows.stack(windows)
     for mine, theirs in ((batch.to_crop, "to_crop"), (batch.to_frame, "to_frame")):
-        expected = np.stack([getattr(window, theirs)(box) for window, box in zip(windows, boxes, strict=True)])
+        expected = np.stack(
+            [getattr(window, theirs)(box) for window, box in zip(windows, boxes, strict=True)]
+        )
         np.testing.assert_allclose(mine(torch.from_numpy(boxes)).numpy(), expected, atol=1e-9)
 
 
@@ -135,8 +157,15 @@ def test_nothing_readable_is_an_error_not_a_loop(pool, tree):
 
 def test_several_targets_in_one_video(open_pool, tree, tmp_path):
     boxes = np.array([[10.0, 15, 24, 20], [20, 20, 10, 10]])
-    labels = LabelSet("GOT-10k", "train", "mot", 2, videos={"video_01": VideoLabels("video_01", (
-        TargetPath((0, 3)), TargetPath((5, 9), boxes)))})
+    labels = LabelSet(
+        "GOT-10k",
+        "train",
+        "mot",
+        2,
+        videos={
+            "video_01": VideoLabels("video_01", (TargetPath((0, 3)), TargetPath((5, 9), boxes)))
+        },
+    )
     pool = open_pool(tree, tmp_path, labels=labels)
     assert (pool.num_videos, pool.num_paths, pool.num_labels) == (1, 2, 4)
     np.testing.assert_allclose(pool.store(0).path(1).boxes_xywh, boxes)
@@ -146,7 +175,10 @@ def test_several_targets_in_one_video(open_pool, tree, tmp_path):
 def test_stages_choose_the_data_sets(tree, tmp_path):
     dataset = Got10k(root=str(tree))
     labels = key_frames.choose(dataset, 2, 0)
-    sources = [LabelledDataset(dataset, labels, (BURN_IN,)), LabelledDataset(dataset, labels, (SPARSE,))]
+    sources = [
+        LabelledDataset(dataset, labels, (BURN_IN,)),
+        LabelledDataset(dataset, labels, (SPARSE,)),
+    ]
     pool = VideoPool(sources, tmp_path / "store")
     assert {pool.draw_path(BURN_IN, generator(0, i)) // 4 for i in range(40)} == {0}
     assert {pool.draw_path(SPARSE, generator(0, i)) // 4 for i in range(40)} == {1}

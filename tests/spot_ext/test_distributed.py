@@ -95,7 +95,9 @@ def _late(function):
 
 
 def _train(values: dict[str, str], out: Path, err: Path, arguments: list[str]) -> None:
-    """The command in a forked process: importing torch in each would take longer than the training."""
+    """The command in a forked process: importing torch in each would take longer than the
+    training.
+    """
     os.environ.clear()
     os.environ.update(values)
     sys.stdout, sys.stderr = out.open("w", buffering=1), err.open("w", buffering=1)
@@ -112,7 +114,9 @@ def _train(values: dict[str, str], out: Path, err: Path, arguments: list[str]) -
 
 @pytest.fixture
 def launch(tmp_path, tree):
-    """Runs the recipe in some processes and in a workspace of the given name; their ends, and the folder of the run."""
+    """Runs the recipe in some processes and in a workspace of the given name; their ends, and the
+    folder of the run.
+    """
     plugins = tmp_path / "plugins" / "train_settings" / "mymod"
     plugins.mkdir(parents=True)
     (plugins / "tiny.py").write_text(RECIPE)
@@ -120,12 +124,24 @@ def launch(tmp_path, tree):
 
     def environment(workspace: Path, **more: str) -> dict[str, str]:
         local = tmp_path / f"{workspace.name}.py"
-        local.write_text(f"class EnvironmentSettings:\n    workspace_dir = {str(workspace)!r}\n"
-                         f"    tensorboard_dir = {str(workspace / 'tensorboard')!r}\n"
-                         f"    lasot_dir = got10k_dir = trackingnet_dir = pretrained_networks = ''\n")
-        kept = {name: value for name, value in os.environ.items() if name not in ("RANK", "WORLD_SIZE", "LOCAL_RANK")}
-        return kept | {"PYTRACKING_PLUGINS": str(tmp_path / "plugins"), "TREE": str(tree), "LTR_LOCAL": str(local),
-                       "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", **more}
+        local.write_text(
+            f"class EnvironmentSettings:\n    workspace_dir = {str(workspace)!r}\n"
+            f"    tensorboard_dir = {str(workspace / 'tensorboard')!r}\n"
+            f"    lasot_dir = got10k_dir = trackingnet_dir = pretrained_networks = ''\n"
+        )
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if name not in ("RANK", "WORLD_SIZE", "LOCAL_RANK")
+        }
+        return kept | {
+            "PYTRACKING_PLUGINS": str(tmp_path / "plugins"),
+            "TREE": str(tree),
+            "LTR_LOCAL": str(local),
+            "OMP_NUM_THREADS": "1",
+            "CUDA_VISIBLE_DEVICES": "",
+            **more,
+        }
 
     def launched(name: str, processes: int = 1, *arguments: str, recipe: str = "tiny", **more: str):
         workspace = tmp_path / name
@@ -133,18 +149,32 @@ def launch(tmp_path, tree):
         if processes > 1:
             with socket.socket() as free:
                 free.bind(("127.0.0.1", 0))
-                meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free.getsockname()[1]), "WORLD_SIZE": str(processes)}
-            ends = [ends[0] | meeting | {"RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(processes)]
-        files = [(tmp_path / f"{name}_{rank}.out", tmp_path / f"{name}_{rank}.err") for rank in range(processes)]
-        started = [FORK.Process(target=_train, args=(values, *pair, ["mymod", recipe, *arguments]))
-                   for values, pair in zip(ends, files, strict=True)]
+                meeting = {
+                    "MASTER_ADDR": "127.0.0.1",
+                    "MASTER_PORT": str(free.getsockname()[1]),
+                    "WORLD_SIZE": str(processes),
+                }
+            ends = [
+                ends[0] | meeting | {"RANK": str(rank), "LOCAL_RANK": str(rank)}
+                for rank in range(processes)
+            ]
+        files = [
+            (tmp_path / f"{name}_{rank}.out", tmp_path / f"{name}_{rank}.err")
+            for rank in range(processes)
+        ]
+        started = [
+            FORK.Process(target=_train, args=(values, *pair, ["mymod", recipe, *arguments]))
+            for values, pair in zip(ends, files, strict=True)
+        ]
         for process in started:
             process.start()
         for process in started:
             process.join(120)
             process.kill()
-        ended = [Ended(process.exitcode, out.read_text(), err.read_text())
-                 for process, (out, err) in zip(started, files, strict=True)]
+        ended = [
+            Ended(process.exitcode, out.read_text(), err.read_text())
+            for process, (out, err) in zip(started, files, strict=True)
+        ]
         return ended, workspace / "checkpoints" / "ltr" / "mymod" / recipe
 
     launched.environment = environment
@@ -153,22 +183,30 @@ def launch(tmp_path, tree):
 
 def assert_same_run(one: Path, other: Path, epoch: int = 3) -> None:
     """Student, teacher, losses and store are equal within rounding; the explored frames exactly."""
-    student, = one.glob(f"*_ep{epoch:04d}_s.pth.tar")
+    (student,) = one.glob(f"*_ep{epoch:04d}_s.pth.tar")
     for file in (student.name, student.name.replace("_s.", "_t.")):
         a, b = (read_checkpoint(folder / file) for folder in (one, other))
         for name, value in a["net"].items():
             assert torch.allclose(b["net"][name], value, rtol=1e-4, atol=1e-5), f"{file}: {name}"
-    losses, others = (read_checkpoint(folder / student.name)["stats"]["train"] for folder in (one, other))
+    losses, others = (
+        read_checkpoint(folder / student.name)["stats"]["train"] for folder in (one, other)
+    )
     assert losses.keys() == others.keys()
     for name in losses:
         if not name.startswith("Time/"):
-            assert others[name]["history"] == pytest.approx(losses[name]["history"], rel=1e-4, abs=1e-5), name
+            assert others[name]["history"] == pytest.approx(
+                losses[name]["history"], rel=1e-4, abs=1e-5
+            ), name
     for version in (0, epoch):
         stores = [PseudoLabelStore.open(folder / "store", version) for folder in (one, other)]
-        for a, b in zip(*([store.path(path) for path in range(len(store))] for store in stores), strict=True):
+        for a, b in zip(
+            *([store.path(path) for path in range(len(store))] for store in stores), strict=True
+        ):
             assert a.explored_ids.tolist() == b.explored_ids.tolist()
             assert a.boxes_xywh == pytest.approx(b.boxes_xywh, abs=0.11)
-            assert a.confidence_units.astype(int) == pytest.approx(b.confidence_units.astype(int), abs=2)
+            assert a.confidence_units.astype(int) == pytest.approx(
+                b.confidence_units.astype(int), abs=2
+            )
 
 
 def statuses(ended: list[Ended]) -> list[int]:
@@ -178,10 +216,17 @@ def statuses(ended: list[Ended]) -> list[int]:
 def test_two_processes_train_as_one(launch):
     (alone,), one = launch("one")
     ended, two = launch("two", 2)
-    assert (alone.status, statuses(ended)) == (0, [0, 0]), [alone.err, *(process.err for process in ended)]
+    assert (alone.status, statuses(ended)) == (0, [0, 0]), [
+        alone.err,
+        *(process.err for process in ended),
+    ]
     assert_same_run(one, two)
-    yielded = read_checkpoint(next(one.glob("*_ep0003_s.pth.tar")))["stats"]["train"]["yield"]["history"]
-    assert any(0 < share < 1 for share in yielded)  # accepted labels took the places of rejected ones, over both processes
+    yielded = read_checkpoint(next(one.glob("*_ep0003_s.pth.tar")))["stats"]["train"]["yield"][
+        "history"
+    ]
+    assert any(
+        0 < share < 1 for share in yielded
+    )  # accepted labels took the places of rejected ones, over both processes
     assert ended[0].out.count("Finished training!") == 1 and ended[1].out == ""
     assert "videos" in ended[0].err and "videos" not in ended[1].err
 
@@ -191,7 +236,10 @@ def test_a_batch_that_cannot_be_shared_is_refused_in_one_sentence(launch, late):
     ended, _ = launch("two", 2, "--set", "labelled=3", LATE=late)
     assert statuses(ended) == [1, 1]
     said = "".join(process.err for process in ended)
-    assert "error: labelled is 3, which 2 processes cannot share evenly" in said and said.count("\n") == 1
+    assert (
+        "error: labelled is 3, which 2 processes cannot share evenly" in said
+        and said.count("\n") == 1
+    )
 
 
 @pytest.mark.slow
@@ -209,8 +257,12 @@ def test_recipes_with_loaders_train_as_one(launch):
     ended, two = launch("two", 2, recipe="supervised")
     assert statuses(ended) == [0, 0], [process.err for process in ended]
     a, b = (read_checkpoint(folder / "TransT_ep0002.pth.tar") for folder in (one, two))
-    assert all(torch.allclose(a["net"][name], b["net"][name], rtol=1e-4, atol=1e-5) for name in a["net"])
-    assert a["stats"]["train"]["Loss/total"]["history"] == pytest.approx(b["stats"]["train"]["Loss/total"]["history"], rel=1e-4)
+    assert all(
+        torch.allclose(a["net"][name], b["net"][name], rtol=1e-4, atol=1e-5) for name in a["net"]
+    )
+    assert a["stats"]["train"]["Loss/total"]["history"] == pytest.approx(
+        b["stats"]["train"]["Loss/total"]["history"], rel=1e-4
+    )
 
 
 @pytest.mark.slow
@@ -222,8 +274,11 @@ def test_a_run_goes_on_with_another_number_of_processes(launch):
     assert_same_run(whole, parts)
 
 
-FAILURES = {"input": "error: this file cannot be used", "defect": "KeyError: 'a defect'",
-            "killed": "lost another one, which has ended without a word"}
+FAILURES = {
+    "input": "error: this file cannot be used",
+    "defect": "KeyError: 'a defect'",
+    "killed": "lost another one, which has ended without a word",
+}
 
 
 @pytest.mark.slow
@@ -239,16 +294,34 @@ def test_a_failure_of_one_ends_all_and_is_said_once(launch, how):
 @pytest.mark.slow
 def test_who_waits_for_something_else_ends_soon_after_a_failure(launch):
     ended, _ = launch("two", 2, FAILS="0", HOW="input", STUCK="0.5")
-    assert statuses(ended) == [1, 1] and "".join(process.err for process in ended).count("error: ") == 1
+    assert (
+        statuses(ended) == [1, 1]
+        and "".join(process.err for process in ended).count("error: ") == 1
+    )
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("how", [None, *FAILURES])
 def test_torchrun_starts_and_ends_it(launch, tmp_path, how):
     failing = {} if how is None else {"FAILS": "1", "HOW": how}
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "ltr.run_training"]
-    done = subprocess.run([*command, "mymod", "tiny"], cwd=REPO, env=launch.environment(tmp_path / "two", **failing),
-                          capture_output=True, text=True, timeout=600)
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node",
+        "2",
+        "-m",
+        "ltr.run_training",
+    ]
+    done = subprocess.run(
+        [*command, "mymod", "tiny"],
+        cwd=REPO,
+        env=launch.environment(tmp_path / "two", **failing),
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
     assert done.returncode == (how is not None), done.stderr
     assert done.stdout.count("Finished training!") == (how is None)
     if how in ("input", "defect"):
@@ -268,6 +341,8 @@ def test_draws_of_all_processes_are_those_of_one(monkeypatch, processes):
     shares = [batches(rank, processes) for rank in range(processes)]
     for number, batch in enumerate(alone):
         for unlabelled in (False, True):
-            together = [draw for share in shares for draw in share[number] if draw.unlabelled is unlabelled]
+            together = [
+                draw for share in shares for draw in share[number] if draw.unlabelled is unlabelled
+            ]
             assert together == [draw for draw in batch if draw.unlabelled is unlabelled]
         assert len({len(share[number]) for share in shares}) == 1

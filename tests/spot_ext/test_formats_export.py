@@ -21,6 +21,7 @@ def export():
     def call(*arguments):
         options = parser.parse_args(["export", *map(str, arguments)])
         return options.run(options)
+
     return call
 
 
@@ -29,8 +30,14 @@ def run_folder(tmp_path):
     """What `label` leaves: boxes.csv among other files."""
     folder = tmp_path / "run"
     folder.mkdir()
-    item = ObjectBoxes("1", np.arange(3), np.array([[1, 2, 3, 4], [np.nan] * 4, [5, 6, 7, 8.5]]), np.array([1, 0.1, 0.6]),
-                       np.array([True, False, False]), "dog")
+    item = ObjectBoxes(
+        "1",
+        np.arange(3),
+        np.array([[1, 2, 3, 4], [np.nan] * 4, [5, 6, 7, 8.5]]),
+        np.array([1, 0.1, 0.6]),
+        np.array([True, False, False]),
+        "dog",
+    )
     write([VideoBoxes("walk", (item,))], folder, "csv")
     (folder / "review.csv").write_text("video,frame\n")
     return folder
@@ -43,7 +50,11 @@ def test_help_shows_an_example_and_every_format(capsys):
         parser.parse_args(["export", "--help"])
     text = capsys.readouterr().out
     assert "python -m spot_ext export labelled --format cvat --out cvat" in text
-    listed = [line.split()[0] for line in text.partition("formats:\n")[2].splitlines() if line.startswith("  ")]
+    listed = [
+        line.split()[0]
+        for line in text.partition("formats:\n")[2].splitlines()
+        if line.startswith("  ")
+    ]
     assert sorted(listed) == sorted(FORMATS)
 
 
@@ -58,20 +69,42 @@ def test_json_counts_and_names_the_files(export, run_folder, tmp_path, capsys):
     (tmp_path / "videos/walk").mkdir(parents=True)
     for number in range(3):
         cv2.imwrite(str(tmp_path / f"videos/walk/{number}.png"), np.zeros((20, 30, 3), np.uint8))
-    export(run_folder, "--format", "yolo", "--out", tmp_path / "labels", "--videos", tmp_path / "videos", "--json")
+    export(
+        run_folder,
+        "--format",
+        "yolo",
+        "--out",
+        tmp_path / "labels",
+        "--videos",
+        tmp_path / "videos",
+        "--json",
+    )
     report = json.loads(capsys.readouterr().out)
     assert report["videos"] == [{"video": "walk", "objects": 1, "absent": 1, "boxes": 2}]
-    assert [file.rpartition("labels/")[2] for file in report["files"]] == ["walk/0.txt", "walk/1.txt", "walk/2.txt",
-                                                                          "classes.txt", "data.yaml"]
+    assert [file.rpartition("labels/")[2] for file in report["files"]] == [
+        "walk/0.txt",
+        "walk/1.txt",
+        "walk/2.txt",
+        "classes.txt",
+        "data.yaml",
+    ]
     cx, cy, w, h = map(float, (tmp_path / "labels/labels/walk/2.txt").read_text().split()[1:5])
     np.testing.assert_allclose([cx * 30, cy * 20, w * 30, h * 20], [8.5, 10.25, 7, 8.5])
 
 
-@pytest.mark.parametrize(("arguments", "error", "message"), [
-    (["--format", "cvta"], BadValue, "the format 'cvta' is not known, did you mean 'cvat'"),
-    (["--format", "coco", "--from", "json"], BadValue, "the format 'json' is not known"),
-    (["--format", "coco", "--videos", "nowhere"], MissingFile, "nowhere"),
-    (["--format", "yolo"], BadValue, "the size of video 'walk' is not known; give the folder of the videos with --videos")])
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        (["--format", "cvta"], BadValue, "the format 'cvta' is not known, did you mean 'cvat'"),
+        (["--format", "coco", "--from", "json"], BadValue, "the format 'json' is not known"),
+        (["--format", "coco", "--videos", "nowhere"], MissingFile, "nowhere"),
+        (
+            ["--format", "yolo"],
+            BadValue,
+            "the size of video 'walk' is not known; give the folder of the videos with --videos",
+        ),
+    ],
+)
 def test_wrong_calls_are_one_sentence(arguments, error, message, export, run_folder, tmp_path):
     with pytest.raises(error, match=message):
         export(run_folder, "--out", tmp_path / "out", *arguments)
@@ -79,13 +112,17 @@ def test_wrong_calls_are_one_sentence(arguments, error, message, export, run_fol
 
 
 def test_key_frames_of_cvat_are_few_and_lines_between_them_stay_near():
-    """Drawn boxes, the ends of a stretch, and the corner of the path; CVAT's own lines give the rest within a pixel."""
+    """Drawn boxes, the ends of a stretch, and the corner of the path; CVAT's own lines give the
+    rest within a pixel.
+    """
     frames = np.arange(200)
     x = np.where(frames < 100, 2.0 * frames, 200 - 3.0 * (frames - 100)) + 0.4 * np.sin(frames)
     boxes = np.stack([x, x / 2, np.full(200, 30.0), np.full(200, 40.0)], axis=1)
     boxes[150:160] = np.nan
     human = np.isin(frames, [0, 60])
-    keys = np.flatnonzero(cvat._key_frames(ObjectBoxes("1", frames, boxes, np.where(human, 1, 0.5), human)))
+    keys = np.flatnonzero(
+        cvat._key_frames(ObjectBoxes("1", frames, boxes, np.where(human, 1, 0.5), human))
+    )
     assert {0, 60, 149, 150, 160, 199} <= set(keys.tolist()) and len(keys) < 30
     for start, stop in ((0, 150), (160, 200)):
         inside = keys[(keys >= start) & (keys < stop)]

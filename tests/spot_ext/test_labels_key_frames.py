@@ -1,4 +1,6 @@
-"""Choosing key frames: the same labels from the same seed, visible frames only, names of the result files."""
+"""Choosing key frames: the same labels from the same seed, visible frames only, names of the result
+files.
+"""
 
 import logging
 
@@ -53,7 +55,9 @@ def test_labels_depend_on_seed_and_name_only():
 
 
 def test_these_labels_never_change():
-    """The draw must be the same with every version of NumPy, or published label files cannot be remade."""
+    """The draw must be the same with every version of NumPy, or published label files cannot be
+    remade.
+    """
     labels = choose(Videos({"a": [True] * 500, "b": [True] * 77}), 3, seed=0)
     assert ids_of(labels) == {"a": (95, 242, 421), "b": (12, 36, 65)}
 
@@ -74,9 +78,15 @@ def test_labels_of_a_long_video_lie_in_their_own_parts():
         assert (found[0], found[-1]) == (first, last)
 
 
-@pytest.mark.parametrize(("rule", "expected"), [
-    (WindowRule(), []), (WindowRule(min_visible=1), [4]), (WindowRule(symmetric=True, min_visible=1), [4]),
-], ids=["published: a single visible frame is none", "one is enough", "symmetric"])
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        (WindowRule(), []),
+        (WindowRule(min_visible=1), [4]),
+        (WindowRule(symmetric=True, min_visible=1), [4]),
+    ],
+    ids=["published: a single visible frame is none", "one is enough", "symmetric"],
+)
 def test_rule_for_a_single_visible_frame(rule, expected):
     visible = np.zeros(9, bool)
     visible[4] = True
@@ -96,7 +106,10 @@ def test_videos_that_cannot_be_labelled_are_listed(caplog):
     assert labels.failures == ("hidden", "empty")
     assert set(labels.videos) == {"short", "good"}
     assert len(ids_of(labels)["short"]) <= 2
-    assert "2 have too few visible frames" in caplog.text and "1 carry fewer than 3 labels" in caplog.text
+    assert (
+        "2 have too few visible frames" in caplog.text
+        and "1 carry fewer than 3 labels" in caplog.text
+    )
 
 
 def test_walk_back_gives_human_boxes_only():
@@ -105,20 +118,30 @@ def test_walk_back_gives_human_boxes_only():
     assert all(frame_id % 30 == 0 for frame_id in ids) and len(ids) == 3
 
 
-@pytest.mark.parametrize(("boxes", "row"), [
-    ([[1.2] * 4, [5, 5, 5, 5], [1.2] * 4], 1), ([[1.2] * 4] * 3, 0), ([[5.004, 5, 5, 5.004]], 0),
-    ([[1, 1, 1, 1], [5.004, 5.004, 5.004, 5]], 0), ([[1, 1, 1, 1], [5.004, 5, 5, 5.004]], 1),
-], ids=["nearest before", "none: frame 0", "first", "sum above tolerance", "sum within tolerance"])
+@pytest.mark.parametrize(
+    ("boxes", "row"),
+    [
+        ([[1.2] * 4, [5, 5, 5, 5], [1.2] * 4], 1),
+        ([[1.2] * 4] * 3, 0),
+        ([[5.004, 5, 5, 5.004]], 0),
+        ([[1, 1, 1, 1], [5.004, 5.004, 5.004, 5]], 0),
+        ([[1, 1, 1, 1], [5.004, 5, 5, 5.004]], 1),
+    ],
+    ids=["nearest before", "none: frame 0", "first", "sum above tolerance", "sum within tolerance"],
+)
 def test_walk_back(boxes, row):
     assert walk_back_to_human_box(np.array(boxes)) == row
 
 
-@pytest.mark.parametrize(("name", "sequence", "key", "file"), [
-    ("lasot", "cat-3", "LaSOT_cat-3", "LaSOT_train_kf_003.json"),
-    ("got10k", "GOT-10k_Train_000001", "GOT-10k_Train_000001", "GOT-10k_train_kf_003.json"),
-    ("trackingnet", (2, "abc"), "TrackingNet_02_abc", "TrackingNet_2_kf_003.json"),
-    ("toy", "train_0001", "train_0001", "toy_train_kf_003.json"),
-])
+@pytest.mark.parametrize(
+    ("name", "sequence", "key", "file"),
+    [
+        ("lasot", "cat-3", "LaSOT_cat-3", "LaSOT_train_kf_003.json"),
+        ("got10k", "GOT-10k_Train_000001", "GOT-10k_Train_000001", "GOT-10k_train_kf_003.json"),
+        ("trackingnet", (2, "abc"), "TrackingNet_02_abc", "TrackingNet_2_kf_003.json"),
+        ("toy", "train_0001", "train_0001", "toy_train_kf_003.json"),
+    ],
+)
 def test_names(name, sequence, key, file):
     videos = Videos({sequence: [True] * 40}, name)
     assert sequence_key(videos, 0) == key
@@ -139,7 +162,12 @@ def test_split_can_be_given_or_found():
 
 def test_progress_and_bad_k():
     seen = []
-    choose(Videos({"a": [True] * 40, "b": [True] * 40}), 2, 0, progress=lambda done, total: seen.append((done, total)))
+    choose(
+        Videos({"a": [True] * 40, "b": [True] * 40}),
+        2,
+        0,
+        progress=lambda done, total: seen.append((done, total)),
+    )
     assert seen == [(1, 2), (2, 2)]
     with pytest.raises(BadValue, match="at least 1"):
         choose(Videos({}), 0, 0)

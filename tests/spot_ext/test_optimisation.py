@@ -1,4 +1,6 @@
-"""How the student learns: rates over the epochs, when the backbone joins, clipping, and steps that are not taken."""
+"""How the student learns: rates over the epochs, when the backbone joins, clipping, and steps that
+are not taken.
+"""
 
 import dataclasses
 import itertools
@@ -12,12 +14,17 @@ from spot_ext.architectures import get_architecture
 from spot_ext.config import OptimConfig
 from spot_ext.optimisation import StudentStep, hold_backbone, make_optimizer, make_scheduler
 
-LOG = OptimConfig(method="sgd", lr=5e-3, lr_backbone=5e-4, schedule="log", start_lr=1e-3, final_lr=1e-5)
+LOG = OptimConfig(
+    method="sgd", lr=5e-3, lr_backbone=5e-4, schedule="log", start_lr=1e-3, final_lr=1e-5
+)
 
 
 def rates(config: OptimConfig, epochs: int) -> list[tuple[float, float]]:
     """Of head and backbone in each epoch."""
-    groups = [{"params": [nn.Parameter(torch.zeros(1))], "lr": lr} for lr in (config.lr, config.lr_backbone)]
+    groups = [
+        {"params": [nn.Parameter(torch.zeros(1))], "lr": lr}
+        for lr in (config.lr, config.lr_backbone)
+    ]
     optimizer = torch.optim.SGD(groups)
     scheduler, found = make_scheduler(optimizer, config, epochs), []
     for _ in range(epochs):
@@ -32,13 +39,21 @@ def test_log_schedule_warms_up_and_decays_on_whole_epochs(epochs):
     found, length = rates(LOG, epochs), epochs // 50
     heads = [head for head, _ in found]
     assert all(backbone == pytest.approx(head / 10) for head, backbone in found)
-    assert all(len({*heads[start:start + length]}) == 1 for start in range(0, epochs, length)) and len({*heads}) == 50
+    assert (
+        all(len({*heads[start : start + length]}) == 1 for start in range(0, epochs, length))
+        and len({*heads}) == 50
+    )
     steps = heads[::length]
     assert [steps[i] for i in (0, 5, 49)] == pytest.approx([1e-3, 5e-3, 1e-5])
-    assert [b / a for a, b in itertools.pairwise(steps)] == pytest.approx([5 ** 0.2] * 5 + [500 ** (-1 / 44)] * 44)
+    assert [b / a for a, b in itertools.pairwise(steps)] == pytest.approx(
+        [5**0.2] * 5 + [500 ** (-1 / 44)] * 44
+    )
 
 
-@pytest.mark.parametrize("epochs, steps", [(7, [0, 7, 14, 21, 28, 35, 42]), (1, [0]), (75, [i * 50 // 75 for i in range(75)])])
+@pytest.mark.parametrize(
+    "epochs, steps",
+    [(7, [0, 7, 14, 21, 28, 35, 42]), (1, [0]), (75, [i * 50 // 75 for i in range(75)])],
+)
 def test_log_schedule_of_any_length_follows_the_same_curve(epochs, steps):
     whole = rates(LOG, 50)
     assert rates(LOG, epochs) == [whole[step] for step in steps]
@@ -50,18 +65,28 @@ def test_step_schedule_multiplies_once():
     assert found[3] == pytest.approx((0.5, 0.05))
 
 
-@pytest.mark.parametrize("changes, message", [
-    ({"method": "sdg"}, "optim.method is 'sdg', did you mean 'sgd'.*choose adamw or sgd"),
-    ({"method": "lion"}, "optim.method is 'lion': choose"), ({"schedule": "cosine"}, "optim.schedule is 'cosine'.*step or log"),
-], ids=["typing error", "method", "schedule"])
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        ({"method": "sdg"}, "optim.method is 'sdg', did you mean 'sgd'.*choose adamw or sgd"),
+        ({"method": "lion"}, "optim.method is 'lion': choose"),
+        ({"schedule": "cosine"}, "optim.schedule is 'cosine'.*step or log"),
+    ],
+    ids=["typing error", "method", "schedule"],
+)
 def test_unknown_methods_and_schedules_are_sentences(changes, message):
     with pytest.raises(BadValue, match=message) as caught:
         OptimConfig(**changes)
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("name, network", [("transt_small", {"width": 4, "hidden_dim": 16, "nheads": 2}),
-                                           ("ocean_small", {"width": 4, "channels": 8, "depth": 1})])
+@pytest.mark.parametrize(
+    "name, network",
+    [
+        ("transt_small", {"width": 4, "hidden_dim": 16, "nheads": 2}),
+        ("ocean_small", {"width": 4, "channels": 8, "depth": 1}),
+    ],
+)
 @pytest.mark.parametrize("method, kind", [("sgd", torch.optim.SGD), ("adamw", torch.optim.AdamW)])
 def test_every_parameter_is_in_one_group_and_the_backbones_in_its_own(name, network, method, kind):
     architecture = get_architecture(name)
@@ -70,14 +95,22 @@ def test_every_parameter_is_in_one_group_and_the_backbones_in_its_own(name, netw
     held = make_optimizer(net, architecture, dataclasses.replace(LOG, method=method))
     hold_backbone(net, architecture, OptimConfig(unfreeze_epoch=2), epoch=2)
     free = make_optimizer(net, architecture, dataclasses.replace(LOG, method=method))
-    for optimizer in (held, free):  # the same groups at any epoch: a checkpoint of one fits the other
-        assert isinstance(optimizer, kind) and [group["lr"] for group in optimizer.param_groups] == [5e-3, 5e-4]
+    for optimizer in (
+        held,
+        free,
+    ):  # the same groups at any epoch: a checkpoint of one fits the other
+        assert isinstance(optimizer, kind) and [
+            group["lr"] for group in optimizer.param_groups
+        ] == [5e-3, 5e-4]
         head, backbone = ({id(p) for p in group["params"]} for group in optimizer.param_groups)
         assert backbone == {id(p) for p in architecture.backbone(net).parameters()}
         assert head | backbone == {id(p) for p in net.parameters()} and not head & backbone
 
 
-@pytest.mark.parametrize("unfreeze, epoch, learns", [(None, 1, True), (3, 1, False), (3, 2, False), (3, 3, True), (3, 9, True)])
+@pytest.mark.parametrize(
+    "unfreeze, epoch, learns",
+    [(None, 1, True), (3, 1, False), (3, 2, False), (3, 3, True), (3, 9, True)],
+)
 @pytest.mark.parametrize("norms", [True, False])
 def test_backbone_joins_in_its_epoch(unfreeze, epoch, learns, norms):
     architecture = get_architecture("ocean_small")
@@ -87,10 +120,13 @@ def test_backbone_joins_in_its_epoch(unfreeze, epoch, learns, norms):
     body = architecture.backbone(net)
     assert all(p.requires_grad == learns for p in body.parameters())
     assert body.bn1.training == (learns or not norms)
-    assert all(p.requires_grad for name, p in net.named_parameters() if not name.startswith("features."))
+    assert all(
+        p.requires_grad for name, p in net.named_parameters() if not name.startswith("features.")
+    )
 
 
 # ---------------------------------------------------------------- steps
+
 
 class Weight(nn.Module):
     """`loss(slope)` has the gradient `slope` for both weights."""
@@ -112,9 +148,11 @@ NAN, INF = float("nan"), float("inf")
 
 
 @pytest.mark.parametrize("clip", [None, 25.0], ids=["unclipped", "clipped"])
-@pytest.mark.parametrize("slope, value, stepped", [(1.0, 0.5, True), (NAN, NAN, False), (1.0, INF, False), (NAN, 0.5, False),
-                                                   (INF, 0.5, False)],
-                         ids=["finite", "NaN", "infinite loss", "NaN gradient", "infinite gradient"])
+@pytest.mark.parametrize(
+    "slope, value, stepped",
+    [(1.0, 0.5, True), (NAN, NAN, False), (1.0, INF, False), (NAN, 0.5, False), (INF, 0.5, False)],
+    ids=["finite", "NaN", "infinite loss", "NaN gradient", "infinite gradient"],
+)
 def test_a_step_that_is_not_finite_is_not_taken(clip, slope, value, stepped):
     net, step = stepper(max_grad_norm=clip)
     assert step(net.loss(1.0), 0.0) and net.w.tolist() == [-1, -1]
@@ -123,7 +161,9 @@ def test_a_step_that_is_not_finite_is_not_taken(clip, slope, value, stepped):
     assert step(net.loss(1.0), 0.0) and net.w.tolist() == ([-3, -3] if stepped else [-2, -2])
 
 
-@pytest.mark.parametrize("limit, slope, moved", [(None, 30.0, 30.0), (5.0, 30.0, 5 / 2 ** 0.5), (5.0, 3.0, 3.0)])
+@pytest.mark.parametrize(
+    "limit, slope, moved", [(None, 30.0, 30.0), (5.0, 30.0, 5 / 2**0.5), (5.0, 3.0, 3.0)]
+)
 def test_gradients_are_clipped_by_their_norm(limit, slope, moved):
     net, step = stepper(max_grad_norm=limit)
     step(net.loss(slope), 1.0)
@@ -134,6 +174,8 @@ def test_too_many_in_a_row_end_the_run_in_one_sentence():
     net, step = stepper()
     for slope in (NAN, NAN, 1.0, NAN, NAN):  # a step between them starts the count again
         step(net.loss(slope), slope)
-    with pytest.raises(BadInput, match=r"not finite in 3 iterations in a row.*lower optim\.lr") as caught:
+    with pytest.raises(
+        BadInput, match=r"not finite in 3 iterations in a row.*lower optim\.lr"
+    ) as caught:
         step(net.loss(NAN), NAN)
     assert "\n" not in str(caught.value)

@@ -1,4 +1,6 @@
-"""`track` and `label`: walks from key frames, several objects, resuming, what is written, what is refused."""
+"""`track` and `label`: walks from key frames, several objects, resuming, what is written, what is
+refused.
+"""
 
 import argparse
 import csv
@@ -26,14 +28,26 @@ from spot_ext.own_videos.propagation import propagate
 from spot_ext.own_videos.review import doubts
 from spot_ext.own_videos.walks import TwoTemplates
 
-COUNT, SMALL = 14, {"hidden_dim": 32, "dim_feedforward": 64, "featurefusion_layers": 1, "template_sz": 49, "search_sz": 97}
+COUNT, SMALL = (
+    14,
+    {
+        "hidden_dim": 32,
+        "dim_feedforward": 64,
+        "featurefusion_layers": 1,
+        "template_sz": 49,
+        "search_sz": 97,
+    },
+)
 COLORS = {"1": (255, 0, 0), "2": (0, 0, 255)}
 
 
 def boxes_of(name: str, count: int = COUNT) -> np.ndarray:
     t = np.arange(count)
-    return np.stack([10 + 4 * t, 20 + 3 * t, 0 * t + 20, 0 * t + 16], 1) if name == "1" else \
-        np.stack([100 - 4 * t, 60 + 0 * t, 0 * t + 14, 0 * t + 18], 1)
+    return (
+        np.stack([10 + 4 * t, 20 + 3 * t, 0 * t + 20, 0 * t + 16], 1)
+        if name == "1"
+        else np.stack([100 - 4 * t, 60 + 0 * t, 0 * t + 14, 0 * t + 18], 1)
+    )
 
 
 class Video:
@@ -51,12 +65,14 @@ class Video:
         for name, color in COLORS.items():
             x, y, w, h = boxes_of(name, self.count)[frame_id]
             if frame_id not in self.hidden:
-                image[y:y + h, x:x + w] = color
+                image[y : y + h, x : x + w] = color
         return image
 
 
 class SeeingTracker:
-    """Finds the colour that it was started on, and draws every box a fifth too wide, as networks have their ways."""
+    """Finds the colour that it was started on, and draws every box a fifth too wide, as networks
+    have their ways.
+    """
 
     def __init__(self):
         self.net = SimpleNamespace(zf=torch.zeros(1))
@@ -69,14 +85,19 @@ class SeeingTracker:
         rows, columns = np.nonzero((image == self.color).all(2))
         if len(rows):
             width = columns.max() - columns.min() + 1
-            self.last = [columns.min() - 0.1 * width, rows.min(), 1.2 * width, rows.max() - rows.min() + 1]
+            self.last = [
+                columns.min() - 0.1 * width,
+                rows.min(),
+                1.2 * width,
+                rows.max() - rows.min() + 1,
+            ]
         seen = 0.9 if len(rows) else 0.05
         return {"target_bbox": self.last, "best_score": seen, "pred_iou": seen}
 
 
 def drawn(name: str, *frame_ids: int, absent: tuple[int, ...] = ()) -> ObjectBoxes:
     boxes = boxes_of(name)[[*frame_ids, *absent]].astype(float)
-    boxes[len(frame_ids):] = np.nan
+    boxes[len(frame_ids) :] = np.nan
     return ObjectBoxes.drawn(name, [*frame_ids, *absent], boxes)
 
 
@@ -84,36 +105,60 @@ def test_several_objects_are_followed_in_both_directions_and_each_frame_is_read_
     video, given = Video(), VideoBoxes("v", (drawn("1", 3, 9), drawn("2", 6)))
     found = propagate(video, given, SeeingTracker)
     for name, one in zip(COLORS, found, strict=True):
-        assert overlaps(one.boxes_xywh, boxes_of(name)).min() > 0.9  # also as wide as people drew them
+        assert (
+            overlaps(one.boxes_xywh, boxes_of(name)).min() > 0.9
+        )  # also as wide as people drew them
     assert len(video.reads) == 3 + (COUNT - 3) + 10  # key frames, frames 3 to 13, frames 9 to 0
-    assert found[0].human.nonzero()[0].tolist() == [3, 9] and found[1].human.nonzero()[0].tolist() == [6]
+    assert found[0].human.nonzero()[0].tolist() == [3, 9] and found[1].human.nonzero()[
+        0
+    ].tolist() == [6]
 
 
 def test_target_known_to_be_absent_is_not_looked_for_behind_that_frame():
-    found = propagate(Video(hidden=range(6, 14)), VideoBoxes("v", (drawn("1", 2, absent=(8,)),)), SeeingTracker)[0]
+    found = propagate(
+        Video(hidden=range(6, 14)), VideoBoxes("v", (drawn("1", 2, absent=(8,)),)), SeeingTracker
+    )[0]
     assert np.isnan(found.boxes_xywh[8:]).all() and (found.confidences[9:] == 0).all()
     assert np.isfinite(found.boxes_xywh[:5]).all()
 
 
-@pytest.mark.parametrize(("given", "text"), [
-    (ObjectBoxes.drawn("1", [99], [[1, 2, 30, 30]]), "frame 99, but the video has frames 0 to 13"),
-    (ObjectBoxes.drawn("1", [3], [[1, 2, 0.5, 30]]), "frame 3: the box is less than a pixel"),
-    (ObjectBoxes.drawn("1", [3], [[160, 2, 9, 30]]), r"frame 3: the box \[160.0, .* outside the frame of 160x120 pixels"),
-], ids=["beyond the end", "no area", "outside"])
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        (
+            ObjectBoxes.drawn("1", [99], [[1, 2, 30, 30]]),
+            "frame 99, but the video has frames 0 to 13",
+        ),
+        (ObjectBoxes.drawn("1", [3], [[1, 2, 0.5, 30]]), "frame 3: the box is less than a pixel"),
+        (
+            ObjectBoxes.drawn("1", [3], [[160, 2, 9, 30]]),
+            r"frame 3: the box \[160.0, .* outside the frame of 160x120 pixels",
+        ),
+    ],
+    ids=["beyond the end", "no area", "outside"],
+)
 def test_boxes_that_cannot_be_tracked_are_refused(given, text):
     with pytest.raises(BadValue, match=text):
         propagate(Video(), VideoBoxes("v", (given,)), SeeingTracker)
 
 
-@pytest.mark.parametrize("megabytes", [0.0, 0.2, 100], ids=["frame by frame", "in chunks", "all at once"])
+@pytest.mark.parametrize(
+    "megabytes", [0.0, 0.2, 100], ids=["frame by frame", "in chunks", "all at once"]
+)
 def test_going_backwards_reads_each_frame_once_and_holds_few(megabytes):
     video = Video()
-    assert [frame_id for frame_id, _ in descending(video, 11, 2, megabytes)] == list(range(11, 1, -1))
+    assert [frame_id for frame_id, _ in descending(video, 11, 2, megabytes)] == list(
+        range(11, 1, -1)
+    )
     assert sorted(video.reads) == list(range(2, 12))
 
 
 def test_two_templates_are_mixed_by_their_share():
-    net = SimpleNamespace(match=lambda templates, x: {"score": templates.reshape(-1, 1) + 0 * x.mean((1, 2, 3))[:, None]})
+    net = SimpleNamespace(
+        match=lambda templates, x: {
+            "score": templates.reshape(-1, 1) + 0 * x.mean((1, 2, 3))[:, None]
+        }
+    )
     blend, x = TwoTemplates(net, torch.tensor([0.0]), torch.tensor([1.0])), torch.zeros(1, 3, 4, 4)
     for share, expected in ((0.0, 0.0), (0.25, 0.25), (0.75, 0.75), (1.0, 1.0)):
         blend.share = share
@@ -141,7 +186,9 @@ def network_file(tmp_path_factory):
     net = transt_light(**SMALL).eval()
     net.bbox_embed.layers[-1].bias.data[2:] = -1.1  # a quarter of the crop
     path = tmp_path_factory.mktemp("net") / "light.safetensors"
-    checkpoint.write_checkpoint(path, {"net": net.state_dict(), "constructor": net.constructor, "net_info": net.info})
+    checkpoint.write_checkpoint(
+        path, {"net": net.state_dict(), "constructor": net.constructor, "net_info": net.info}
+    )
     return path
 
 
@@ -151,9 +198,18 @@ def folder(tmp_path) -> Path:
     for name in ("walk", "run"):
         (tmp_path / "videos" / name).mkdir(parents=True)
         for frame_id in range(COUNT):
-            cv2.imwrite(str(tmp_path / "videos" / name / f"{frame_id}.png"), Video().read(frame_id)[..., ::-1])
-    formats.write([VideoBoxes("walk", (drawn("1", 0, 9), drawn("2", 6))), VideoBoxes("run", (drawn("1", 5),))],
-                  tmp_path / "few.csv", "csv")
+            cv2.imwrite(
+                str(tmp_path / "videos" / name / f"{frame_id}.png"),
+                Video().read(frame_id)[..., ::-1],
+            )
+    formats.write(
+        [
+            VideoBoxes("walk", (drawn("1", 0, 9), drawn("2", 6))),
+            VideoBoxes("run", (drawn("1", 5),)),
+        ],
+        tmp_path / "few.csv",
+        "csv",
+    )
     return tmp_path
 
 
@@ -166,17 +222,36 @@ def spot(*arguments) -> int | None:
 
 def test_label_writes_dense_boxes_review_and_settings(folder, network_file, capsys):
     out = folder / "out"
-    assert spot("label", folder / "videos", "--boxes", folder / "few.csv", "--out", out, "--net", network_file, "--no-adapt",
-                "--device", "cpu", "--json") == 0
+    assert (
+        spot(
+            "label",
+            folder / "videos",
+            "--boxes",
+            folder / "few.csv",
+            "--out",
+            out,
+            "--net",
+            network_file,
+            "--no-adapt",
+            "--device",
+            "cpu",
+            "--json",
+        )
+        == 0
+    )
     summary = json.loads(capsys.readouterr().out)
-    assert [video["video"] for video in summary["videos"]] == ["walk", "run"] and not summary["failed"]
+    assert [video["video"] for video in summary["videos"]] == ["walk", "run"] and not summary[
+        "failed"
+    ]
     walk, run = formats.read(out / "boxes.csv", "csv")
     assert [len(item.frame_ids) for item in (*walk.objects, *run.objects)] == [COUNT] * 3
     assert np.array_equal(walk.objects[0].boxes_xywh[[0, 9]], boxes_of("1")[[0, 9]])  # as drawn
     assert walk.objects[1].human.nonzero()[0].tolist() == [6]
     rows = list(csv.DictReader((out / "review.csv").read_text().splitlines()))
     assert list(rows[0]) == ["video", "object", "frame", "confidence", "reason"]
-    assert [float(row["confidence"]) for row in rows] == sorted(float(row["confidence"]) for row in rows)
+    assert [float(row["confidence"]) for row in rows] == sorted(
+        float(row["confidence"]) for row in rows
+    )
     assert json.loads((out / "label.json").read_text())["to_review"] == len(rows)
 
 
@@ -191,29 +266,61 @@ def test_label_goes_on_where_it_was_and_redoes_what_changed(folder, network_file
         return real(frames, video, *others)
 
     monkeypatch.setattr(labelling, "propagate", counting)
-    job = ("label", folder / "videos", "--boxes", folder / "few.csv", "--out", folder / "out", "--net", network_file,
-           "--no-adapt", "--device", "cpu")
+    job = (
+        "label",
+        folder / "videos",
+        "--boxes",
+        folder / "few.csv",
+        "--out",
+        folder / "out",
+        "--net",
+        network_file,
+        "--no-adapt",
+        "--device",
+        "cpu",
+    )
     with pytest.raises(KeyboardInterrupt):
         spot(*job)
     assert not (folder / "out" / "boxes.csv").exists()
     spot(*job)
     assert done == ["walk", "run", "run"]
-    formats.write([VideoBoxes("walk", (drawn("1", 0, 9), drawn("2", 6))), VideoBoxes("run", (drawn("1", 5, 7),))],
-                  folder / "few.csv", "csv")
+    formats.write(
+        [
+            VideoBoxes("walk", (drawn("1", 0, 9), drawn("2", 6))),
+            VideoBoxes("run", (drawn("1", 5, 7),)),
+        ],
+        folder / "few.csv",
+        "csv",
+    )
     spot(*job)
     assert done == ["walk", "run", "run", "run"]
 
 
 def test_label_adapts_first_and_leaves_a_tracker(folder, network_file, monkeypatch, capsys):
     monkeypatch.setattr(adapting, "ITERATIONS", 1)
-    job = ("label", folder / "videos", "--boxes", folder / "few.csv", "--out", folder / "out", "--net", network_file,
-           "--epochs", "2", "--device", "cpu", "--json")
+    job = (
+        "label",
+        folder / "videos",
+        "--boxes",
+        folder / "few.csv",
+        "--out",
+        folder / "out",
+        "--net",
+        network_file,
+        "--epochs",
+        "2",
+        "--device",
+        "cpu",
+        "--json",
+    )
     assert spot(*job) == 0
     assert json.loads(capsys.readouterr().out)["network"].endswith("tracker.pth.tar")
     first = checkpoint.read_checkpoint(folder / "out" / "tracker.pth.tar")["net"]
     start = checkpoint.read_checkpoint(network_file)["net"]
     changed = [name for name in start if not torch.equal(start[name], first[name])]
-    assert any(name.startswith("class_embed") for name in changed) and not any(".stem." in name for name in changed)
+    assert any(name.startswith("class_embed") for name in changed) and not any(
+        ".stem." in name for name in changed
+    )
     assert spot(*job) == 0  # nothing is trained again
     again = checkpoint.read_checkpoint(folder / "out" / "tracker.pth.tar")["net"]
     assert all(torch.equal(first[name], again[name]) for name in first)
@@ -221,8 +328,23 @@ def test_label_adapts_first_and_leaves_a_tracker(folder, network_file, monkeypat
 
 def test_label_does_the_other_videos_when_one_is_damaged(folder, network_file, capsys):
     (folder / "videos" / "walk" / "8.png").write_bytes(b"no picture")
-    assert spot("label", folder / "videos", "--boxes", folder / "few.csv", "--out", folder / "out", "--net", network_file,
-                "--no-adapt", "--device", "cpu", "--json") == 1
+    assert (
+        spot(
+            "label",
+            folder / "videos",
+            "--boxes",
+            folder / "few.csv",
+            "--out",
+            folder / "out",
+            "--net",
+            network_file,
+            "--no-adapt",
+            "--device",
+            "cpu",
+            "--json",
+        )
+        == 1
+    )
     summary = json.loads(capsys.readouterr().out)
     assert list(summary["failed"]) == ["walk"] and "8.png" in summary["failed"]["walk"]
     assert [video["video"] for video in summary["videos"]] == ["run"]
@@ -230,37 +352,75 @@ def test_label_does_the_other_videos_when_one_is_damaged(folder, network_file, c
 
 def test_track_writes_a_line_a_frame_and_a_video(folder, network_file, capsys):
     pictures = folder / "videos" / "walk"
-    spot("track", pictures, "--box", "22,29,20,16", "--start", 3, "--out", folder / "t.csv", "--video", folder / "t.avi",
-         "--net", network_file, "--device", "cpu", "--json")
+    spot(
+        "track",
+        pictures,
+        "--box",
+        "22,29,20,16",
+        "--start",
+        3,
+        "--out",
+        folder / "t.csv",
+        "--video",
+        folder / "t.avi",
+        "--net",
+        network_file,
+        "--device",
+        "cpu",
+        "--json",
+    )
     summary = json.loads(capsys.readouterr().out)
     tracked = formats.read(folder / "t.csv", "csv")[0]
-    assert tracked.video == "walk" and tracked.objects[0].frame_ids.tolist() == list(range(3, COUNT))
-    assert tracked.objects[0].boxes_xywh[0].tolist() == [22, 29, 20, 16] and summary["frames"] == COUNT
+    assert tracked.video == "walk" and tracked.objects[0].frame_ids.tolist() == list(
+        range(3, COUNT)
+    )
+    assert (
+        tracked.objects[0].boxes_xywh[0].tolist() == [22, 29, 20, 16] and summary["frames"] == COUNT
+    )
     assert len(CountedFrames(folder / "t.avi")) == COUNT - 3
 
 
-BAD = {"three numbers": (["--box", "1,2,3"], "expected four numbers x,y,w,h"),
-       "no area": (["--box", "1,2,0,5"], "at least 1 pixel"),
-       "outside": (["--box", "500,2,9,5"], "outside the frame of 160x120"),
-       "late start": (["--box", "1,2,9,5", "--start", "99"], "has frames 0 to 13")}
+BAD = {
+    "three numbers": (["--box", "1,2,3"], "expected four numbers x,y,w,h"),
+    "no area": (["--box", "1,2,0,5"], "at least 1 pixel"),
+    "outside": (["--box", "500,2,9,5"], "outside the frame of 160x120"),
+    "late start": (["--box", "1,2,9,5", "--start", "99"], "has frames 0 to 13"),
+}
 
 
 @pytest.mark.parametrize(("arguments", "text"), BAD.values(), ids=BAD)
 def test_track_refuses_in_a_sentence(folder, network_file, arguments, text):
     with pytest.raises(BadValue, match=text):
-        spot("track", folder / "videos" / "walk", *arguments, "--out", folder / "t.csv", "--net", network_file)
+        spot(
+            "track",
+            folder / "videos" / "walk",
+            *arguments,
+            "--out",
+            folder / "t.csv",
+            "--net",
+            network_file,
+        )
 
 
 def test_network_of_another_kind_is_refused(tmp_path, folder):
     checkpoint.write_checkpoint(tmp_path / "net.pth.tar", {"net": {"a": torch.zeros(1)}})
     with pytest.raises(BadInput, match="does not say which network it holds"):
-        spot("track", folder / "videos" / "walk", "--box", "1,2,9,5", "--out", folder / "t.csv",
-             "--net", tmp_path / "net.pth.tar")
+        spot(
+            "track",
+            folder / "videos" / "walk",
+            "--box",
+            "1,2,9,5",
+            "--out",
+            folder / "t.csv",
+            "--net",
+            tmp_path / "net.pth.tar",
+        )
 
 
 def test_video_files_are_counted_the_same_by_both_decoders(folder):
     pytest.importorskip("av", reason="video files need the extra 'video'")
     from pytracking.evaluation.video import VideoWriter
+
     writer = VideoWriter(folder / "a.mp4", 25)
     for frame_id in range(COUNT):
         writer.write(Video().read(frame_id))
@@ -277,7 +437,12 @@ def test_frames_of_a_variable_rate_are_the_pictures_one_after_the_other(folder, 
     times = np.cumsum(np.random.default_rng(0).integers(10, 400, COUNT))  # milliseconds
     with av.open(str(folder / "a.mkv"), "w") as container:
         stream = container.add_stream("mpeg4", rate=30)
-        stream.width, stream.height, stream.pix_fmt, stream.codec_context.time_base = 160, 120, "yuv420p", Fraction(1, 1000)
+        stream.width, stream.height, stream.pix_fmt, stream.codec_context.time_base = (
+            160,
+            120,
+            "yuv420p",
+            Fraction(1, 1000),
+        )
         for frame_id, time in enumerate(times.tolist()):
             picture = av.VideoFrame.from_ndarray(Video().read(frame_id), format="rgb24")
             picture.pts, picture.time_base = time, Fraction(1, 1000)
@@ -299,7 +464,9 @@ def test_a_file_that_cannot_be_decoded_is_named_in_a_sentence(tmp_path, opener):
 
 @pytest.mark.slow
 def test_memory_stays_flat_on_an_hour_of_video(tmp_path):
-    """108,000 frames of 9 KB, forwards and backwards: a gigabyte if they were kept. With -s it says how much memory grew."""
+    """108,000 frames of 9 KB, forwards and backwards: a gigabyte if they were kept. With -s it says
+    how much memory grew.
+    """
     av = pytest.importorskip("av", reason="video files need the extra 'video'")
     count, page = 108_000, os.sysconf("SC_PAGE_SIZE")
     pictures = [np.ascontiguousarray(Video(count=30).read(i)[:48, :64]) for i in range(30)]
@@ -307,7 +474,9 @@ def test_memory_stays_flat_on_an_hour_of_video(tmp_path):
         stream = container.add_stream("mpeg4", rate=30)
         stream.width, stream.height, stream.pix_fmt, stream.gop_size = 64, 48, "yuv420p", 250
         for number in range(count):
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(pictures[number % 30], format="rgb24")))
+            container.mux(
+                stream.encode(av.VideoFrame.from_ndarray(pictures[number % 30], format="rgb24"))
+            )
         container.mux(stream.encode())
 
     def memory() -> float:
@@ -324,5 +493,8 @@ def test_memory_stays_flat_on_an_hour_of_video(tmp_path):
         peak.append(0.0)
 
     propagate(frames, given, SeeingTracker, tick)
-    print(f"\n{before:.0f} MB before, at most {peak[0]:.0f} MB: {peak[0] - before:.0f} MB more in {len(peak) - 1} steps")
+    print(
+        f"\n{before:.0f} MB before, at most {peak[0]:.0f} MB: {peak[0] - before:.0f} MB more in "
+        f"{len(peak) - 1} steps"
+    )
     assert len(frames) == count and peak[0] - before < 300

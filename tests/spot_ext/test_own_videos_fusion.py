@@ -1,4 +1,6 @@
-"""One box and one confidence out of two walks: which is believed, how far, and what stays as people drew it."""
+"""One box and one confidence out of two walks: which is believed, how far, and what stays as people
+drew it.
+"""
 
 import itertools
 
@@ -18,17 +20,27 @@ COUNT = 41
 def truth(count: int = COUNT) -> np.ndarray:
     """A target that swings far away from the straight line between its ends."""
     t = np.arange(count)
-    return np.stack([50 + 2.0 * t, 60 + 60 * np.sin(np.pi * t / (count - 1)), np.full(count, 30.0), np.full(count, 20.0)], 1)
+    return np.stack(
+        [
+            50 + 2.0 * t,
+            60 + 60 * np.sin(np.pi * t / (count - 1)),
+            np.full(count, 30.0),
+            np.full(count, 20.0),
+        ],
+        1,
+    )
 
 
-def walk(boxes: np.ndarray, iou: float | np.ndarray = 0.85, score: float | np.ndarray = 0.95) -> Walk:
+def walk(
+    boxes: np.ndarray, iou: float | np.ndarray = 0.85, score: float | np.ndarray = 0.95
+) -> Walk:
     return Walk(boxes.copy(), np.full(len(boxes), iou) * 1.0, np.full(len(boxes), score) * 1.0)
 
 
 def target(*frame_ids: int, absent: tuple[int, ...] = ()) -> ObjectBoxes:
     ids = [*frame_ids, *absent]
     boxes = truth()[ids]
-    boxes[len(frame_ids):] = np.nan
+    boxes[len(frame_ids) :] = np.nan
     return ObjectBoxes.drawn("1", ids, boxes)
 
 
@@ -53,7 +65,9 @@ def test_what_people_drew_is_never_moved():
     drawn = target(5, 20, 33)
     fused = fuse(drawn, walk(boxes), walk(boxes))
     assert np.array_equal(fused.boxes_xywh[[5, 20, 33]], drawn.boxes_xywh)
-    assert fused.confidences[[5, 20, 33]].tolist() == [1, 1, 1] and np.flatnonzero(fused.human).tolist() == [5, 20, 33]
+    assert fused.confidences[[5, 20, 33]].tolist() == [1, 1, 1] and np.flatnonzero(
+        fused.human
+    ).tolist() == [5, 20, 33]
 
 
 def test_walks_that_agree_win_over_the_straight_line():
@@ -68,13 +82,19 @@ def test_walks_that_only_make_noise_lose_against_the_straight_line():
     one, other = (walk(boxes + rng.normal(0, 6, boxes.shape) * [1, 1, 0, 0]) for _ in range(2))
     drawn = ObjectBoxes.drawn("1", [0, 40], boxes[[0, 40]])
     fused = overlaps(fuse(drawn, one, other).boxes_xywh, boxes)
-    assert fused.mean() > overlaps((one.boxes_xywh + other.boxes_xywh) / 2, boxes).mean() + 0.1 and fused[1:-1].min() > 0.5
+    assert (
+        fused.mean() > overlaps((one.boxes_xywh + other.boxes_xywh) / 2, boxes).mean() + 0.1
+        and fused[1:-1].min() > 0.5
+    )
 
 
 @pytest.mark.parametrize("forward", [True, False], ids=["the forward walk", "the backward walk"])
 @pytest.mark.parametrize("at", [8, 20, 32])
 def test_a_lost_walk_is_left_for_the_other(forward, at):
-    lost = walk(stuck(truth(), at, forward), np.where(overlaps(stuck(truth(), at, forward), truth()) > 0.5, 0.85, 0.5))
+    lost = walk(
+        stuck(truth(), at, forward),
+        np.where(overlaps(stuck(truth(), at, forward), truth()) > 0.5, 0.85, 0.5),
+    )
     walks = (lost, walk(truth())) if forward else (walk(truth()), lost)
     fused = fuse(target(0, 40), *walks)
     assert quality(fused).min() > 0.5
@@ -84,12 +104,18 @@ def test_a_lost_walk_is_left_for_the_other(forward, at):
 
 def test_a_walk_that_arrives_is_believed_where_both_look_equally_sure():
     fused = fuse(target(0, 40), walk(stuck(truth(), 15, True)), walk(truth()))
-    assert quality(fused)[16:].min() > 0.5  # predicted IoUs say nothing here: only where the walks end does
+    assert (
+        quality(fused)[16:].min() > 0.5
+    )  # predicted IoUs say nothing here: only where the walks end does
 
 
 def test_lost_or_absent_targets_get_no_box_and_little_confidence():
     found = np.arange(COUNT) < 12
-    fused = fuse(target(0), walk(truth(), np.where(found, 0.85, 0.05), np.where(found, 0.95, 0.05)), Walk.empty(COUNT))
+    fused = fuse(
+        target(0),
+        walk(truth(), np.where(found, 0.85, 0.05), np.where(found, 0.95, 0.05)),
+        Walk.empty(COUNT),
+    )
     assert np.isfinite(fused.boxes_xywh[:10]).all() and np.isnan(fused.boxes_xywh[20:]).all()
     assert fused.confidences[20:].max() < 0.2 < fused.confidences[1:10].min()
 
@@ -98,7 +124,9 @@ def test_nothing_is_invented_between_frames_known_to_be_empty():
     fused = fuse(target(0, absent=(10, 30)), walk(truth()), walk(truth()))
     assert np.isnan(fused.boxes_xywh[10:31]).all() and (fused.confidences[11:30] == 0).all()
     assert np.isfinite(fused.boxes_xywh[:5]).all()
-    assert fused.confidences[[10, 30]].tolist() == [1, 1] and fused.human[[10, 30]].all()  # a person said so
+    assert (
+        fused.confidences[[10, 30]].tolist() == [1, 1] and fused.human[[10, 30]].all()
+    )  # a person said so
 
 
 def test_before_the_first_and_after_the_last_key_frame_there_is_one_walk():
@@ -111,19 +139,32 @@ def test_before_the_first_and_after_the_last_key_frame_there_is_one_walk():
 
 
 def test_confidence_falls_with_disagreement():
-    means = [fuse(target(0, 40), walk(moved(shift)), walk(moved(-shift))).confidences[10:30].mean()
-             for shift in (0, 4, 8)]
+    means = [
+        fuse(target(0, 40), walk(moved(shift)), walk(moved(-shift))).confidences[10:30].mean()
+        for shift in (0, 4, 8)
+    ]
     assert means[0] > means[1] > means[2]
 
 
-@pytest.mark.parametrize(("keys", "changed", "rows"), [((20, 40), 1, slice(0, 20)), ((0, 20), 0, slice(21, 41))],
-                         ids=["before the first", "after the last"])
+@pytest.mark.parametrize(
+    ("keys", "changed", "rows"),
+    [((20, 40), 1, slice(0, 20)), ((0, 20), 0, slice(21, 41))],
+    ids=["before the first", "after the last"],
+)
 def test_confidence_is_lower_for_a_target_that_changes_its_shape(keys, changed, rows):
-    """Also beyond the outer key frames, by the two nearest of them: here the farther one has other sides."""
+    """Also beyond the outer key frames, by the two nearest of them: here the farther one has other
+    sides.
+    """
+
     def confidence(wider: float) -> float:
         boxes = truth()[list(keys)]
         boxes[changed, 2] *= wider
-        return fuse(ObjectBoxes.drawn("1", keys, boxes), walk(truth()), walk(truth())).confidences[rows].mean()
+        return (
+            fuse(ObjectBoxes.drawn("1", keys, boxes), walk(truth()), walk(truth()))
+            .confidences[rows]
+            .mean()
+        )
+
     assert confidence(1.0) > confidence(1.5)
 
 
@@ -160,12 +201,20 @@ def test_a_difference_leads_from_one_box_to_the_other(one, change):
 @settings(deadline=None, max_examples=30)
 @given(box, box)
 def test_overlap_is_symmetric_and_a_share(one, other):
-    assert overlaps(one, other) == pytest.approx(overlaps(other, one)) and 0 <= overlaps(one, other) <= 1 + 1e-9
+    assert (
+        overlaps(one, other) == pytest.approx(overlaps(other, one))
+        and 0 <= overlaps(one, other) <= 1 + 1e-9
+    )
     assert overlaps(one, one) == pytest.approx(1)
 
 
 def test_boxes_without_overlap_are_not_corrected():
-    assert difference(np.array([0.0, 0, 10, 10]), np.array([100.0, 0, 10, 10])).tolist() == [0, 0, 0, 0]
+    assert difference(np.array([0.0, 0, 10, 10]), np.array([100.0, 0, 10, 10])).tolist() == [
+        0,
+        0,
+        0,
+        0,
+    ]
 
 
 @settings(deadline=None, max_examples=30)

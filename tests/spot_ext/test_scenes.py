@@ -1,4 +1,6 @@
-"""Rendered videos: the same pixels however they are asked for, and labels that agree with what is drawn."""
+"""Rendered videos: the same pixels however they are asked for, and labels that agree with what is
+drawn.
+"""
 
 import importlib.util
 import pickle
@@ -41,7 +43,10 @@ def videos(bank_file) -> RenderedVideos:
 
 def test_frames_are_the_same_in_any_order_and_from_any_copy(videos, bank_file):
     asked = [(3, 5), (0, 23), (3, 0), (7, 11), (3, 5)]
-    in_order = {key: RenderedVideos(COUNT, FRAMES, seed=4, bank=bank_file).get_frame(*key) for key in sorted(set(asked))}
+    in_order = {
+        key: RenderedVideos(COUNT, FRAMES, seed=4, bank=bank_file).get_frame(*key)
+        for key in sorted(set(asked))
+    }
     travelled = pickle.loads(pickle.dumps(videos))
     for key in asked:
         for copy in (videos, travelled):
@@ -52,7 +57,9 @@ def test_a_video_depends_on_seed_and_number_not_on_how_many_there_are(bank_file)
     whole = RenderedVideos(9, (20, 40), seed=1, bank=bank_file)
     part = RenderedVideos(2, (20, 40), seed=1, bank=bank_file, first=7)
     other = RenderedVideos(9, (20, 40), seed=2, bank=bank_file)
-    assert part.sequence_list == whole.sequence_list[7:] and part.get_sequence_length(1) == whole.get_sequence_length(8)
+    assert part.sequence_list == whole.sequence_list[7:] and part.get_sequence_length(
+        1
+    ) == whole.get_sequence_length(8)
     assert np.array_equal(part.get_frame(1, 6), whole.get_frame(8, 6))
     assert other.sequence_list[8] != whole.sequence_list[8]
     assert not np.array_equal(other.get_boxes(8, [6]), whole.get_boxes(8, [6]))
@@ -64,7 +71,9 @@ def test_boxes_bound_what_is_drawn(videos):
     for seq_id in range(COUNT):
         plan, truth = videos._plan(seq_id), videos.truth(seq_id)
         bodies = plan.target.body.outlines
-        if not plan.target.shown or np.ptp(bodies[0], axis=0).prod() < 0.8:  # a part of a thing has no mask of its own
+        if (
+            not plan.target.shown or np.ptp(bodies[0], axis=0).prod() < 0.8
+        ):  # a part of a thing has no mask of its own
             continue
         for t in (0, 9, 20):
             if truth.boxes_xywh[t, 2] < 8:
@@ -83,7 +92,9 @@ def test_visibility_agrees_with_the_masks(videos):
         plan, truth = videos._plan(seq_id), videos.truth(seq_id)
         inside = truth.boxes_xywh[:, :2] + truth.boxes_xywh[:, 2:]
         assert (truth.boxes_xywh >= 0).all() and (inside <= np.array(plan.size) + 1e-3).all()
-        assert np.array_equal(truth.visible, (truth.seen >= ABSENT_BELOW) & (truth.boxes_xywh[:, 2] > 0))
+        assert np.array_equal(
+            truth.visible, (truth.seen >= ABSENT_BELOW) & (truth.boxes_xywh[:, 2] > 0)
+        )
         if not plan.target.shown or np.ptp(plan.target.body.outlines[0], axis=0).prod() < 0.8:
             continue
         for t in np.flatnonzero(~truth.cut)[::9]:
@@ -94,22 +105,31 @@ def test_visibility_agrees_with_the_masks(videos):
 def test_a_target_is_seen_at_the_start_and_some_are_hidden_later(bank_file):
     videos = RenderedVideos(60, 60, seed=0, bank=bank_file)
     visible = np.stack([videos.get_visible(i) for i in range(60)])
-    assert visible[:, 0].mean() > 0.95 and 0.85 < visible.mean() < 1 and (~visible).any(1).sum() >= 5
+    assert (
+        visible[:, 0].mean() > 0.95 and 0.85 < visible.mean() < 1 and (~visible).any(1).sum() >= 5
+    )
 
 
 def test_pixels_do_not_need_labels(videos, monkeypatch):
     """Training on k boxes a video reads no other: frames are drawn without the truth."""
     expected = videos.get_frame(2, 3)
     monkeypatch.setattr(Plan, "truth", property(lambda self: pytest.fail("the truth was read")))
-    assert np.array_equal(RenderedVideos(COUNT, FRAMES, seed=4, bank=videos._bank_of[1]).get_frame(2, 3), expected)
+    assert np.array_equal(
+        RenderedVideos(COUNT, FRAMES, seed=4, bank=videos._bank_of[1]).get_frame(2, 3), expected
+    )
 
 
 def test_interface_of_a_training_set(videos):
     info = videos.get_sequence_info(1)
-    assert set(info) == {"bbox", "valid", "visible", "visible_ratio"} and len(info["bbox"]) == FRAMES
+    assert (
+        set(info) == {"bbox", "valid", "visible", "visible_ratio"} and len(info["bbox"]) == FRAMES
+    )
     images, anno, meta = videos.get_frames(1, [0, 4])
     assert [image.dtype for image in images] == [np.uint8] * 2 and images[0].shape[2] == 3
-    assert anno["bbox"][1].tolist() == videos.get_boxes(1, [4])[0].tolist() and "object_class_name" in meta
+    assert (
+        anno["bbox"][1].tolist() == videos.get_boxes(1, [4])[0].tolist()
+        and "object_class_name" in meta
+    )
     assert videos.get_name() == "scenes" and len(videos) == COUNT and videos.is_video_sequence()
 
 
@@ -120,7 +140,9 @@ def test_sparse_training_draws_from_it(bank_file, tmp_path):
     assert labels.num_labels >= 15 and all(name.startswith("scene_") for name in labels.videos)
     pool = VideoPool([LabelledDataset(dataset, labels)], tmp_path / "store")
     pool.open_store([LabelledDataset(dataset, labels)])
-    sample = SampleSource(pool, CropConfig(64, 2.0, 128, 4.0), seed=0)[Draw(BURN_IN, False, 1, 0, 0)]
+    sample = SampleSource(pool, CropConfig(64, 2.0, 128, 4.0), seed=0)[
+        Draw(BURN_IN, False, 1, 0, 0)
+    ]
     assert sample.search.image.shape == (128, 128, 3) and sample.box_xywh[2] > 0
 
 
@@ -145,10 +167,17 @@ def test_tree_is_got10k(bank_file, tmp_path, monkeypatch):
     assert sheet.shape == (2 * 216, 5 * 384, 3)
 
 
-@pytest.mark.parametrize(("options", "error", "text"), [
-    ({"count": 0}, BadValue, "count 0"), ({"frames": 1}, BadValue, "frames 1"), ({"frames": (9, 5)}, BadValue, "smaller"),
-    ({"sources": ("weels",)}, BadValue, "did you mean 'wheels'"), ({"bank": "nowhere.safetensors"}, MissingFile, "--bank")],
-    ids=["count", "frames", "range", "source", "bank"])
+@pytest.mark.parametrize(
+    ("options", "error", "text"),
+    [
+        ({"count": 0}, BadValue, "count 0"),
+        ({"frames": 1}, BadValue, "frames 1"),
+        ({"frames": (9, 5)}, BadValue, "smaller"),
+        ({"sources": ("weels",)}, BadValue, "did you mean 'wheels'"),
+        ({"bank": "nowhere.safetensors"}, MissingFile, "--bank"),
+    ],
+    ids=["count", "frames", "range", "source", "bank"],
+)
 def test_bad_options_are_named(options, error, text):
     with pytest.raises(error, match=text):
         RenderedVideos(**{"count": 2, "sources": ("drawn",), **options})
@@ -164,5 +193,7 @@ def test_pictures_of_the_wheels_are_all_there():
     if not (importlib.util.find_spec("skimage") and importlib.util.find_spec("sklearn")):
         pytest.skip("scikit-image and scikit-learn, of the extra render, are not installed")
     names = {path.name for _, path in pictures.all_files(pictures.checked(("wheels",)), "photos")}
-    assert {"astronaut.png", "chelsea.png", "china.jpg", "grace_hopper.jpg"} <= names and len(names) == 15
+    assert {"astronaut.png", "chelsea.png", "china.jpg", "grace_hopper.jpg"} <= names and len(
+        names
+    ) == 15
     assert "CC0" in pictures.licences(("wheels",))["scikit-image"]

@@ -1,4 +1,6 @@
-"""The pseudo-label store: merging against a plain dict, versions, crashes, damage, and the reference's JSON."""
+"""The pseudo-label store: merging against a plain dict, versions, crashes, damage, and the
+reference's JSON.
+"""
 
 import json
 import multiprocessing
@@ -19,8 +21,10 @@ KEYS = ((2, 9), (0,), (1, 15, 29))
 
 
 def entries(keys=KEYS, lengths=LENGTHS):
-    return [PathEntry(f"video-{i}", 0, length, ids, np.array([[f, f, 10.25, 20] for f in ids]))
-            for i, (ids, length) in enumerate(zip(keys, lengths, strict=True))]
+    return [
+        PathEntry(f"video-{i}", 0, length, ids, np.array([[f, f, 10.25, 20] for f in ids]))
+        for i, (ids, length) in enumerate(zip(keys, lengths, strict=True))
+    ]
 
 
 @pytest.fixture
@@ -34,8 +38,12 @@ def content(store):
     for i in range(len(store)):
         view = store.path(i)
         assert (np.diff(view.explored_ids) > 0).all()
-        for frame, box, units in zip(view.explored_ids.tolist(), view.boxes_xywh.tolist(),
-                                     view.confidence_units.tolist(), strict=True):
+        for frame, box, units in zip(
+            view.explored_ids.tolist(),
+            view.boxes_xywh.tolist(),
+            view.confidence_units.tolist(),
+            strict=True,
+        ):
             found[i, frame] = (tuple(box), units)
     return found
 
@@ -50,10 +58,17 @@ def commit(store, records, epoch):
 
 
 BOX = (1, 2, 30, 40)
-places = st.integers(0, 2).flatmap(lambda path: st.tuples(st.just(path), st.integers(0, LENGTHS[path] - 1)))
-record_lists = st.lists(st.tuples(
-    places, st.tuples(*[st.sampled_from([1.0, 2.04, 2.06, 33.3])] * 4),
-    st.sampled_from([0.85, 0.90001, 0.90004, 0.9002, 1.0, 1.02])).map(lambda r: (*r[0], r[1], r[2])), max_size=25)
+places = st.integers(0, 2).flatmap(
+    lambda path: st.tuples(st.just(path), st.integers(0, LENGTHS[path] - 1))
+)
+record_lists = st.lists(
+    st.tuples(
+        places,
+        st.tuples(*[st.sampled_from([1.0, 2.04, 2.06, 33.3])] * 4),
+        st.sampled_from([0.85, 0.90001, 0.90004, 0.9002, 1.0, 1.02]),
+    ).map(lambda r: (*r[0], r[1], r[2])),
+    max_size=25,
+)
 
 
 @settings(max_examples=40, deadline=None)
@@ -70,7 +85,9 @@ def test_merging_equals_a_plain_dict(epochs, seed, tmp_path_factory):
             if frame in KEYS[path]:
                 continue
             better = old is None or new[1] > old[1]
-            if better or (old != before.get((path, frame)) and new[1] == old[1] and new[0] > old[0]):
+            if better or (
+                old != before.get((path, frame)) and new[1] == old[1] and new[0] > old[0]
+            ):
                 model[path, frame] = new
         stats = commit(store, records, epoch)
         commit(shuffled, random.Random(seed).sample(records, len(records)), epoch)
@@ -80,15 +97,29 @@ def test_merging_equals_a_plain_dict(epochs, seed, tmp_path_factory):
         assert stats.new + stats.replaced + stats.refused == len(records) and stats.invalid == 0
 
 
-@pytest.mark.parametrize(("records", "kept"), [
-    ([(0, 2, BOX, 1.02)], None), ([(0, 3, BOX, 0.9), (0, 3, (5, 5, 5, 5), 0.91)], (5, 5, 5, 5)),
-    ([(0, 3, (5, 5, 5, 5), 0.91), (0, 3, BOX, 0.9)], (5, 5, 5, 5)),
-    ([(0, 3, (5, 5, 5, 5), 0.9), (0, 3, (6, 5, 5, 5), 0.9)], (6, 5, 5, 5)),
-    ([(0, 3, (6, 5, 5, 5), 0.9), (0, 3, (5, 5, 5, 5), 0.9)], (6, 5, 5, 5)),
-    ([(0, 4, (5, 5, 5, 5), 0.8)], (9, 9, 9, 9)), ([(0, 4, (5, 5, 5, 5), 0.8001)], (5, 5, 5, 5)),
-    ([(0, 4, (5, 5, 5, 5), 0.80004)], (9, 9, 9, 9)),
-], ids=["a label stays", "best wins", "best wins, first", "tie", "tie, other order", "as confident: stays",
-        "more confident", "the same at 1e-4: stays"])
+@pytest.mark.parametrize(
+    ("records", "kept"),
+    [
+        ([(0, 2, BOX, 1.02)], None),
+        ([(0, 3, BOX, 0.9), (0, 3, (5, 5, 5, 5), 0.91)], (5, 5, 5, 5)),
+        ([(0, 3, (5, 5, 5, 5), 0.91), (0, 3, BOX, 0.9)], (5, 5, 5, 5)),
+        ([(0, 3, (5, 5, 5, 5), 0.9), (0, 3, (6, 5, 5, 5), 0.9)], (6, 5, 5, 5)),
+        ([(0, 3, (6, 5, 5, 5), 0.9), (0, 3, (5, 5, 5, 5), 0.9)], (6, 5, 5, 5)),
+        ([(0, 4, (5, 5, 5, 5), 0.8)], (9, 9, 9, 9)),
+        ([(0, 4, (5, 5, 5, 5), 0.8001)], (5, 5, 5, 5)),
+        ([(0, 4, (5, 5, 5, 5), 0.80004)], (9, 9, 9, 9)),
+    ],
+    ids=[
+        "a label stays",
+        "best wins",
+        "best wins, first",
+        "tie",
+        "tie, other order",
+        "as confident: stays",
+        "more confident",
+        "the same at 1e-4: stays",
+    ],
+)
 def test_what_is_kept(store, records, kept):
     commit(store, [(0, 4, (9, 9, 9, 9), 0.8)], 1)
     commit(store, records, 2)
@@ -99,13 +130,17 @@ def test_what_is_kept(store, records, kept):
 def test_a_new_store_knows_the_labels(store):
     view = store.path(2)
     assert view.length == 30 and view.key_ids.tolist() == view.explored_ids.tolist() == [1, 15, 29]
-    assert view.boxes_xywh.tolist() == [[f, f, 10.25, 20] for f in (1, 15, 29)]  # labels are not rounded
+    assert view.boxes_xywh.tolist() == [
+        [f, f, 10.25, 20] for f in (1, 15, 29)
+    ]  # labels are not rounded
     assert view.confidences.tolist() == [1, 1, 1]
     assert view.is_key(15) and not view.is_key(16)
     assert view.box_xywh(15).tolist() == [15, 15, 10.25, 20]
     assert store.key_of(2) == ("video-2", 0) and store.index_of("video-2") == 2
     share = store.explored_share()
-    assert share.per_path.tolist() == pytest.approx([2 / 12, 1 / 5, 3 / 30]) and share.total == pytest.approx(6 / 47)
+    assert share.per_path.tolist() == pytest.approx(
+        [2 / 12, 1 / 5, 3 / 30]
+    ) and share.total == pytest.approx(6 / 47)
     with pytest.raises(BadValue, match="frame 16 has no stored box"):
         view.box_xywh(16)
     with pytest.raises(BadValue, match="no path 1 of sequence 'video-2'"):
@@ -119,10 +154,25 @@ def test_precision(store):
     assert view.confidences[1] == 0.8765
 
 
-@pytest.mark.parametrize("record", [
-    (0, 3, (np.nan, 2, 3, 4), 0.9), (0, 3, (1, 2, np.inf, 4), 0.9), (0, 3, (1, 2, 0.04, 4), 0.9), (0, 3, BOX, np.nan),
-    (0, 3, BOX, -0.1), (0, 3, BOX, 7),
-], ids=["nan box", "infinite box", "no width at 0.1 px", "nan confidence", "negative confidence", "high confidence"])
+@pytest.mark.parametrize(
+    "record",
+    [
+        (0, 3, (np.nan, 2, 3, 4), 0.9),
+        (0, 3, (1, 2, np.inf, 4), 0.9),
+        (0, 3, (1, 2, 0.04, 4), 0.9),
+        (0, 3, BOX, np.nan),
+        (0, 3, BOX, -0.1),
+        (0, 3, BOX, 7),
+    ],
+    ids=[
+        "nan box",
+        "infinite box",
+        "no width at 0.1 px",
+        "nan confidence",
+        "negative confidence",
+        "high confidence",
+    ],
+)
 def test_what_is_no_box_is_counted_and_left_out(store, record):
     before = content(store)
     stats = commit(store, [record], 1)
@@ -186,6 +236,7 @@ def test_a_crash_while_writing_leaves_the_previous_version(store, monkeypatch):
 
     def crash(*_):
         raise OSError("no space left")
+
     with monkeypatch.context() as patch:
         patch.setattr(os, "replace", crash)
         with pytest.raises(OSError, match="no space"):
@@ -222,11 +273,18 @@ def flipped(data):
 
 
 @pytest.mark.parametrize("name", ["epoch_0000.safetensors", "index.safetensors"])
-@pytest.mark.parametrize(("change", "sentence"), [
-    (lambda data: data[:-3], "bytes long instead of"), (lambda data: data + b"x", "bytes long instead of"),
-    (lambda data: data[:20], "header cannot be read"), (lambda data: b"", "header cannot be read"),
-    (lambda data: b"\0" * len(data), "header cannot be read"), (flipped, "does not match its checksum"),
-], ids=["truncated", "longer", "only a header", "empty", "zeros", "one bit"])
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda data: data[:-3], "bytes long instead of"),
+        (lambda data: data + b"x", "bytes long instead of"),
+        (lambda data: data[:20], "header cannot be read"),
+        (lambda data: b"", "header cannot be read"),
+        (lambda data: b"\0" * len(data), "header cannot be read"),
+        (flipped, "does not match its checksum"),
+    ],
+    ids=["truncated", "longer", "only a header", "empty", "zeros", "one bit"],
+)
 def test_damage_is_noticed(store, name, change, sentence):
     damage(store.folder / name, change)
     with pytest.raises(BadValue, match=sentence) as error:
@@ -253,10 +311,18 @@ def test_an_existing_store_is_not_overwritten_by_accident(store):
     assert PseudoLabelStore.create(store.folder, entries(), replace=True).epochs() == [0]
 
 
-@pytest.mark.parametrize(("keys", "sentence"), [
-    (((2, 8), (0,), (1, 15, 29)), r"its path number 0 is 'video-0' path 0, labelled on \[2, 9\] instead of .* \[2, 8\]"),
-    (((2, 9), (0,)), "it has 3 object paths instead of 2"), (KEYS, None),
-], ids=["other key frames", "other number", "the same"])
+@pytest.mark.parametrize(
+    ("keys", "sentence"),
+    [
+        (
+            ((2, 8), (0,), (1, 15, 29)),
+            r"its path number 0 is 'video-0' path 0, labelled on \[2, 9\] instead of .* \[2, 8\]",
+        ),
+        (((2, 9), (0,)), "it has 3 object paths instead of 2"),
+        (KEYS, None),
+    ],
+    ids=["other key frames", "other number", "the same"],
+)
 def test_required_labels(store, keys, sentence):
     wanted = [((f"video-{i}", 0), ids) for i, ids in enumerate(keys)]
     if sentence is None:
@@ -266,14 +332,20 @@ def test_required_labels(store, keys, sentence):
             store.require_labels(wanted)
 
 
-@pytest.mark.parametrize(("entry", "sentence"), [
-    (PathEntry("v", 0, 5, (), np.empty((0, 4))), "at least one"),
-    (PathEntry("v", 0, 5, (3, 1), np.ones((2, 4))), "sorted"),
-    (PathEntry("v", 0, 5, (1, 5), np.ones((2, 4))), "frames 1 to 5 do not fit into its 5 frames"),
-    (PathEntry("v", 0, 5, (1,), np.ones((2, 4))), "one finite box"),
-    (PathEntry("v", 0, 5, (1,), np.full((1, 4), np.nan)), "one finite box"),
-    (PathEntry("video-0", 0, 5, (1,), np.ones((1, 4))), "'video-0', path 0 is given twice"),
-])
+@pytest.mark.parametrize(
+    ("entry", "sentence"),
+    [
+        (PathEntry("v", 0, 5, (), np.empty((0, 4))), "at least one"),
+        (PathEntry("v", 0, 5, (3, 1), np.ones((2, 4))), "sorted"),
+        (
+            PathEntry("v", 0, 5, (1, 5), np.ones((2, 4))),
+            "frames 1 to 5 do not fit into its 5 frames",
+        ),
+        (PathEntry("v", 0, 5, (1,), np.ones((2, 4))), "one finite box"),
+        (PathEntry("v", 0, 5, (1,), np.full((1, 4), np.nan)), "one finite box"),
+        (PathEntry("video-0", 0, 5, (1,), np.ones((1, 4))), "'video-0', path 0 is given twice"),
+    ],
+)
 def test_labels_that_cannot_be_stored(tmp_path, entry, sentence):
     with pytest.raises(BadValue, match=sentence):
         PseudoLabelStore.create(tmp_path, [*entries(), entry])
@@ -284,47 +356,75 @@ def no_near_decimal(value):
     return np.float32(round(value, 1)) != np.float32(value)
 
 
-state_boxes = st.floats(0, 2000, width=32).filter(no_near_decimal) | st.integers(0, 20_000).map(lambda v: v / 10)
+state_boxes = st.floats(0, 2000, width=32).filter(no_near_decimal) | st.integers(0, 20_000).map(
+    lambda v: v / 10
+)
 
 
 @settings(max_examples=30, deadline=None)
 @given(data=st.data())
 def test_reference_json_round_trip(data, tmp_path_factory):
-    """What the reference can have written comes back number for number: one decimal, or a 32-bit float in full."""
+    """What the reference can have written comes back number for number: one decimal, or a 32-bit
+    float in full.
+    """
     folder = tmp_path_factory.mktemp("json")
     state, names = {}, data.draw(st.lists(st.text(max_size=8), unique=True, min_size=1, max_size=3))
     for name in names:
         state[name] = []
         for _ in range(data.draw(st.integers(1, 2))):
             ids = sorted(data.draw(st.sets(st.integers(0, 99), min_size=1, max_size=5)))
-            state[name].append({
-                "key_frame_ids": [i for i in ids if i != ids[-1]] or ids, "relay_frame_ids": ids,
-                "bboxes": [data.draw(st.lists(state_boxes, min_size=4, max_size=4)) for _ in ids],
-                "confidence": [data.draw(st.integers(0, 10_000)) / 10_000 for _ in ids]})
+            state[name].append(
+                {
+                    "key_frame_ids": [i for i in ids if i != ids[-1]] or ids,
+                    "relay_frame_ids": ids,
+                    "bboxes": [
+                        data.draw(st.lists(state_boxes, min_size=4, max_size=4)) for _ in ids
+                    ],
+                    "confidence": [data.draw(st.integers(0, 10_000)) / 10_000 for _ in ids],
+                }
+            )
     (folder / "in.json").write_text(json.dumps(state))
-    store = PseudoLabelStore.import_json(folder / "store", folder / "in.json", dict.fromkeys(names, 100), epoch=60)
+    store = PseudoLabelStore.import_json(
+        folder / "store", folder / "in.json", dict.fromkeys(names, 100), epoch=60
+    )
     store.export_json(folder / "out.json")
     assert store.epoch == 60 and json.loads((folder / "out.json").read_text()) == state
 
 
-GOOD = {"key_frame_ids": [1], "relay_frame_ids": [1, 3], "bboxes": [[1, 2, 3, 4]] * 2, "confidence": [1, 0.9]}
+GOOD = {
+    "key_frame_ids": [1],
+    "relay_frame_ids": [1, 3],
+    "bboxes": [[1, 2, 3, 4]] * 2,
+    "confidence": [1, 0.9],
+}
 
 
-@pytest.mark.parametrize(("state", "sentence"), [
-    ("{", "not a JSON file"), ([], "not a sampler state"), ({"v": {}}, "'v' must hold a list"),
-    ({"v": [GOOD, {}]}, "'v', path 1: no list key_frame_ids"),
-    ({"v": [{**GOOD, "relay_frame_ids": [3, 1]}]}, "relay_frame_ids must be whole numbers from 0, sorted"),
-    ({"v": [{**GOOD, "key_frame_ids": [2]}]}, "a key frame is missing"),
-    ({"v": [{**GOOD, "confidence": [1]}]}, "equally many"),
-    ({"v": [{**GOOD, "confidence": [1, -1]}]}, "a confidence is not in"),
-    ({"v": [{**GOOD, "bboxes": [[1, 2, 3]] * 2}]}, "equally many|plain numbers"),
-    ({"v": [{**GOOD, "bboxes": [[1, 2, 3, None]] * 2}]}, "not finite|plain numbers"),
-    ({"w": [GOOD]}, "without a known length, e.g. 'w'"), ({"short": [GOOD]}, "do not fit into its 3 frames"),
-])
+@pytest.mark.parametrize(
+    ("state", "sentence"),
+    [
+        ("{", "not a JSON file"),
+        ([], "not a sampler state"),
+        ({"v": {}}, "'v' must hold a list"),
+        ({"v": [GOOD, {}]}, "'v', path 1: no list key_frame_ids"),
+        (
+            {"v": [{**GOOD, "relay_frame_ids": [3, 1]}]},
+            "relay_frame_ids must be whole numbers from 0, sorted",
+        ),
+        ({"v": [{**GOOD, "key_frame_ids": [2]}]}, "a key frame is missing"),
+        ({"v": [{**GOOD, "confidence": [1]}]}, "equally many"),
+        ({"v": [{**GOOD, "confidence": [1, -1]}]}, "a confidence is not in"),
+        ({"v": [{**GOOD, "bboxes": [[1, 2, 3]] * 2}]}, "equally many|plain numbers"),
+        ({"v": [{**GOOD, "bboxes": [[1, 2, 3, None]] * 2}]}, "not finite|plain numbers"),
+        ({"w": [GOOD]}, "without a known length, e.g. 'w'"),
+        ({"short": [GOOD]}, "do not fit into its 3 frames"),
+    ],
+)
 def test_a_state_that_cannot_be_taken_over(tmp_path, state, sentence):
     (tmp_path / "state.json").write_text(state if isinstance(state, str) else json.dumps(state))
     with pytest.raises(BadValue, match=sentence):
-        PseudoLabelStore.import_json(tmp_path / "store", tmp_path / "state.json", {"v": 5, "short": 3})
+        PseudoLabelStore.import_json(
+            tmp_path / "store", tmp_path / "state.json", {"v": 5, "short": 3}
+        )
     with pytest.raises(MissingFile, match="no sampler state"):
         PseudoLabelStore.import_json(tmp_path / "store", tmp_path / "none.json", {})
 

@@ -26,15 +26,21 @@ CROPS = CropConfig(template_size=32, search_size=64)
 
 
 class Standing:
-    """A teacher that finds every target where it was, of the size it had, moved by `shift` crop pixels."""
+    """A teacher that finds every target where it was, of the size it had, moved by `shift` crop
+    pixels.
+    """
 
     def __init__(self, shift: float = 0.0, iou: float = 0.8):
         self.net, self.shift, self.iou, self.batches = nn.Linear(1, 1), shift, iou, []
 
     def find(self, templates, searches):
         self.batches.append(len(searches))
-        box = torch.tensor([31.5 - 8 + self.shift, 31.5 - 8, 16.0, 16.0])  # a square target fills a quarter of its search crop
-        return SimpleNamespace(boxes_xywh=box.repeat(len(searches), 1), ious=torch.full((len(searches),), self.iou))
+        box = torch.tensor(
+            [31.5 - 8 + self.shift, 31.5 - 8, 16.0, 16.0]
+        )  # a square target fills a quarter of its search crop
+        return SimpleNamespace(
+            boxes_xywh=box.repeat(len(searches), 1), ious=torch.full((len(searches),), self.iou)
+        )
 
 
 def read(path: int, frame_id: int) -> np.ndarray:
@@ -42,71 +48,114 @@ def read(path: int, frame_id: int) -> np.ndarray:
 
 
 def view(length, keys, explored=(), box=(60.0, 50, 20, 20)) -> PathView:
-    """A path labelled at `keys`, {frame: box} or frames of one box, and explored with that box in `explored`."""
-    boxes = dict.fromkeys(explored, box) | (keys if isinstance(keys, dict) else dict.fromkeys(keys, box))
+    """A path labelled at `keys`, {frame: box} or frames of one box, and explored with that box in
+    `explored`.
+    """
+    boxes = dict.fromkeys(explored, box) | (
+        keys if isinstance(keys, dict) else dict.fromkeys(keys, box)
+    )
     ids = np.array(sorted(boxes), np.int32)
-    return PathView(length, np.array(sorted(keys), np.int32), ids, np.array([boxes[i] for i in ids.tolist()], np.float32),
-                    np.full(len(ids), 9000, np.uint16))
+    return PathView(
+        length,
+        np.array(sorted(keys), np.int32),
+        ids,
+        np.array([boxes[i] for i in ids.tolist()], np.float32),
+        np.full(len(ids), 9000, np.uint16),
+    )
 
 
 def scored(one: PathView, teacher=None, **options) -> PathScores:
     return score_paths(teacher or Standing(), [(0, one)], read, CROPS, **options)[0]
 
 
-@pytest.mark.parametrize(("length", "keys"), [(20, [5, 12]), (20, [0, 19]), (9, [4]), (3, [0, 1, 2])],
-                         ids=["inside", "at the ends", "one label", "all labelled"])
+@pytest.mark.parametrize(
+    ("length", "keys"),
+    [(20, [5, 12]), (20, [0, 19]), (9, [4]), (3, [0, 1, 2])],
+    ids=["inside", "at the ends", "one label", "all labelled"],
+)
 def test_every_unlabelled_frame_is_looked_at_once_from_both_sides(length, keys):
     result = scored(view(length, keys))
     assert result.frame_ids.tolist() == [i for i in range(length) if i not in keys]
-    np.testing.assert_allclose(result.there_xywh, np.tile([60.0, 50, 20, 20], (length - len(keys), 1)), atol=0.5)
+    np.testing.assert_allclose(
+        result.there_xywh, np.tile([60.0, 50, 20, 20], (length - len(keys), 1)), atol=0.5
+    )
     np.testing.assert_allclose(result.agreement, 1, atol=0.05)
     np.testing.assert_allclose(result.confidence, 0.8, atol=1e-6)
 
 
 def test_long_gaps_are_crossed_in_steps():
     result = scored(view(1000, [100, 500]), max_steps=50)
-    gaps = [(result.frame_ids < 100).sum(), ((result.frame_ids > 100) & (result.frame_ids < 500)).sum()]
+    gaps = [
+        (result.frame_ids < 100).sum(),
+        ((result.frame_ids > 100) & (result.frame_ids < 500)).sum(),
+    ]
     assert max(gaps) <= 50 and min(gaps) >= 25 and np.diff(result.frame_ids).max() <= 16
 
 
 def test_tracks_that_differ_and_stored_boxes_that_differ_from_both():
     apart = scored(view(12, {0: (20.0, 30, 20, 20), 11: (90.0, 30, 20, 20)}))
     assert apart.agreement.max() == 0
-    one = view(12, {0: (60.0, 50, 20, 20), 11: (60.0, 50, 20, 20)}, explored=[5], box=(10.0, 10, 20, 20))
+    one = view(
+        12, {0: (60.0, 50, 20, 20), 11: (60.0, 50, 20, 20)}, explored=[5], box=(10.0, 10, 20, 20)
+    )
     agreement = dict(zip(*(scored(one).frame_ids.tolist(), scored(one).agreement), strict=True))
-    assert agreement[5] == pytest.approx(1 / 3, abs=0.03) and agreement[6] == pytest.approx(1, abs=0.05)
+    assert agreement[5] == pytest.approx(1 / 3, abs=0.03) and agreement[6] == pytest.approx(
+        1, abs=0.05
+    )
 
 
 def test_a_drift_outside_of_the_labels_shows_on_the_way_back():
-    """Out to the end with one error and back with the same: the two ways lie apart most where the label is."""
+    """Out to the end with one error and back with the same: the two ways lie apart most where the
+    label is.
+    """
     result = scored(view(14, [0]), Standing(shift=2.0))
-    assert (np.diff(result.there_xywh[:, 0]) > 0).all() and result.agreement[0] < result.agreement[-1]
+    assert (np.diff(result.there_xywh[:, 0]) > 0).all() and result.agreement[0] < result.agreement[
+        -1
+    ]
 
 
 def test_distance_is_to_the_nearest_explored_frame():
     result = scored(view(12, [2], explored=[3, 8]))
     assert dict(zip(result.frame_ids.tolist(), result.distance.tolist(), strict=True)) == {
-        0: 2, 1: 1, 3: 0, 4: 1, 5: 2, 6: 2, 7: 1, 8: 0, 9: 1, 10: 2, 11: 3}
+        0: 2,
+        1: 1,
+        3: 0,
+        4: 1,
+        5: 2,
+        6: 2,
+        7: 1,
+        8: 0,
+        9: 1,
+        10: 2,
+        11: 3,
+    }
 
 
 def test_a_target_that_leaves_the_frame_keeps_its_last_box_without_confidence():
     leg = Leg(0, 0, np.array([130.0, 50, 20, 20]), np.arange(1, 40))
-    trail, = follow(Standing(shift=8.0), [leg], read, CROPS)
+    (trail,) = follow(Standing(shift=8.0), [leg], read, CROPS)
     assert trail.ious[0] == pytest.approx(0.8) and trail.ious[-1] == 0
-    assert (trail.boxes_xywh[:, 0] + trail.boxes_xywh[:, 2] <= 160.01).all() and (trail.boxes_xywh[:, 2] >= 2).all()
+    assert (trail.boxes_xywh[:, 0] + trail.boxes_xywh[:, 2] <= 160.01).all() and (
+        trail.boxes_xywh[:, 2] >= 2
+    ).all()
 
 
 def test_many_targets_are_followed_at_once():
     teacher = Standing()
-    legs = [Leg(0, 0, np.array([60.0, 50, 20, 20]), np.arange(1, 1 + count)) for count in (3, 1, 5, 0, 2)]
+    legs = [
+        Leg(0, 0, np.array([60.0, 50, 20, 20]), np.arange(1, 1 + count))
+        for count in (3, 1, 5, 0, 2)
+    ]
     trails = follow(teacher, legs, read, CROPS, batch=3)
     assert [len(trail.ious) for trail in trails] == [3, 1, 5, 0, 2]
     assert max(teacher.batches) == 3 and sum(teacher.batches) == 11
 
 
 def scores(agreement=None, confidence=None, distance=None, count=10) -> PathScores:
-    full = [np.full(count, value) if given is None else np.asarray(given, float)
-            for given, value in ((agreement, 1.0), (confidence, 1.0), (distance, 0.0))]
+    full = [
+        np.full(count, value) if given is None else np.asarray(given, float)
+        for given, value in ((agreement, 1.0), (confidence, 1.0), (distance, 0.0))
+    ]
     return PathScores(np.arange(count) * 10, np.zeros((count, 4)), np.zeros((count, 4)), *full)
 
 
@@ -115,10 +164,14 @@ def chosen(paths, count, per_video, places=None, weights=None):
     return choose(places, [100] * len(paths), paths, count, per_video, weights or Weights())
 
 
-@pytest.mark.parametrize(("given", "reason"), [
-    ({"agreement": [1, .2, 1]}, "forward and backward track disagree (IoU 0.20)"),
-    ({"confidence": [1, .3, 1]}, "low predicted IoU (0.30)"),
-    ({"distance": [0, 25, 1]}, "unexplored (25 frames from the nearest known box)")])
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ({"agreement": [1, 0.2, 1]}, "forward and backward track disagree (IoU 0.20)"),
+        ({"confidence": [1, 0.3, 1]}, "low predicted IoU (0.30)"),
+        ({"distance": [0, 25, 1]}, "unexplored (25 frames from the nearest known box)"),
+    ],
+)
 def test_the_worst_frame_comes_first_and_says_why(given, reason):
     first = chosen([scores(count=3), scores(count=3, **given)], 3, 2)[0]
     assert (first.video, first.frame_id, first.reason) == ("v1", 10, reason)
@@ -148,19 +201,42 @@ def test_weights_decide_what_counts():
 
 # On a trained run
 
+
 @pytest.fixture
 def run(tree, tmp_path, monkeypatch):
     """The folder of a tiny run, whose data set holds no annotation any more."""
     (tmp_path / "ltr_local.py").write_text(
-        f"class EnvironmentSettings:\n    workspace_dir = tensorboard_dir = {str(tmp_path / 'ws')!r}\n")
+        "class EnvironmentSettings:\n    workspace_dir = tensorboard_dir = "
+        f"{str(tmp_path / 'ws')!r}\n"
+    )
     monkeypatch.setenv("LTR_LOCAL", str(tmp_path / "ltr_local.py"))
     settings = Settings.__new__(Settings)
-    settings.env = SimpleNamespace(workspace_dir=str(tmp_path / "ws"), tensorboard_dir=str(tmp_path / "tb"))
-    settings.use_gpu, settings.seed, settings.project_path, settings.print_interval = False, 0, "run", 100
-    recipe.train(settings, SparseConfig(
-        datasets=(DatasetConfig("Got10k", {"root": str(tree)}),), k=2, architecture="transt_small",
-        crops=CropConfig(template_size=64, search_size=128), burn_in_epochs=1, epochs=2, iterations=1, batch=2, labelled=2,
-        unlabelled=2, num_workers=0, teacher=TeacherConfig(iou_threshold=0.0)))
+    settings.env = SimpleNamespace(
+        workspace_dir=str(tmp_path / "ws"), tensorboard_dir=str(tmp_path / "tb")
+    )
+    settings.use_gpu, settings.seed, settings.project_path, settings.print_interval = (
+        False,
+        0,
+        "run",
+        100,
+    )
+    recipe.train(
+        settings,
+        SparseConfig(
+            datasets=(DatasetConfig("Got10k", {"root": str(tree)}),),
+            k=2,
+            architecture="transt_small",
+            crops=CropConfig(template_size=64, search_size=128),
+            burn_in_epochs=1,
+            epochs=2,
+            iterations=1,
+            batch=2,
+            labelled=2,
+            unlabelled=2,
+            num_workers=0,
+            teacher=TeacherConfig(iou_threshold=0.0),
+        ),
+    )
     for file in (*tree.glob("*/groundtruth.txt"), *tree.glob("*/*.label")):
         file.write_bytes(b"\x00 not for reading\n")
     return tmp_path / "ws/checkpoints/run"
@@ -176,18 +252,31 @@ def call(*arguments) -> None:
 def test_the_command_writes_json_csv_and_pictures_and_reads_no_labels(run, tree, tmp_path, capsys):
     call(run, "--n", 5, "--per-video", 2, "--out", tmp_path / "out", "--device", "cpu", "--json")
     printed = json.loads(capsys.readouterr().out)
-    assert printed == json.loads((tmp_path / "out/suggestions.json").read_text()) and printed["epoch"] == 2
+    assert (
+        printed == json.loads((tmp_path / "out/suggestions.json").read_text())
+        and printed["epoch"] == 2
+    )
     found = printed["suggestions"]
     assert len(found) == 5 and all(0 <= item["score"] <= 1 and item["reason"] for item in found)
-    assert max(sum(item["video"] == name for item in found) for name in {item["video"] for item in found}) <= 2
+    assert (
+        max(
+            sum(item["video"] == name for item in found)
+            for name in {item["video"] for item in found}
+        )
+        <= 2
+    )
     for suffix in ("json", "csv"):  # what the annotation page reads
-        wanted, whole = from_file(tmp_path / f"out/suggestions.{suffix}", {f"video_{i:02d}": 24 for i in range(4)})
+        wanted, whole = from_file(
+            tmp_path / f"out/suggestions.{suffix}", {f"video_{i:02d}": 24 for i in range(4)}
+        )
         assert not whole and sum(map(len, wanted.values())) == 5
     assert (tmp_path / "out/suggestions.png").read_bytes().startswith(b"\x89PNG")
     for file in tree.glob("*/groundtruth.txt"):
         file.unlink()
     again = suggest(TrainedRun.open(run), SuggestConfig(5, 2))
-    assert [(item.video, item.frame_id) for item in again] == [(item["video"], item["frame"]) for item in found]
+    assert [(item.video, item.frame_id) for item in again] == [
+        (item["video"], item["frame"]) for item in found
+    ]
 
 
 def test_fewer_frames_than_asked_for_is_said(run, capsys):
@@ -197,8 +286,13 @@ def test_fewer_frames_than_asked_for_is_said(run, capsys):
     assert (run / "suggestions/suggestions.csv").is_file()
 
 
-@pytest.mark.parametrize(("arguments", "kind", "message"), [
-    (["--n", "0"], BadValue, "--n is 0: give at least 1"), (["--per-video", "0"], BadValue, "--per-video is 0")])
+@pytest.mark.parametrize(
+    ("arguments", "kind", "message"),
+    [
+        (["--n", "0"], BadValue, "--n is 0: give at least 1"),
+        (["--per-video", "0"], BadValue, "--per-video is 0"),
+    ],
+)
 def test_wrong_numbers_are_sentences(tmp_path, arguments, kind, message):
     with pytest.raises(kind, match=message):
         call(tmp_path, *arguments)

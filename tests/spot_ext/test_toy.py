@@ -1,4 +1,6 @@
-"""The embedded videos: what is in a frame, what is on disk, and that both are a function of the settings alone."""
+"""The embedded videos: what is in a frame, what is on disk, and that both are a function of the
+settings alone.
+"""
 
 import hashlib
 import json
@@ -27,8 +29,11 @@ TINY = {"splits": {"train": 2, "test": 1}, "size": (128, 96), "frames": (4, 6)}
 
 def digest(root: Path) -> dict[str, str]:
     """Checksum of every file below `root`."""
-    return {str(p.relative_to(root)): hashlib.sha256(p.read_bytes()).hexdigest()
-            for p in sorted(root.rglob("*")) if p.is_file()}
+    return {
+        str(p.relative_to(root)): hashlib.sha256(p.read_bytes()).hexdigest()
+        for p in sorted(root.rglob("*"))
+        if p.is_file()
+    }
 
 
 @pytest.fixture(scope="module")
@@ -75,11 +80,20 @@ def test_a_thing_spans_its_unit_square_and_is_solid(family):
     assert layer.colour[layer.alpha == 0].max() == 0
 
 
-@given(family=st.sampled_from(sorted(FAMILIES)), x=st.floats(-20, 148), y=st.floats(-20, 116), size=st.floats(8, 90),
-       roll=st.floats(-3, 3), squeeze=st.floats(0.4, 1), gait=st.floats(0, 30))
+@given(
+    family=st.sampled_from(sorted(FAMILIES)),
+    x=st.floats(-20, 148),
+    y=st.floats(-20, 116),
+    size=st.floats(8, 90),
+    roll=st.floats(-3, 3),
+    squeeze=st.floats(0.4, 1),
+    gait=st.floats(0, 30),
+)
 @settings(max_examples=60, deadline=None)
 def test_the_hull_is_exact(family, x, y, size, roll, squeeze, gait):
-    """Against the outlines (to the width of a mask sample) and against the drawn mask, clipped to the frame."""
+    """Against the outlines (to the width of a mask sample) and against the drawn mask, clipped to
+    the frame.
+    """
     pose = Pose(x, y, size, roll, squeeze, gait=gait)
     layer = paint(a_thing(family), pose)
     points = np.concatenate(outlines(a_thing(family), pose))
@@ -108,7 +122,9 @@ def test_motion_blur_keeps_the_centre_and_the_light(motion):
 
     def middle(drawn):
         rows, columns = np.indices(drawn.alpha.shape)
-        return np.average(columns, weights=drawn.alpha) + drawn.x, np.average(rows, weights=drawn.alpha) + drawn.y
+        return np.average(columns, weights=drawn.alpha) + drawn.x, np.average(
+            rows, weights=drawn.alpha
+        ) + drawn.y
 
     np.testing.assert_allclose(middle(smeared), middle(layer), atol=0.05)
 
@@ -117,7 +133,9 @@ def test_motion_blur_keeps_the_centre_and_the_light(motion):
 def test_the_truth_of_a_video(index):
     video = toy.Scene(7, "train", index, (160, 120), 24, difficulty=index / 5)
     frames = list(video.frames())
-    assert len(frames) == 24 and frames[0].visible > 0.6  # a tracker starts on a target that it can see
+    assert (
+        len(frames) == 24 and frames[0].visible > 0.6
+    )  # a tracker starts on a target that it can see
     for frame in frames:
         x, y, w, h = frame.box_xywh
         assert frame.image.shape == (120, 160, 3) and frame.image.dtype == np.uint8
@@ -134,7 +152,9 @@ def test_an_obstacle_hides_the_target_and_not_its_box():
     video.others = video.obstacles = ()
     clear = list(video.frames())
     wall = np.full((300, 400, 3), 40, np.float32)
-    video.obstacles = (Obstacle("wall", wall, np.ones((300, 400), np.float32), np.full((10, 2), 80.0)),)
+    video.obstacles = (
+        Obstacle("wall", wall, np.ones((300, 400), np.float32), np.full((10, 2), 80.0)),
+    )
     hidden = list(video.frames())
     for before, after in zip(clear, hidden, strict=True):
         np.testing.assert_array_equal(before.box_xywh, after.box_xywh)
@@ -143,18 +163,25 @@ def test_an_obstacle_hides_the_target_and_not_its_box():
 
 
 def test_a_target_shows_other_sides_of_itself():
-    """The first frame's appearance does not carry through a video: that is what a tracker has to learn."""
+    """The first frame's appearance does not carry through a video: that is what a tracker has to
+    learn.
+    """
     video = toy.Scene(0, "train", 3, (320, 240), 40, difficulty=0.5)
     ends = []
     for pose in (video.target.poses[0], video.target.poses[-1]):
-        layer = paint(video.target.thing, replace(video.target.poses[0], x=60, y=60, yaw=pose.yaw, pitch=pose.pitch))
+        layer = paint(
+            video.target.thing,
+            replace(video.target.poses[0], x=60, y=60, yaw=pose.yaw, pitch=pose.pitch),
+        )
         ends.append(layer.colour)
     assert np.abs(ends[0] - ends[1])[layer.alpha > 0.9].mean() > 15
 
 
 def test_videos_differ_and_do_not_depend_on_each_other():
-    first = {key: next(toy.Scene(*key, (128, 96), 5, 0.5).frames()).image
-             for key in ((0, "train", 0), (0, "train", 1), (0, "val", 0), (1, "train", 0))}
+    first = {
+        key: next(toy.Scene(*key, (128, 96), 5, 0.5).frames()).image
+        for key in ((0, "train", 0), (0, "train", 1), (0, "val", 0), (1, "train", 0))
+    }
     images = list(first.values())
     for i, one in enumerate(images):
         for other in images[:i]:
@@ -164,8 +191,10 @@ def test_videos_differ_and_do_not_depend_on_each_other():
 
 
 def test_splits_share_no_object():
-    pairs = [[toy.Scene(2, split, index, (96, 96), 2, 0.5).target.thing for split in ("train", "test")]
-             for index in range(8)]
+    pairs = [
+        [toy.Scene(2, split, index, (96, 96), 2, 0.5).target.thing for split in ("train", "test")]
+        for index in range(8)
+    ]
     alike = [(one, other) for one, other in pairs if one.family == other.family]
     assert alike
     for one, other in alike:
@@ -173,7 +202,10 @@ def test_splits_share_no_object():
 
 
 def test_a_seed_has_every_family_and_all_difficulties():
-    scenes = [toy.ToySettings(size=(96, 96), held_out_range=(2, 2)).scene("val", index) for index in range(8)]
+    scenes = [
+        toy.ToySettings(size=(96, 96), held_out_range=(2, 2)).scene("val", index)
+        for index in range(8)
+    ]
     assert {scene.family for scene in scenes} == set(FAMILIES)
     levels = sorted(scene.difficulty for scene in scenes)
     assert levels[0] < 0.15 and 0.6 < levels[-1] < 0.75 and max(np.diff(levels)) < 0.25
@@ -204,7 +236,9 @@ def test_labels_say_what_is_hidden():
     video = toy.Scene(0, "test", 0, (128, 96), 3, 0.0)
     frame = next(video.frames())
     shares = [(1.0, "0", "8"), (0.5, "0", "4"), (0.04, "1", "0")]
-    text = toy_tree.labels(video, [replace(frame, visible=share, cut=share < 1) for share, _, _ in shares])
+    text = toy_tree.labels(
+        video, [replace(frame, visible=share, cut=share < 1) for share, _, _ in shares]
+    )
     assert text["absence.label"].split() == [absent for _, absent, _ in shares]
     assert text["cover.label"].split() == [cover for _, _, cover in shares]
     assert text["cut_by_image.label"].split() == ["0", "1", "1"]
@@ -214,20 +248,26 @@ def test_labels_say_what_is_hidden():
 
 def test_the_files_do_not_depend_on_the_number_of_processes(tiny, tmp_path):
     seen = []
-    other = toy.render(tmp_path / "set", **TINY, workers=2, on_video=lambda done, total: seen.append((done, total)))
+    other = toy.render(
+        tmp_path / "set", **TINY, workers=2, on_video=lambda done, total: seen.append((done, total))
+    )
     assert digest(other.root) == digest(tiny.root)
     assert seen == [(1, 3), (2, 3), (3, 3)]
 
 
 def test_more_videos_leave_the_first_ones_as_they_are(tiny, tmp_path):
-    more = toy.render(tmp_path / "set", splits={"train": 3}, size=(128, 96), frames=(4, 6), workers=1)
+    more = toy.render(
+        tmp_path / "set", splits={"train": 3}, size=(128, 96), frames=(4, 6), workers=1
+    )
     for index in range(2):
         assert digest(more.folder("train", index)) == digest(tiny.folder("train", index))
 
 
 def counting(monkeypatch) -> list:
     written, real = [], toy_tree._write_video
-    monkeypatch.setattr(toy_tree, "_write_video", lambda tree, *video: (written.append(video), real(tree, *video)))
+    monkeypatch.setattr(
+        toy_tree, "_write_video", lambda tree, *video: (written.append(video), real(tree, *video))
+    )
     return written
 
 
@@ -256,7 +296,9 @@ def test_an_interrupted_set_is_continued(tiny, copy, monkeypatch, gone):
     assert digest(copy) == digest(tiny.root)
 
 
-@pytest.mark.parametrize("change", [{"seed": 1}, {"splits": {"val": 1}}, {"size": (96, 96)}, "version", "no stamp"])
+@pytest.mark.parametrize(
+    "change", [{"seed": 1}, {"splits": {"val": 1}}, {"size": (96, 96)}, "version", "no stamp"]
+)
 def test_a_set_of_other_settings_is_replaced(copy, monkeypatch, change):
     if change == "version":
         stamp = json.loads((copy / toy_tree.STAMP).read_text())
@@ -267,7 +309,9 @@ def test_a_set_of_other_settings_is_replaced(copy, monkeypatch, change):
     written = counting(monkeypatch)
     tree = toy.ensure(copy, **asked, workers=1)
     assert written == tree.settings.videos()
-    assert sorted(p.name for p in copy.glob("*/toy_*")) == sorted(n for s in toy_tree.SPLITS for n in tree.names(s))
+    assert sorted(p.name for p in copy.glob("*/toy_*")) == sorted(
+        n for s in toy_tree.SPLITS for n in tree.names(s)
+    )
 
 
 def test_an_error_while_rendering_leaves_no_stamp_of_a_whole_set(tmp_path, monkeypatch):
@@ -302,13 +346,17 @@ def test_a_folder_with_other_files_is_refused(tmp_path):
     assert (tmp_path / "train" / "GOT-10k_Train_000001").is_dir()
 
 
-@pytest.mark.parametrize(("asked", "message"), [
-    ({"splits": {"training": 3}}, "unknown split 'training'"),
-    ({"splits": {"train": -1}}, "-1 train"),
-    ({"splits": {}}, "at least one video"),
-    ({"frames": (9, 3)}, "frames 9 to 3"),
-    ({"size": (320, 20)}, "320 x 20 is too small"),
-], ids=lambda value: value if isinstance(value, str) else "")
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"splits": {"training": 3}}, "unknown split 'training'"),
+        ({"splits": {"train": -1}}, "-1 train"),
+        ({"splits": {}}, "at least one video"),
+        ({"frames": (9, 3)}, "frames 9 to 3"),
+        ({"size": (320, 20)}, "320 x 20 is too small"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
 def test_settings_that_make_no_sense_are_one_sentence(tmp_path, asked, message):
     with pytest.raises(BadValue, match=message):
         toy.ensure(tmp_path / "set", **asked)

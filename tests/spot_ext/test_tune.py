@@ -1,4 +1,6 @@
-"""`spot tune`: on four small videos whose target moves two pixels a frame to the right, with a tracker that has a speed."""
+"""`spot tune`: on four small videos whose target moves two pixels a frame to the right, with a
+tracker that has a speed.
+"""
 
 import builtins
 import importlib
@@ -22,7 +24,7 @@ from spot_ext.tune import workers as tune_workers
 
 pytest.importorskip("optuna", reason="tune needs the package optuna")
 
-TRACKER = '''
+TRACKER = """
 from pytracking.tracker.base import BaseTracker
 class Drift(BaseTracker):
     tunable = {"speed": (0.0, 4.0)}
@@ -36,23 +38,29 @@ class Drift(BaseTracker):
         return {"target_bbox": list(self.box)}
 def get_tracker_class():
     return Drift
-'''
-PARAMETERS = '''
+"""
+PARAMETERS = """
 from pytracking.utils import TrackerParams
 def parameters():
     params = TrackerParams()
     VALUES
     return params
-'''
-FILES = {"plain": "pass", "best": "params.speed = 2.0", "own": "params.per_dataset = {'toy': {'speed': 1.0}}",
-         "words": "params.speed = 'fast'"}
+"""
+FILES = {
+    "plain": "pass",
+    "best": "params.speed = 2.0",
+    "own": "params.per_dataset = {'toy': {'speed': 1.0}}",
+    "words": "params.speed = 'fast'",
+}
 
 
 @pytest.fixture(scope="module", autouse=True)
 def plugin(tmp_path_factory):
     folder = tmp_path_factory.mktemp("plugin")
-    for kind, files in (("tracker", {"__init__": TRACKER}),
-                        ("parameter", {name: PARAMETERS.replace("VALUES", text) for name, text in FILES.items()})):
+    for kind, files in (
+        ("tracker", {"__init__": TRACKER}),
+        ("parameter", {name: PARAMETERS.replace("VALUES", text) for name, text in FILES.items()}),
+    ):
         (folder / kind / "tune_drift").mkdir(parents=True)
         for name, text in files.items():
             (folder / kind / "tune_drift" / f"{name}.py").write_text(text)
@@ -78,18 +86,39 @@ def searched(folder: Path, trials: int = 10, **changes) -> tuple:
     """The finding, and numbers and values of all trials in order."""
     lines = []
     workers = changes.pop("workers", 0)
-    finding = tune(Search(**{"tracker": "tune_drift", "parameter": "plain", "dataset": "toy_train", **changes}), folder,
-                   trials, workers, say=lines.append)
+    finding = tune(
+        Search(
+            **{"tracker": "tune_drift", "parameter": "plain", "dataset": "toy_train", **changes}
+        ),
+        folder,
+        trials,
+        workers,
+        say=lines.append,
+    )
     return finding, [line.partition("   best")[0] for line in lines if line.startswith("trial")]
 
 
-def test_command_finds_the_speed_writes_a_file_that_runs_and_scores_as_said(plugin, tmp_path, capsys):
+def test_command_finds_the_speed_writes_a_file_that_runs_and_scores_as_said(
+    plugin, tmp_path, capsys
+):
     out = plugin / "parameter/tune_drift/found.py"
-    arguments = ["tune", "tune_drift", "plain", "--dataset", "toy_train", "--trials", "24", "--metric", "ao"]
+    arguments = [
+        "tune",
+        "tune_drift",
+        "plain",
+        "--dataset",
+        "toy_train",
+        "--trials",
+        "24",
+        "--metric",
+        "ao",
+    ]
     assert command.main([*arguments, "--out", str(out)]) is None
     text = capsys.readouterr().out
     assert "trial   0  AO" in text and "speed 0.5  (default)" in text and "Best: trial" in text
-    stopped = [line for line in text.splitlines() if line.startswith("trial") and "given up" in line]
+    stopped = [
+        line for line in text.splitlines() if line.startswith("trial") and "given up" in line
+    ]
     assert 0 < len(stopped) < 16 and f"(24 trials, {len(stopped)} given up early)" in text
     assert out.read_text() in text
 
@@ -101,7 +130,9 @@ def test_command_finds_the_speed_writes_a_file_that_runs_and_scores_as_said(plug
     (row,) = score_rows([tracker], dataset, "tuned")
     assert f"AO {row.scores['AO']:.2f} on toy_train" in out.read_text()
 
-    assert command.main([*arguments, "--out", str(out)]) is None  # finished: nothing is tracked again, all is said again
+    assert (
+        command.main([*arguments, "--out", str(out)]) is None
+    )  # finished: nothing is tracked again, all is said again
     again = capsys.readouterr().out
     assert "trial   0  AO" not in again and out.read_text() in again
 
@@ -119,8 +150,15 @@ def test_default_score_is_what_the_harness_measures(tmp_path, metric, parameter)
 
 
 def test_same_seed_same_trials_and_another_seed_others(tmp_path):
-    first, other, third = (searched(tmp_path / name, seed=seed)[1] for name, seed in (("a", 1), ("b", 1), ("c", 2)))
-    assert first == other and first[0] == third[0] and not set(first[1:]) & set(third[1:]) and len(set(first)) == 10
+    first, other, third = (
+        searched(tmp_path / name, seed=seed)[1] for name, seed in (("a", 1), ("b", 1), ("c", 2))
+    )
+    assert (
+        first == other
+        and first[0] == third[0]
+        and not set(first[1:]) & set(third[1:])
+        and len(set(first)) == 10
+    )
 
 
 @pytest.mark.slow  # starts processes
@@ -141,34 +179,74 @@ def test_interrupted_search_goes_on_and_equals_an_uninterrupted_one(tmp_path, mo
     monkeypatch.setattr(tune_workers, "sequence_part", counted)
     whole, expected = searched(tmp_path / "whole")
     needed = len(seen)
-    for calls in (1, 14, 33):  # at once, within a sequence of the first group, and in the second group
+    for calls in (
+        1,
+        14,
+        33,
+    ):  # at once, within a sequence of the first group, and in the second group
         seen.clear()
         stop[:] = [calls]
         with pytest.raises(KeyboardInterrupt):
             searched(tmp_path / f"run{calls}")
         finding, lines = searched(tmp_path / f"run{calls}")
-        assert finding == whole and lines == expected[-len(lines):] and len(lines) == (10 if calls < 32 else 2)
+        assert (
+            finding == whole
+            and lines == expected[-len(lines) :]
+            and len(lines) == (10 if calls < 32 else 2)
+        )
         assert needed < len(seen) <= needed + 8  # one sequence is tracked again
 
 
 def test_a_larger_number_of_trials_continues(tmp_path):
     _, first = searched(tmp_path / "run", 8)
     finding, more = searched(tmp_path / "run", 10)
-    assert finding.trials == 10 and len(more) == 2 and first + more == searched(tmp_path / "other", 10)[1]
+    assert (
+        finding.trials == 10
+        and len(more) == 2
+        and first + more == searched(tmp_path / "other", 10)[1]
+    )
 
 
 def test_nothing_better_is_said(capsys, tmp_path):
-    command.main(["tune", "tune_drift", "best", "--dataset", "toy_train", "--trials", "9", "--sequences", "2",
-                  "--run", str(tmp_path / "run")])
+    command.main(
+        [
+            "tune",
+            "tune_drift",
+            "best",
+            "--dataset",
+            "toy_train",
+            "--trials",
+            "9",
+            "--sequences",
+            "2",
+            "--run",
+            str(tmp_path / "run"),
+        ]
+    )
     text = capsys.readouterr().out
     assert "Nothing is better than the default values: AUC" in text and "params.speed = 2.0" in text
     assert "(2 sequences)" in text and "none was better" in text
 
 
-@pytest.mark.parametrize(("parameter", "flags"), [("own", []), ("plain", ["--per-dataset"])], ids=["own", "asked for"])
+@pytest.mark.parametrize(
+    ("parameter", "flags"), [("own", []), ("plain", ["--per-dataset"])], ids=["own", "asked for"]
+)
 def test_values_for_one_data_set_only(plugin, parameter, flags, tmp_path):
     out = plugin / f"parameter/tune_drift/{parameter}_tuned.py"
-    command.main(["tune", "tune_drift", parameter, "--dataset", "toy_train", "--trials", "8", *flags, "--out", str(out)])
+    command.main(
+        [
+            "tune",
+            "tune_drift",
+            parameter,
+            "--dataset",
+            "toy_train",
+            "--trials",
+            "8",
+            *flags,
+            "--out",
+            str(out),
+        ]
+    )
     importlib.invalidate_caches()
     params = Tracker("tune_drift", out.stem).get_parameters()
     assert not params.has("speed") and params.for_dataset("otb").get("speed", None) is None
@@ -179,7 +257,10 @@ def test_values_of_a_data_set_leave_the_others_alone():
     params = TrackerParams()
     params.speed, params.per_dataset = 1, {"otb": {"speed": 2, "more": 3}, "nfs": 4}
     assert vars(params.for_dataset("otb")) == {**vars(params), "speed": 2, "more": 3}
-    assert vars(params.for_dataset("uav")) == vars(params) and vars(TrackerParams().for_dataset("otb")) == {}
+    assert (
+        vars(params.for_dataset("uav")) == vars(params)
+        and vars(TrackerParams().for_dataset("otb")) == {}
+    )
     with pytest.raises(BadInput, match=r"per_dataset\['nfs'\] must be a dict"):
         params.for_dataset("nfs")
 
@@ -192,7 +273,10 @@ MISTAKES = {
     "unknown parameter": (["--search", "sped"], "did you mean 'speed'"),
     "no range": (["--search", "speed=3"], "give a range of numbers"),
     "range upside down": (["--search", "speed=3:1"], "from a lower to a higher"),
-    "not a number of the tracker": (["--search", "name=1:2"], "no number to search from - set params.name"),
+    "not a number of the tracker": (
+        ["--search", "name=1:2"],
+        "no number to search from - set params.name",
+    ),
     "out is no parameter file": (["--out", "tuned.txt"], "give a parameter file"),
     "out is somebody's": (["--out", str(Path(__file__))], "was not found by tune"),
 }
@@ -201,7 +285,9 @@ MISTAKES = {
 @pytest.mark.parametrize(("flags", "message"), MISTAKES.values(), ids=MISTAKES)
 def test_mistakes_are_one_sentence(flags, message):
     with pytest.raises(BadInput, match=message) as caught:
-        command.main(["tune", "tune_drift", "plain", "--dataset", "toy_train", "--trials", "1", *flags])
+        command.main(
+            ["tune", "tune_drift", "plain", "--dataset", "toy_train", "--trials", "1", *flags]
+        )
     assert "\n" not in str(caught.value)
 
 
@@ -225,7 +311,9 @@ def test_without_optuna_one_sentence(tmp_path, monkeypatch):
         return original(name, *args, **kwargs)
 
     monkeypatch.setattr(builtins, "__import__", missing)
-    with pytest.raises(BadInput, match=r'tune needs the package optuna: pip install "spot-tracking\[tune\]"'):
+    with pytest.raises(
+        BadInput, match=r'tune needs the package optuna: pip install "spot-tracking\[tune\]"'
+    ):
         searched(tmp_path, 1)
 
 
@@ -250,7 +338,9 @@ class SeenNet(torch.nn.Module):
 
 
 class Stepper(MatchingTracker):
-    """Moves right by `step`, and down by what the network says, so that boxes agree as long as the steps do."""
+    """Moves right by `step`, and down by what the network says, so that boxes agree as long as the
+    steps do.
+    """
 
     def template_side(self):
         return 8.0
@@ -277,7 +367,9 @@ def stepping(monkeypatch) -> tuple[Tracker, SeenNet]:
 
     monkeypatch.setattr(tracker, "get_parameters", parameters)
     monkeypatch.setattr(tracker, "tracker_class", Stepper)
-    monkeypatch.setattr(remembering.copy, "copy", lambda thing: thing)  # all trackers keep one net, so that it can count
+    monkeypatch.setattr(
+        remembering.copy, "copy", lambda thing: thing
+    )  # all trackers keep one net, so that it can count
     return tracker, net
 
 
@@ -299,5 +391,7 @@ def test_equal_crops_are_computed_once_and_boxes_are_the_trackers_own(monkeypatc
 def test_memory_is_bounded(monkeypatch):
     tracker, _ = stepping(monkeypatch)
     (seq, *_) = get_dataset("toy_train")
-    together.track_together(tracker, seq, [{"step": 1}], 10 * 4 / 2**20)  # ten answers of one float32
+    together.track_together(
+        tracker, seq, [{"step": 1}], 10 * 4 / 2**20
+    )  # ten answers of one float32
     assert len(remembering.memory.outputs) == 10 and remembering.memory.bytes == 40

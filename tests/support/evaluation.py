@@ -1,4 +1,6 @@
-"""A machine set up for evaluation under tmp_path: local.py, a plug-in folder with toy trackers, tiny data sets."""
+"""A machine set up for evaluation under tmp_path: local.py, a plug-in folder with toy trackers,
+tiny data sets.
+"""
 
 from __future__ import annotations
 
@@ -106,18 +108,39 @@ def plugin_folder(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def machine(tmp_path, monkeypatch, plugin_folder) -> SimpleNamespace:
-    """`root`, `local` (its local.py) and the folders that local.py names; environment variables point there."""
-    attributes = {name: str(tmp_path / name) for name in
-                  ("results_path", "segmentation_path", "network_path", "result_plot_path", "got10k_path", "lasot_path",
-                   "otb_path", "trackingnet_path", "toy_path", "folder_path", "vot_path", "oxuva_path", "lagot_path")}
+    """`root`, `local` (its local.py) and the folders that local.py names; environment variables
+    point there.
+    """
+    attributes = {
+        name: str(tmp_path / name)
+        for name in (
+            "results_path",
+            "segmentation_path",
+            "network_path",
+            "result_plot_path",
+            "got10k_path",
+            "lasot_path",
+            "otb_path",
+            "trackingnet_path",
+            "toy_path",
+            "folder_path",
+            "vot_path",
+            "oxuva_path",
+            "lagot_path",
+        )
+    }
     local = tmp_path / "local.py"
     lines = [f"    settings.{name} = {value!r}\n" for name, value in attributes.items()]
-    local.write_text("from pytracking.evaluation.environment import EnvSettings\ndef local_env_settings():\n"
-                     "    settings = EnvSettings()\n" + "".join(lines) + "    return settings\n")
+    local.write_text(
+        "from pytracking.evaluation.environment import EnvSettings\ndef local_env_settings():\n"
+        "    settings = EnvSettings()\n" + "".join(lines) + "    return settings\n"
+    )
     monkeypatch.setenv("PYTRACKING_LOCAL", str(local))
     monkeypatch.setenv("PYTRACKING_PLUGINS", str(plugin_folder))
     monkeypatch.setenv("MPLBACKEND", "Agg")
-    return SimpleNamespace(root=tmp_path, local=local, **{name: Path(path) for name, path in attributes.items()})
+    return SimpleNamespace(
+        root=tmp_path, local=local, **{name: Path(path) for name, path in attributes.items()}
+    )
 
 
 def write_files(folder: Path, files: dict[str, str]) -> Path:
@@ -139,9 +162,15 @@ def write_frames(folder: Path, names) -> None:
         cv2.imwrite(str(encoded), image)
 
 
-def write_got10k(base: Path, names=("GOT-10k_Val_000001", "GOT-10k_Val_000002"), frames: int = 5,
-                 box="10.5,10,20,20") -> Path:
-    """A split of GOT-10k at `base`: `names` with `frames` images each and the same box in every frame."""
+def write_got10k(
+    base: Path,
+    names=("GOT-10k_Val_000001", "GOT-10k_Val_000002"),
+    frames: int = 5,
+    box="10.5,10,20,20",
+) -> Path:
+    """A split of GOT-10k at `base`: `names` with `frames` images each and the same box in every
+    frame.
+    """
     base.mkdir(parents=True, exist_ok=True)
     (base / "list.txt").write_text("".join(f"{name}\n" for name in names))
     write_frames(base / names[0], [f"{number:08d}.jpg" for number in range(1, frames + 1)])
@@ -160,14 +189,18 @@ def got10k(machine) -> Path:
 @pytest.fixture(scope="session")
 def trees() -> SimpleNamespace:
     """The functions that write files and data sets."""
-    return SimpleNamespace(write_files=write_files, write_frames=write_frames, write_got10k=write_got10k)
+    return SimpleNamespace(
+        write_files=write_files, write_frames=write_frames, write_got10k=write_got10k
+    )
 
 
 @pytest.fixture
 def calls(machine) -> list:
     """What the toy tracker `moving` was asked in this process, emptied before the test."""
     from pytracking.evaluation.environment import env_settings
+
     env_settings()
     from pytracking.tracker.moving.moving import CALLS
+
     CALLS.clear()
     return CALLS

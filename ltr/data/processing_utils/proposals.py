@@ -1,6 +1,8 @@
-"""Boxes near a box, for regression by confidence: ATOM's perturbed boxes and the Gaussian mixtures of its successors.
+"""Boxes near a box, for regression by confidence: ATOM's perturbed boxes and the Gaussian mixtures
+of its successors.
 
-The mixtures are those of "Energy-Based Models for Deep Probabilistic Regression" (Gustafsson et al., ECCV 2020).
+The mixtures are those of "Energy-Based Models for Deep Probabilistic Regression" (Gustafsson et
+al., ECCV 2020).
 """
 
 from __future__ import annotations
@@ -22,7 +24,9 @@ _CALMER = 0.9  # what the spread is multiplied with after each
 def iou(reference: Tensor, proposals: Tensor) -> Tensor:
     """Overlap (N,) of boxes xywh `reference` (1, 4) or (N, 4) with `proposals` (N, 4)."""
     top_left = torch.max(reference[:, :2], proposals[:, :2])
-    bottom_right = torch.min(reference[:, :2] + reference[:, 2:], proposals[:, :2] + proposals[:, 2:])
+    bottom_right = torch.min(
+        reference[:, :2] + reference[:, 2:], proposals[:, :2] + proposals[:, 2:]
+    )
     common = (bottom_right - top_left).clamp(min=0).prod(1)
     return common / (reference[:, 2:].prod(1) + proposals[:, 2:].prod(1) - common)
 
@@ -35,18 +39,28 @@ def rand_uniform(a: float, b: float, shape: int | Sequence[int] = 1) -> Tensor:
 def perturb_box(box: Tensor, min_iou: float = 0.5, sigma_factor=0.1) -> tuple[Tensor, Tensor]:
     """A box xywh of whole pixels near `box` (4,), and its overlap (1,) with it.
 
-    Centre and size are drawn from normal distributions whose spread is `sigma_factor` (a list: one of it at random)
-    times the square root of the box's area. Up to 100 draws, each with 0.9 times the spread of the one before, until
-    the overlap exceeds `min_iou`; the last one is returned in any case.
+    Centre and size are drawn from normal distributions whose spread is `sigma_factor` (a list: one
+    of it at random) times the square root of the box's area. Up to 100 draws, each with 0.9 times
+    the spread of the one before, until the overlap exceeds `min_iou`; the last one is returned in
+    any case.
     """
     if isinstance(sigma_factor, (list, tuple)):
         sigma_factor = random.choice(sigma_factor)
-    spread = (torch.as_tensor(sigma_factor, dtype=torch.float32) * box[2:].prod().sqrt()).expand(4).tolist()
+    spread = (
+        (torch.as_tensor(sigma_factor, dtype=torch.float32) * box[2:].prod().sqrt())
+        .expand(4)
+        .tolist()
+    )
     x, y, w, h = box.tolist()
     for _ in range(_TRIES):
-        cx, cy, new_w, new_h = (random.gauss(mean, std)
-                                for mean, std in zip((x + 0.5 * w, y + 0.5 * h, w, h), spread, strict=True))
-        new_w, new_h = (size if size > 1 else old * random.uniform(0.15, 0.5) for size, old in ((new_w, w), (new_h, h)))
+        cx, cy, new_w, new_h = (
+            random.gauss(mean, std)
+            for mean, std in zip((x + 0.5 * w, y + 0.5 * h, w, h), spread, strict=True)
+        )
+        new_w, new_h = (
+            size if size > 1 else old * random.uniform(0.15, 0.5)
+            for size, old in ((new_w, w), (new_h, h))
+        )
         near = torch.tensor([cx - 0.5 * new_w, cy - 0.5 * new_h, new_w, new_h]).round()
         overlap = iou(box.reshape(1, 4), near.reshape(1, 4))
         if overlap > min_iou:
@@ -61,18 +75,23 @@ def gauss_density_centered(x: Tensor, std: Tensor) -> Tensor:
 
 
 def gmm_density_centered(x: Tensor, std: Tensor) -> Tensor:
-    """Density (…) at `x` (…, D) of an even mixture of K normal distributions with mean 0 and spreads `std` (…, D, K)."""
+    """Density (…) at `x` (…, D) of an even mixture of K normal distributions with mean 0 and
+    spreads `std` (…, D, K).
+    """
     if x.dim() == std.dim() - 1:
         x = x.unsqueeze(-1)
     elif x.dim() != std.dim() or x.shape[-1] != 1:
-        raise BadValue(f"a point of shape {tuple(x.shape)} does not suit spreads of shape {tuple(std.shape)}; "
-                       "give spreads (…, D, K) for points (…, D)")
+        raise BadValue(
+            f"a point of shape {tuple(x.shape)} does not suit spreads of shape {tuple(std.shape)}; "
+            "give spreads (…, D, K) for points (…, D)"
+        )
     return gauss_density_centered(x, std).prod(-2).mean(-1)
 
 
 def sample_gmm_centered(std: Tensor, num_samples: int = 1) -> tuple[Tensor, Tensor]:
-    """Draws (n, D) from the mixture of K normal distributions with mean 0 and spreads `std` (D, K) or (K,), and their
-    density (n,)."""
+    """Draws (n, D) from the mixture of K normal distributions with mean 0 and spreads `std` (D, K)
+    or (K,), and their density (n,).
+    """
     std = std.reshape(-1, std.shape[-1])
     component = torch.randint(std.shape[1], (num_samples,))
     drawn = std[:, component].t() * torch.randn(num_samples, std.shape[0])
@@ -85,15 +104,21 @@ def sample_gmm(mean: Tensor, std: Tensor, num_samples: int = 1) -> tuple[Tensor,
     return mean.reshape(1, -1) + drawn, density
 
 
-def sample_box_gmm(mean_box: Tensor, proposal_sigma: Sequence[Sequence[float]], gt_sigma: Sequence[float] | None = None,
-                   num_samples: int = 1, add_mean_box: bool = False) -> tuple[Tensor, Tensor, Tensor]:
-    """Boxes xywh (n, 4) around `mean_box` (4,), their density (n,), and their density (n,) under the label.
+def sample_box_gmm(
+    mean_box: Tensor,
+    proposal_sigma: Sequence[Sequence[float]],
+    gt_sigma: Sequence[float] | None = None,
+    num_samples: int = 1,
+    add_mean_box: bool = False,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Boxes xywh (n, 4) around `mean_box` (4,), their density (n,), and their density (n,) under
+    the label.
 
-    Drawn in the coordinates of `rect_to_rel`: centre in units of the box's size, logarithm of the size.
-    `proposal_sigma` holds the spread of (centre, size) for each component, `gt_sigma` that of the label's normal
-    distribution; without it, or with zeros, the label is the box itself and its density 0 elsewhere.
-    `add_mean_box` puts the box itself first, as one more row with density -1 (it was not drawn) and 1 under the label,
-    by which maximum likelihood regression knows it.
+    Drawn in the coordinates of `rect_to_rel`: centre in units of the box's size, logarithm of the
+    size. `proposal_sigma` holds the spread of (centre, size) for each component, `gt_sigma` that of
+    the label's normal distribution; without it, or with zeros, the label is the box itself and its
+    density 0 elsewhere. `add_mean_box` puts the box itself first, as one more row with density -1
+    (it was not drawn) and 1 under the label, by which maximum likelihood regression knows it.
     """
     spread = torch.tensor([[c, c, s, s] for c, s in proposal_sigma], dtype=torch.float32).t()
     offsets, density = sample_gmm_centered(spread, num_samples)
@@ -104,8 +129,13 @@ def sample_box_gmm(mean_box: Tensor, proposal_sigma: Sequence[Sequence[float]], 
         gt_density = torch.zeros_like(density)
     else:
         center, size = gt_sigma
-        gt_density = gauss_density_centered(offsets, torch.tensor([center, center, size, size])).prod(-1)
+        gt_density = gauss_density_centered(
+            offsets, torch.tensor([center, center, size, size])
+        ).prod(-1)
     if add_mean_box:
         boxes = torch.cat([mean_box, boxes])
-        density, gt_density = (torch.cat([torch.tensor([first]), rest]) for first, rest in ((-1.0, density), (1.0, gt_density)))
+        density, gt_density = (
+            torch.cat([torch.tensor([first]), rest])
+            for first, rest in ((-1.0, density), (1.0, gt_density))
+        )
     return boxes, density, gt_density

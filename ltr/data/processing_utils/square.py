@@ -1,7 +1,8 @@
-"""Square crops around a box, in the two geometries of the field, with the boxes that belong to them.
+"""Square crops around a box, in the two geometries of the field, with the boxes that belong to
+them.
 
-`sample_target` is pytracking's: a square whose area is the box's times the squared factor, borders replicated.
-`sample_target_transt` is TransT's context crop, `ltr.data.crops`.
+`sample_target` is pytracking's: a square whose area is the box's times the squared factor, borders
+replicated. `sample_target_transt` is TransT's context crop, `ltr.data.crops`.
 """
 
 from __future__ import annotations
@@ -19,20 +20,32 @@ from ltr.data import crops
 from ltr.data.processing_utils.windows import as_floats, cut_window
 
 
-def sample_target(im: np.ndarray, target_bb, search_area_factor: float, output_sz: float | None = None,
-                  mask: np.ndarray | None = None, *, exact_border: bool = False) -> tuple:
-    """Square crop around the box xywh `target_bb`, of `factor` times the side of the square with the box's area.
+def sample_target(
+    im: np.ndarray,
+    target_bb,
+    search_area_factor: float,
+    output_sz: float | None = None,
+    mask: np.ndarray | None = None,
+    *,
+    exact_border: bool = False,
+) -> tuple:
+    """Square crop around the box xywh `target_bb`, of `factor` times the side of the square with
+    the box's area.
 
-    `im` is (H, W, 3), `mask` (H, W). Returns the crop, bilinearly resized to `output_sz` when given, and the resize
-    factor; with `mask` also its crop, zero outside the frame. Outside the frame border pixels repeat. As in pytracking
-    the last row or column of a frame is replaced by its neighbour where the crop reaches it, unless `exact_border`.
-    BadValue for a box without area.
+    `im` is (H, W, 3), `mask` (H, W). Returns the crop, bilinearly resized to `output_sz` when
+    given, and the resize factor; with `mask` also its crop, zero outside the frame. Outside the
+    frame border pixels repeat. As in pytracking the last row or column of a frame is replaced by
+    its neighbour where the crop reaches it, unless `exact_border`. BadValue for a box without area.
     """
     x, y, w, h = as_floats(target_bb)
     area = w * h
-    side = math.ceil(math.sqrt(area) * search_area_factor) if area > 0 else 0  # NaN compares false and lands here too
+    side = (
+        math.ceil(math.sqrt(area) * search_area_factor) if area > 0 else 0
+    )  # NaN compares false and lands here too
     if side < 1:
-        raise BadValue(f"Too small bounding box. {w} x {h} px cannot be cropped, give a box of at least 1 px")
+        raise BadValue(
+            f"Too small bounding box. {w} x {h} px cannot be cropped, give a box of at least 1 px"
+        )
     x1, y1 = round(x + 0.5 * w - side * 0.5), round(y + 0.5 * h - side * 0.5)
     crop, mask_crop = cut_window(im, (x1, y1, side, side), mask, exact_border)
     factor = 1.0
@@ -44,17 +57,26 @@ def sample_target(im: np.ndarray, target_bb, search_area_factor: float, output_s
     return (crop, factor) if mask is None else (crop, factor, mask_crop)
 
 
-def sample_target_transt(im: np.ndarray, target_bb, search_area_factor: float, output_sz: int,
-                         mask: np.ndarray | None = None) -> tuple[np.ndarray, float]:
-    """TransT's context crop of `output_sz` px around the box xywh `target_bb`, and the resize factor.
+def sample_target_transt(
+    im: np.ndarray,
+    target_bb,
+    search_area_factor: float,
+    output_sz: int,
+    mask: np.ndarray | None = None,
+) -> tuple[np.ndarray, float]:
+    """TransT's context crop of `output_sz` px around the box xywh `target_bb`, and the resize
+    factor.
 
-    Outside the frame lies the frame's mean colour. `mask` is taken for the sake of the signature and not used.
+    Outside the frame lies the frame's mean colour. `mask` is taken for the sake of the signature
+    and not used.
     """
     window = crops.context_window(as_floats(target_bb), search_area_factor, int(output_sz))
     return crops.cut(im, window), window.scale
 
 
-def transform_image_to_crop(box_in: Tensor, box_extract: Tensor, resize_factor: float, crop_sz: Tensor) -> Tensor:
+def transform_image_to_crop(
+    box_in: Tensor, box_extract: Tensor, resize_factor: float, crop_sz: Tensor
+) -> Tensor:
     """Box xywh `box_in` in pixels of the crop that was cut around `box_extract`; not clipped.
 
     The centre of `box_extract` maps to `(crop_sz - 1) / 2`; `crop_sz` is (width, height).
@@ -64,19 +86,29 @@ def transform_image_to_crop(box_in: Tensor, box_extract: Tensor, resize_factor: 
     return torch.cat([center - size / 2, size])
 
 
-def jittered_center_crop(frames: Sequence[np.ndarray], box_extract: Sequence[Tensor], box_gt: Sequence[Tensor],
-                         search_area_factor: float, output_sz: int, masks: Sequence[np.ndarray] | None = None,
-                         sample: Callable = sample_target) -> tuple:
+def jittered_center_crop(
+    frames: Sequence[np.ndarray],
+    box_extract: Sequence[Tensor],
+    box_gt: Sequence[Tensor],
+    search_area_factor: float,
+    output_sz: int,
+    masks: Sequence[np.ndarray] | None = None,
+    sample: Callable = sample_target,
+) -> tuple:
     """Crop each frame around its `box_extract`, and give its `box_gt` in crop pixels.
 
-    Returns crops (tuple), boxes (list of (4,) tensors xywh), and the masks' crops (None without masks). `sample`
-    chooses the geometry: `sample_target` or `sample_target_transt`.
+    Returns crops (tuple), boxes (list of (4,) tensors xywh), and the masks' crops (None without
+    masks). `sample` chooses the geometry: `sample_target` or `sample_target_transt`.
     """
-    samples = [sample(frame, box, search_area_factor, output_sz, *([] if masks is None else [mask]))
-               for frame, box, mask in zip(frames, box_extract, masks or [None] * len(frames), strict=True)]
+    samples = [
+        sample(frame, box, search_area_factor, output_sz, *([] if masks is None else [mask]))
+        for frame, box, mask in zip(frames, box_extract, masks or [None] * len(frames), strict=True)
+    ]
     crop_sz = torch.tensor([float(output_sz), float(output_sz)])
-    boxes = [transform_image_to_crop(gt, extract, cut[1], crop_sz)
-             for cut, gt, extract in zip(samples, box_gt, box_extract, strict=True)]
+    boxes = [
+        transform_image_to_crop(gt, extract, cut[1], crop_sz)
+        for cut, gt, extract in zip(samples, box_gt, box_extract, strict=True)
+    ]
     mask_crops = None if masks is None else tuple(cut[2] for cut in samples)
     return tuple(cut[0] for cut in samples), boxes, mask_crops
 

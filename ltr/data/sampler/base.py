@@ -1,4 +1,5 @@
-"""What samplers share: choosing a data set, a sequence, and visible frames of it, with a bound on every search.
+"""What samplers share: choosing a data set, a sequence, and visible frames of it, with a bound on
+every search.
 
 Draws come from Python's global generator, as in pytracking; `LTRLoader` seeds it for each sample.
 """
@@ -30,13 +31,20 @@ def no_processing(data: TensorDict) -> TensorDict:
 
 
 class SequenceSampler(torch.utils.data.Dataset):
-    """Base: `samples_per_epoch` random samples from `datasets`, drawn with probabilities `p_datasets`.
+    """Base: `samples_per_epoch` random samples from `datasets`, drawn with probabilities
+    `p_datasets`.
 
-    A subclass makes a sample of one data set in `_sample`. Where a file cannot be used another sample is drawn.
+    A subclass makes a sample of one data set in `_sample`. Where a file cannot be used another
+    sample is drawn.
     """
 
-    def __init__(self, datasets: Sequence, p_datasets: Sequence[float] | None, samples_per_epoch: int,
-                 processing: Callable[[TensorDict], TensorDict] = no_processing):
+    def __init__(
+        self,
+        datasets: Sequence,
+        p_datasets: Sequence[float] | None,
+        samples_per_epoch: int,
+        processing: Callable[[TensorDict], TensorDict] = no_processing,
+    ):
         self.datasets = list(datasets)
         for dataset in self.datasets:
             if hasattr(dataset, "prepare"):
@@ -49,14 +57,23 @@ class SequenceSampler(torch.utils.data.Dataset):
         return self.samples_per_epoch
 
     def __getitem__(self, index: int) -> TensorDict:
-        """A random sample; `index` does not matter. Where a file cannot be used, another one is drawn (`faults`)."""
-        return redraw(lambda attempt: self.processing(self._sample(random.choices(self.datasets, self.p_datasets)[0])))
+        """A random sample; `index` does not matter. Where a file cannot be used, another one is
+        drawn (`faults`).
+        """
+        return redraw(
+            lambda attempt: self.processing(
+                self._sample(random.choices(self.datasets, self.p_datasets)[0])
+            )
+        )
 
     def _sample(self, dataset) -> TensorDict:
         raise NotImplementedError
 
-    def _search(self, dataset, draw: Callable[[dict[str, Any]], Frames | None], need: str) -> tuple[int, dict, Frames]:
-        """A random sequence id, its annotation, and the first result of `draw(annotation)` that is not None.
+    def _search(
+        self, dataset, draw: Callable[[dict[str, Any]], Frames | None], need: str
+    ) -> tuple[int, dict, Frames]:
+        """A random sequence id, its annotation, and the first result of `draw(annotation)` that is
+        not None.
 
         `need` says in the error what a sequence must have.
         """
@@ -66,8 +83,10 @@ class SequenceSampler(torch.utils.data.Dataset):
             drawn = draw(info)
             if drawn is not None:
                 return seq_id, info, drawn
-        raise BadValue(f"none of {SEQUENCE_DRAWS} sequences drawn from {dataset.get_name()} "
-                       f"({dataset.get_num_sequences()} in all) has {need}; check its annotation files")
+        raise BadValue(
+            f"none of {SEQUENCE_DRAWS} sequences drawn from {dataset.get_name()} "
+            f"({dataset.get_num_sequences()} in all) has {need}; check its annotation files"
+        )
 
 
 def visible_frames(info: Mapping[str, Any]) -> Tensor:
@@ -79,9 +98,12 @@ def visible_frames(info: Mapping[str, Any]) -> Tensor:
     return visible.any(-1) if visible.dim() > 1 else visible
 
 
-def sample_visible_ids(visible: Tensor, num_ids: int = 1, min_id: int | None = None,
-                       max_id: int | None = None) -> list[int] | None:
-    """`num_ids` visible frame ids in [min_id, max_id), drawn with replacement; None when there is none."""
+def sample_visible_ids(
+    visible: Tensor, num_ids: int = 1, min_id: int | None = None, max_id: int | None = None
+) -> list[int] | None:
+    """`num_ids` visible frame ids in [min_id, max_id), drawn with replacement; None when there is
+    none.
+    """
     if num_ids == 0:
         return []
     low = max(min_id or 0, 0)
@@ -103,9 +125,13 @@ def class_name(meta: Mapping[str, Any] | None) -> str | None:
 def _probabilities(datasets: list, weights: Sequence[float] | None) -> list[float]:
     weights = [len(d) for d in datasets] if weights is None else list(weights)
     if len(weights) != len(datasets) or not sum(weights) > 0 or min(weights) < 0:
-        raise BadValue(f"p_datasets {weights} does not suit {len(datasets)} data sets; give one weight each, "
-                       "not negative and not all 0")
+        raise BadValue(
+            f"p_datasets {weights} does not suit {len(datasets)} data sets; give one weight each, "
+            "not negative and not all 0"
+        )
     for dataset, weight in zip(datasets, weights, strict=True):
         if weight > 0 and len(dataset) == 0:
-            raise BadValue(f"{dataset.get_name()} has no sequences; check its path and split, or leave it out")
+            raise BadValue(
+                f"{dataset.get_name()} has no sequences; check its path and split, or leave it out"
+            )
     return [w / sum(weights) for w in weights]

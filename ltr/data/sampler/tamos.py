@@ -20,19 +20,40 @@ SINGLE_OBJECT_ID = "1"  # key of the box where a data set has one target
 class TaMOsDatasetSampler(TrackingSampler):
     """`TrackingSampler` whose annotations are dicts of boxes by object id, one a frame.
 
-    `max_gap` is one number, or a dict with one for `sot` and one for `mot` data sets. Frames of a multi-object sequence
-    are drawn from a random stretch of `buffer_size` frames, in which most targets stay the same, whatever their
-    distance; `use_gap` draws them by `max_gap` as those of single-object sequences.
+    `max_gap` is one number, or a dict with one for `sot` and one for `mot` data sets. Frames of a
+    multi-object sequence are drawn from a random stretch of `buffer_size` frames, in which most
+    targets stay the same, whatever their distance; `use_gap` draws them by `max_gap` as those of
+    single-object sequences.
     """
 
-    def __init__(self, datasets: Sequence, p_datasets: Sequence[float] | None, samples_per_epoch: int,
-                 max_gap: int | Mapping[str, int], num_test_frames: int, num_train_frames: int = 1,
-                 processing: Callable[[TensorDict], TensorDict] = no_processing, frame_sample_mode: str = "causal",
-                 buffer_size: int = 160, use_gap: bool = False):
-        super().__init__(datasets, p_datasets, samples_per_epoch, max_gap, num_test_frames, num_train_frames, processing,
-                         frame_sample_mode)
+    def __init__(
+        self,
+        datasets: Sequence,
+        p_datasets: Sequence[float] | None,
+        samples_per_epoch: int,
+        max_gap: int | Mapping[str, int],
+        num_test_frames: int,
+        num_train_frames: int = 1,
+        processing: Callable[[TensorDict], TensorDict] = no_processing,
+        frame_sample_mode: str = "causal",
+        buffer_size: int = 160,
+        use_gap: bool = False,
+    ):
+        super().__init__(
+            datasets,
+            p_datasets,
+            samples_per_epoch,
+            max_gap,
+            num_test_frames,
+            num_train_frames,
+            processing,
+            frame_sample_mode,
+        )
         if isinstance(max_gap, Mapping) and set(max_gap) != {"sot", "mot"}:
-            raise BadValue(f"TaMOsDatasetSampler: max_gap has the keys {sorted(max_gap)}; give one number, or 'sot' and 'mot'")
+            raise BadValue(
+                f"TaMOsDatasetSampler: max_gap has the keys {sorted(max_gap)}; give one number, "
+                "or 'sot' and 'mot'"
+            )
         self.buffer_size = buffer_size
         self.use_gap = use_gap
 
@@ -44,12 +65,16 @@ class TaMOsDatasetSampler(TrackingSampler):
 
     def _draw_ids(self, dataset, visible: Tensor) -> tuple[list[int], list[int]] | None:
         mot = dataset.is_mot_dataset()
-        gap = self.max_gap["mot" if mot else "sot"] if isinstance(self.max_gap, Mapping) else self.max_gap
+        gap = (
+            self.max_gap["mot" if mot else "sot"]
+            if isinstance(self.max_gap, Mapping)
+            else self.max_gap
+        )
         draw = getattr(self, f"_draw_{self.frame_sample_mode}")
         if not mot or self.use_gap:
             return draw(visible, gap)
         start = random.randint(0, max(0, len(visible) - self.buffer_size))
-        stretch = visible[start:start + self.buffer_size]
+        stretch = visible[start : start + self.buffer_size]
         if not bool(stretch.any()):
             return None
         drawn = draw(stretch, len(stretch))

@@ -3,10 +3,11 @@
     transform = Transform(ToGrayscale(probability=0.05), RandomHorizontalFlip())
     image, box = transform(image=image, bbox=box)
 
-Inputs are keywords: `image`, `coords` (2, N) with rows y and x, `bbox` (4,) xywh, `mask` (H, W), `bboxes` (dict of
-boxes), each a single item or a list. `joint=True` gives all of them, also all items of lists, the same random draw;
-`joint=False` pairs the lists and gives each pair a draw of its own. `new_roll=False` repeats the previous draw. One
-input comes back as it is, several as a tuple in the order given.
+Inputs are keywords: `image`, `coords` (2, N) with rows y and x, `bbox` (4,) xywh, `mask` (H, W),
+`bboxes` (dict of boxes), each a single item or a list. `joint=True` gives all of them, also all
+items of lists, the same random draw; `joint=False` pairs the lists and gives each pair a draw of
+its own. `new_roll=False` repeats the previous draw. One input comes back as it is, several as a
+tuple in the order given.
 """
 
 from ltr.data.transforms.base import INPUTS, Transform, TransformBase
@@ -21,5 +22,17 @@ from ltr.data.transforms.pixels import (
     ToTensorAndJitter,
 )
 
-__all__ = ["INPUTS", "Blur", "Normalize", "RandomAffine", "RandomBlur", "RandomHorizontalFlip", "ToBGR", "ToGrayscale",
-           "ToTensor", "ToTensorAndJitter", "Transform", "TransformBase"]
+__all__ = [
+    "INPUTS",
+    "Blur",
+    "Normalize",
+    "RandomAffine",
+    "RandomBlur",
+    "RandomHorizontalFlip",
+    "ToBGR",
+    "ToGrayscale",
+    "ToTensor",
+    "ToTensorAndJitter",
+    "Transform",
+    "TransformBase",
+]

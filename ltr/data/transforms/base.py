@@ -19,13 +19,27 @@ class _Transformation:
     def __call__(self, *, joint: bool = True, new_roll: bool = True, **inputs: Any) -> Any:
         for name in inputs:
             if name not in INPUTS:
-                raise BadValue(f"a transform has no input '{name}'{suggestion(name, INPUTS)}; "
-                               f"it takes {', '.join(INPUTS)}, joint and new_roll")
+                raise BadValue(
+                    f"a transform has no input '{name}'{suggestion(name, INPUTS)}; "
+                    f"it takes {', '.join(INPUTS)}, joint and new_roll"
+                )
         if not joint:
-            samples = zip(*[value if isinstance(value, (list, tuple)) else [value] for value in inputs.values()],
-                          strict=True)
-            done = [self(**dict(zip(inputs, sample, strict=True)), new_roll=new_roll) for sample in samples]
-            return done if len(inputs) == 1 else tuple(list(values) for values in zip(*done, strict=True))
+            samples = zip(
+                *[
+                    value if isinstance(value, (list, tuple)) else [value]
+                    for value in inputs.values()
+                ],
+                strict=True,
+            )
+            done = [
+                self(**dict(zip(inputs, sample, strict=True)), new_roll=new_roll)
+                for sample in samples
+            ]
+            return (
+                done
+                if len(inputs) == 1
+                else tuple(list(values) for values in zip(*done, strict=True))
+            )
         results = self._apply(inputs, new_roll)
         values = tuple(results[name] for name in inputs)
         return values[0] if len(values) == 1 else values
@@ -52,12 +66,16 @@ class Transform(_Transformation):
 
 
 class TransformBase(_Transformation):
-    """Base of transforms. A subclass overrides what it changes; boxes follow from `transform_coords`."""
+    """Base of transforms. A subclass overrides what it changes; boxes follow from
+    `transform_coords`.
+    """
 
     _rand_params: Any = None  # of the last roll
 
     def roll(self) -> Any:
-        """Draw the random parameters, which are passed on to the transform_* methods (a tuple becomes several)."""
+        """Draw the random parameters, which are passed on to the transform_* methods (a tuple
+        becomes several).
+        """
         return None
 
     def transform_image(self, image: np.ndarray | Tensor, *rand_params) -> np.ndarray | Tensor:
@@ -73,14 +91,19 @@ class TransformBase(_Transformation):
         if type(self).transform_coords is TransformBase.transform_coords:
             return bbox
         left, top, right, bottom = bbox[0], bbox[1], bbox[0] + bbox[2], bbox[1] + bbox[3]
-        corners = torch.stack([torch.stack([top, top, bottom, bottom]), torch.stack([left, right, left, right])])
+        corners = torch.stack(
+            [torch.stack([top, top, bottom, bottom]), torch.stack([left, right, left, right])]
+        )
         moved = self.transform_coords(corners, image_shape, *rand_params)
         low, high = moved.amin(1), moved.amax(1)
         return torch.stack([low[1], low[0], high[1] - low[1], high[0] - low[0]])
 
     def transform_bboxes(self, bboxes: dict, image_shape: tuple, *rand_params) -> dict:
         """Boxes by object id."""
-        return {key: self.transform_bbox(bbox, image_shape, *rand_params) for key, bbox in bboxes.items()}
+        return {
+            key: self.transform_bbox(bbox, image_shape, *rand_params)
+            for key, bbox in bboxes.items()
+        }
 
     def transform_mask(self, mask: np.ndarray | Tensor, *rand_params) -> np.ndarray | Tensor:
         """The transformed mask."""
@@ -89,9 +112,13 @@ class TransformBase(_Transformation):
     def _apply(self, inputs: dict[str, Any], new_roll: bool) -> dict[str, Any]:
         if new_roll:
             rolled = self.roll()
-            self._rand_params = () if rolled is None else rolled if isinstance(rolled, tuple) else (rolled,)
+            self._rand_params = (
+                () if rolled is None else rolled if isinstance(rolled, tuple) else (rolled,)
+            )
         elif self._rand_params is None:
-            raise BadValue(f"{type(self).__name__}: new_roll=False needs an earlier call whose draw it repeats")
+            raise BadValue(
+                f"{type(self).__name__}: new_roll=False needs an earlier call whose draw it repeats"
+            )
         shape = _image_shape(inputs)
         return {name: self._each(name, value, shape) for name, value in inputs.items()}
 

@@ -16,7 +16,9 @@ from ltr.data.transforms.base import TransformBase
 
 
 class ToTensor(TransformBase):
-    """(H, W, C) or (H, W) array to (C, H, W) tensor; uint8 is scaled to 0..1. Masks become tensors, unscaled."""
+    """(H, W, C) or (H, W) array to (C, H, W) tensor; uint8 is scaled to 0..1. Masks become tensors,
+    unscaled.
+    """
 
     def transform_image(self, image: np.ndarray | Tensor) -> Tensor:
         if isinstance(image, Tensor):
@@ -52,7 +54,9 @@ class ToTensorAndJitter(TransformBase):
 
 
 class Normalize(TransformBase):
-    """Subtract `mean` and divide by `std`, per channel of a tensor image. `inplace` overwrites the image."""
+    """Subtract `mean` and divide by `std`, per channel of a tensor image. `inplace` overwrites the
+    image.
+    """
 
     def __init__(self, mean: Iterable[float], std: Iterable[float], inplace: bool = False):
         self.mean = tuple(mean)
@@ -60,8 +64,10 @@ class Normalize(TransformBase):
         self.inplace = inplace
 
     def transform_image(self, image: Tensor) -> Tensor:
-        mean, std = (torch.tensor(values, dtype=image.dtype, device=image.device).view(-1, 1, 1)
-                     for values in (self.mean, self.std))
+        mean, std = (
+            torch.tensor(values, dtype=image.dtype, device=image.device).view(-1, 1, 1)
+            for values in (self.mean, self.std)
+        )
         return image.sub_(mean).div_(std) if self.inplace else image.sub(mean).div_(std)
 
 
@@ -92,26 +98,37 @@ class ToBGR(TransformBase):
 
 
 class Blur(TransformBase):
-    """Gaussian blur of a tensor (C, H, W), or (N, C, H, W), by `sigma` px: one number, or one for rows and one for columns.
+    """Gaussian blur of a tensor (C, H, W), or (N, C, H, W), by `sigma` px: one number, or one for
+    rows and one for columns.
 
     The kernel reaches `ceil(2 sigma)` px; border pixels repeat outside the image.
     """
 
     def __init__(self, sigma: float | Sequence[float]):
-        self.sigma = (float(sigma),) * 2 if isinstance(sigma, (int, float)) else tuple(float(s) for s in sigma)
+        self.sigma = (
+            (float(sigma),) * 2
+            if isinstance(sigma, (int, float))
+            else tuple(float(s) for s in sigma)
+        )
 
     def transform_image(self, image: Tensor) -> Tensor:
         return self._blurred(image)
 
     def _blurred(self, image: Tensor) -> Tensor:
         if not isinstance(image, Tensor):
-            raise NotImplementedError(f"{type(self).__name__} works on tensors; place it after ToTensor")
+            raise NotImplementedError(
+                f"{type(self).__name__} works on tensors; place it after ToTensor"
+            )
         planes = image.reshape(-1, 1, *image.shape[-2:])
         for axis, sigma in enumerate(self.sigma):
             if sigma > 0:
                 reach = math.ceil(2 * sigma)
-                weights = torch.exp(-torch.arange(-reach, reach + 1.0) ** 2 / (2 * sigma ** 2))
-                kernel = (weights / weights.sum()).to(planes).view(1, 1, *((-1, 1) if axis == 0 else (1, -1)))
+                weights = torch.exp(-(torch.arange(-reach, reach + 1.0) ** 2) / (2 * sigma**2))
+                kernel = (
+                    (weights / weights.sum())
+                    .to(planes)
+                    .view(1, 1, *((-1, 1) if axis == 0 else (1, -1)))
+                )
                 pad = (0, 0, reach, reach) if axis == 0 else (reach, reach, 0, 0)
                 planes = F.conv2d(F.pad(planes, pad, mode="replicate"), kernel)
         return planes.reshape(image.shape)
@@ -120,11 +137,13 @@ class Blur(TransformBase):
 class RandomBlur(Blur):
     """`Blur` with `probability`, when `enabled`.
 
-    In pytracking this transform changes nothing, and published recipes that contain it were trained so; it draws its
-    number and leaves the image alone unless `enabled`.
+    In pytracking this transform changes nothing, and published recipes that contain it were trained
+    so; it draws its number and leaves the image alone unless `enabled`.
     """
 
-    def __init__(self, sigma: float | Sequence[float], probability: float = 0.1, enabled: bool = False):
+    def __init__(
+        self, sigma: float | Sequence[float], probability: float = 0.1, enabled: bool = False
+    ):
         super().__init__(sigma)
         self.probability = probability
         self.enabled = enabled

@@ -10,18 +10,21 @@ from ltr.admin.errors import BadValue, suggestion
 
 
 class Backbone(nn.Module):
-    """Base of backbones. `frozen_layers` is `()` or 'none', 'all', or a list of names of direct children.
+    """Base of backbones. `frozen_layers` is `()` or 'none', 'all', or a list of names of direct
+    children.
 
-    Frozen layers get no gradient from the first `train()` or `eval()` call on, and stay in eval mode, so that their
-    batch-norm statistics do not move either.
+    Frozen layers get no gradient from the first `train()` or `eval()` call on, and stay in eval
+    mode, so that their batch-norm statistics do not move either.
     """
 
     def __init__(self, frozen_layers: str | Sequence[str] = ()):
         super().__init__()
         if isinstance(frozen_layers, str):
             if frozen_layers not in ("none", "all"):
-                raise BadValue(f"frozen_layers='{frozen_layers}' is not known; "
-                               "give 'none', 'all' or a list of layer names")
+                raise BadValue(
+                    f"frozen_layers='{frozen_layers}' is not known; "
+                    "give 'none', 'all' or a list of layer names"
+                )
             frozen_layers = "all" if frozen_layers == "all" else ()
         self.frozen_layers = frozen_layers
         self._gradients_stopped = False
@@ -55,6 +58,8 @@ class Backbone(nn.Module):
             return list(children.values())
         for name in self.frozen_layers:
             if name not in children:
-                raise BadValue(f"frozen_layers names '{name}', which {type(self).__name__} does not have"
-                               f"{suggestion(name, children)}; its layers are {', '.join(children)}")
+                raise BadValue(
+                    f"frozen_layers names '{name}', which {type(self).__name__} does not have"
+                    f"{suggestion(name, children)}; its layers are {', '.join(children)}"
+                )
         return [children[name] for name in self.frozen_layers]

@@ -1,4 +1,6 @@
-"""MobileNetV3 (large) that returns chosen layers: an eighth of ResNet-18's work. Built of torchvision's blocks."""
+"""MobileNetV3 (large) that returns chosen layers: an eighth of ResNet-18's work. Built of
+torchvision's blocks.
+"""
 
 from __future__ import annotations
 
@@ -16,14 +18,24 @@ from ltr.models.backbone.resnet import checked_layers
 
 __all__ = ["MobileNetV3", "mobilenet3"]
 
-_ENDS = {"init_conv": 1, "layer1": 2, "layer2": 4, "layer3": 7, "layer4": 11, "layer5": 13, "layer6": 16, "layer_1x1": 17}
+_ENDS = {
+    "init_conv": 1,
+    "layer1": 2,
+    "layer2": 4,
+    "layer3": 7,
+    "layer4": 11,
+    "layer5": 13,
+    "layer6": 16,
+    "layer_1x1": 17,
+}
 
 
 class MobileNetV3(Backbone):
-    """`forward` returns the layers named in `output_layers` and computes no further than the last of them.
+    """`forward` returns the layers named in `output_layers` and computes no further than the last
+    of them.
 
-    Names: init_conv, layer1 to layer6 (at strides 2, 4, 8, 16, 16, 32), layer_1x1. Entries of the state dict are
-    torchvision's.
+    Names: init_conv, layer1 to layer6 (at strides 2, 4, 8, 16, 16, 32), layer_1x1. Entries of the
+    state dict are torchvision's.
     """
 
     layer_names = tuple(_ENDS)
@@ -33,13 +45,17 @@ class MobileNetV3(Backbone):
         self.output_layers = output_layers
         self.features = mobilenet_v3_large().features
 
-    def forward(self, x: Tensor, output_layers: Sequence[str] | None = None) -> OrderedDict[str, Tensor]:
+    def forward(
+        self, x: Tensor, output_layers: Sequence[str] | None = None
+    ) -> OrderedDict[str, Tensor]:
         """OrderedDict of the requested layers of images (B, 3, H, W)."""
         wanted = list(self.output_layers if output_layers is None else output_layers)
         for name in wanted:
             if name not in _ENDS:
-                raise BadValue(f"MobileNetV3 has no layer '{name}'{suggestion(name, _ENDS)}; "
-                               f"choose among {', '.join(_ENDS)}")
+                raise BadValue(
+                    f"MobileNetV3 has no layer '{name}'{suggestion(name, _ENDS)}; "
+                    f"choose among {', '.join(_ENDS)}"
+                )
         outputs, start = OrderedDict(), 0
         for name, end in _ENDS.items():
             x = self.features[start:end](x)
@@ -51,9 +67,14 @@ class MobileNetV3(Backbone):
         return outputs
 
 
-def mobilenet3(output_layers: Sequence[str] | None = None, path: str | os.PathLike | None = None,
-               pretrained: bool = False, **kwargs) -> MobileNetV3:
-    """MobileNetV3 (large); `pretrained` starts from ImageNet weights, `path` names torchvision's file of them.
+def mobilenet3(
+    output_layers: Sequence[str] | None = None,
+    path: str | os.PathLike | None = None,
+    pretrained: bool = False,
+    **kwargs,
+) -> MobileNetV3:
+    """MobileNetV3 (large); `pretrained` starts from ImageNet weights, `path` names torchvision's
+    file of them.
 
     Without `output_layers` the last layer is returned.
     """

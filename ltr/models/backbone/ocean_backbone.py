@@ -1,4 +1,6 @@
-"""Ocean's backbone: a ResNet without padding where it strides, so that crops of 127 and 255 px give 15 and 31 cells."""
+"""Ocean's backbone: a ResNet without padding where it strides, so that crops of 127 and 255 px give
+15 and 31 cells.
+"""
 
 from __future__ import annotations
 
@@ -21,13 +23,20 @@ def map_cells(image_size: int) -> int:
 
 
 class UnpaddedResNet(base.Backbone):
-    """ResNet up to layer3 at stride 8, its strided convolutions not padded, its layer3 dilated by 2 after the first block.
+    """ResNet up to layer3 at stride 8, its strided convolutions not padded, its layer3 dilated by 2
+    after the first block.
 
-    `blocks` are those of layer1 to layer3; 3, 4, 6 and a `width` of 64 is ResNet-50. ImageNet's weights fit but for the
-    3x3 shortcuts of layer2 and layer3. `channels` is the depth of the map, 16 times the width.
+    `blocks` are those of layer1 to layer3; 3, 4, 6 and a `width` of 64 is ResNet-50. ImageNet's
+    weights fit but for the 3x3 shortcuts of layer2 and layer3. `channels` is the depth of the map,
+    16 times the width.
     """
 
-    def __init__(self, blocks: Sequence[int] = (3, 4, 6), width: int = 64, frozen_layers: str | Sequence[str] = ()):
+    def __init__(
+        self,
+        blocks: Sequence[int] = (3, 4, 6),
+        width: int = 64,
+        frozen_layers: str | Sequence[str] = (),
+    ):
         super().__init__(frozen_layers)
         self.conv1 = nn.Conv2d(3, width, 7, 2, 0, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
@@ -51,7 +60,9 @@ class UnpaddedResNet(base.Backbone):
 
 
 class OceanResNet(nn.Module):
-    """Holds the backbone under the name that published weights have. `weights` or `pretrained` start from ImageNet's."""
+    """Holds the backbone under the name that published weights have. `weights` or `pretrained`
+    start from ImageNet's.
+    """
 
     def __init__(self, body: UnpaddedResNet, pretrained: bool = False, weights: str | None = None):
         super().__init__()

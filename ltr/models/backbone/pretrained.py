@@ -1,4 +1,6 @@
-"""ImageNet weights for backbones: from a named file, torch's download cache, or the network, in this order."""
+"""ImageNet weights for backbones: from a named file, torch's download cache, or the network, in
+this order.
+"""
 
 from __future__ import annotations
 
@@ -13,44 +15,66 @@ from ltr.admin.errors import BadValue, MissingFile
 
 logger = logging.getLogger(__name__)
 
-_OLDER_FILES = {"resnet18": "resnet18-5c106cde.pth", "resnet50": "resnet50-19c8e357.pth",  # the same weights
-                "resnet101": "resnet101-5d3b4d8f.pth"}
+_OLDER_FILES = {
+    "resnet18": "resnet18-5c106cde.pth",
+    "resnet50": "resnet50-19c8e357.pth",  # the same weights
+    "resnet101": "resnet101-5d3b4d8f.pth",
+}
 
 
-def load_imagenet_weights(net: nn.Module, name: str, weights: str | os.PathLike | None = None) -> None:
-    """Fill `net`, a whole or truncated torchvision-style `name` ('resnet18', 'resnet50'), with ImageNet weights.
+def load_imagenet_weights(
+    net: nn.Module, name: str, weights: str | os.PathLike | None = None
+) -> None:
+    """Fill `net`, a whole or truncated torchvision-style `name` ('resnet18', 'resnet50'), with
+    ImageNet weights.
 
-    `weights` is torchvision's file for `name` (.pth or .safetensors). Without it torch's cache is searched, then the
-    file is downloaded. Layers the file has and `net` lacks are ignored; the reverse is an error. A 1x1 convolution of the
-    file becomes the centre of a larger one in `net`: it computes the same.
+    `weights` is torchvision's file for `name` (.pth or .safetensors). Without it torch's cache is
+    searched, then the file is downloaded. Layers the file has and `net` lacks are ignored; the
+    reverse is an error. A 1x1 convolution of the file becomes the centre of a larger one in `net`:
+    it computes the same.
     """
     path, state = _find(name, weights)
     own = net.state_dict()
-    state = {key: _centred(value, own[key]) if key in own else value for key, value in state.items()}
+    state = {
+        key: _centred(value, own[key]) if key in own else value for key, value in state.items()
+    }
     lacking = [key for key in own if key not in state and not key.endswith("num_batches_tracked")]
     if lacking:
-        raise BadValue(f"'{path}' is not a {name} weight file: it has no entry '{lacking[0]}'; "
-                       f"point backbone_weights to torchvision's {name} file")
+        raise BadValue(
+            f"'{path}' is not a {name} weight file: it has no entry '{lacking[0]}'; "
+            f"point backbone_weights to torchvision's {name} file"
+        )
     for key in own:
         if key in state and state[key].shape != own[key].shape:
-            raise BadValue(f"'{path}' does not fit {name}: '{key}' is {tuple(state[key].shape)} instead of "
-                           f"{tuple(own[key].shape)}; point backbone_weights to torchvision's {name} file")
+            raise BadValue(
+                f"'{path}' does not fit {name}: '{key}' is {tuple(state[key].shape)} instead of "
+                f"{tuple(own[key].shape)}; point backbone_weights to torchvision's {name} file"
+            )
     net.load_state_dict({key: state[key] for key in own if key in state}, strict=False)
     logger.info("%s starts from the ImageNet weights in %s", name, path)
 
 
 def read_weights(net: nn.Module, path: str | os.PathLike) -> None:
-    """Fill `net` with the state dict in `path`, which must have all of its entries; further ones are ignored."""
+    """Fill `net` with the state dict in `path`, which must have all of its entries; further ones
+    are ignored.
+    """
     path = Path(path).expanduser()
     if not path.is_file():
         raise MissingFile(f"there is no weight file '{path}'; correct the path")
     state = _read(path)
     own = net.state_dict()
-    wrong = [key for key, value in own.items() if not key.endswith("num_batches_tracked")
-             and getattr(state.get(key), "shape", None) != value.shape]
+    wrong = [
+        key
+        for key, value in own.items()
+        if not key.endswith("num_batches_tracked")
+        and getattr(state.get(key), "shape", None) != value.shape
+    ]
     if wrong:
-        raise BadValue(f"'{path}' does not fit {type(net).__name__}: it has no entry '{wrong[0]}' of the shape "
-                       f"{tuple(own[wrong[0]].shape)}; give another file")
+        raise BadValue(
+            f"'{path}' does not fit {type(net).__name__}: it has no entry '{wrong[0]}' of the "
+            "shape "
+            f"{tuple(own[wrong[0]].shape)}; give another file"
+        )
     net.load_state_dict({key: state[key] for key in own if key in state}, strict=False)
 
 
@@ -63,11 +87,14 @@ def _find(name: str, weights: str | os.PathLike | None) -> tuple[Path, dict[str,
     if weights:
         path = Path(weights).expanduser()
         if not path.is_file():
-            raise MissingFile(f"backbone_weights names '{path}', which does not exist; "
-                              f"point it to torchvision's {name} file")
+            raise MissingFile(
+                f"backbone_weights names '{path}', which does not exist; "
+                f"point it to torchvision's {name} file"
+            )
         return path, _read(path)
 
     from torchvision.models import get_model_weights  # heavy, and needed only here
+
     source = get_model_weights(name).IMAGENET1K_V1
     cache = Path(torch.hub.get_dir()) / "checkpoints"
     path = cache / source.url.rsplit("/", 1)[1]
@@ -78,20 +105,28 @@ def _find(name: str, weights: str | os.PathLike | None) -> tuple[Path, dict[str,
     try:
         return path, source.get_state_dict(progress=False, check_hash=True)
     except (OSError, RuntimeError) as error:  # no network, or a broken download
-        raise MissingFile(f"ImageNet weights for {name} are neither in '{cache}' nor can they be downloaded ({error}); "
-                          f"put {path.name} there, or name a local copy in the setting backbone_weights") from error
+        raise MissingFile(
+            f"ImageNet weights for {name} are neither in '{cache}' nor can they be downloaded "
+            f"({error}); "
+            f"put {path.name} there, or name a local copy in the setting backbone_weights"
+        ) from error
 
 
 def _read(path: Path) -> dict[str, Tensor]:
     try:
         if path.suffix == ".safetensors":
             from safetensors.torch import load_file
+
             return load_file(path)
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # truncated, not a weight file, or a pickle that wants to run code
-        raise BadValue(f"'{path}' cannot be read as a weight file ({type(error).__name__}); "
-                       "download it again or point backbone_weights to another file") from error
+        raise BadValue(
+            f"'{path}' cannot be read as a weight file ({type(error).__name__}); "
+            "download it again or point backbone_weights to another file"
+        ) from error
     if not isinstance(state, dict):
-        raise BadValue(f"'{path}' holds a {type(state).__name__}, not a state dict; "
-                       "point backbone_weights to torchvision's file")
+        raise BadValue(
+            f"'{path}' holds a {type(state).__name__}, not a state dict; "
+            "point backbone_weights to torchvision's file"
+        )
     return state

@@ -1,4 +1,6 @@
-"""ResNets that return chosen layers, built of torchvision's blocks and loading torchvision's weights by name."""
+"""ResNets that return chosen layers, built of torchvision's blocks and loading torchvision's
+weights by name.
+"""
 
 from __future__ import annotations
 
@@ -12,17 +14,31 @@ from ltr.admin.errors import BadValue, suggestion
 from ltr.models.backbone.base import Backbone
 from ltr.models.backbone.pretrained import load_imagenet_weights
 
-__all__ = ["BasicBlock", "Bottleneck", "ResNet", "residual_layer", "resnet18", "resnet50", "resnet101", "resnet_baby"]
+__all__ = [
+    "BasicBlock",
+    "Bottleneck",
+    "ResNet",
+    "residual_layer",
+    "resnet18",
+    "resnet50",
+    "resnet101",
+    "resnet_baby",
+]
 
 
-def residual_layer(block: type, in_channels: int, planes: int, blocks: int, stride: int = 1,
-                   dilation: int = 1) -> nn.Sequential:
-    """`blocks` residual blocks ending in planes * block.expansion channels; stride and dilation act in the first."""
+def residual_layer(
+    block: type, in_channels: int, planes: int, blocks: int, stride: int = 1, dilation: int = 1
+) -> nn.Sequential:
+    """`blocks` residual blocks ending in planes * block.expansion channels; stride and dilation act
+    in the first.
+    """
     out_channels = planes * block.expansion
     shortcut = None
     if stride != 1 or in_channels != out_channels:
-        shortcut = nn.Sequential(nn.Conv2d(in_channels, out_channels, 1, stride, bias=False),
-                                 nn.BatchNorm2d(out_channels))
+        shortcut = nn.Sequential(
+            nn.Conv2d(in_channels, out_channels, 1, stride, bias=False),
+            nn.BatchNorm2d(out_channels),
+        )
     first = block(in_channels, planes, stride, shortcut)
     if dilation != 1:  # set afterwards: torchvision's BasicBlock refuses a dilation
         middle = first.conv2 if block is Bottleneck else first.conv1
@@ -31,41 +47,68 @@ def residual_layer(block: type, in_channels: int, planes: int, blocks: int, stri
 
 
 def init_convolutions(net: nn.Module) -> None:
-    """Draw every convolution from N(0, sqrt(2 / (k*k*out_channels))). Batch norms already start at scale 1, shift 0."""
+    """Draw every convolution from N(0, sqrt(2 / (k*k*out_channels))). Batch norms already start at
+    scale 1, shift 0.
+    """
     for module in net.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
 
 class ResNet(Backbone):
-    """ResNet whose `forward` returns the layers named in `output_layers` and computes no further than the last of them.
+    """ResNet whose `forward` returns the layers named in `output_layers` and computes no further
+    than the last of them.
 
-    Names: conv1 (after its norm and ReLU, before pooling), layer1 to layer4, fc. `dilation_factor` 2, 4 or 8 removes as
-    much stride from the back (layer4 first) and dilates the first block of the layers affected instead: larger maps,
-    same weights, more time.
+    Names: conv1 (after its norm and ReLU, before pooling), layer1 to layer4, fc. `dilation_factor`
+    2, 4 or 8 removes as much stride from the back (layer4 first) and dilates the first block of the
+    layers affected instead: larger maps, same weights, more time.
     """
 
     layer_names = ("conv1", "layer1", "layer2", "layer3", "layer4", "fc")
 
-    def __init__(self, block: type, layers: Sequence[int], output_layers: Sequence[str], num_classes: int = 1000,
-                 inplanes: int = 64, dilation_factor: int = 1, frozen_layers: str | Sequence[str] = ()):
+    def __init__(
+        self,
+        block: type,
+        layers: Sequence[int],
+        output_layers: Sequence[str],
+        num_classes: int = 1000,
+        inplanes: int = 64,
+        dilation_factor: int = 1,
+        frozen_layers: str | Sequence[str] = (),
+    ):
         super().__init__(frozen_layers)
         if dilation_factor not in (1, 2, 4, 8):
-            raise BadValue(f"dilation_factor={dilation_factor} is not possible; choose 1, 2, 4 or 8")
+            raise BadValue(
+                f"dilation_factor={dilation_factor} is not possible; choose 1, 2, 4 or 8"
+            )
         self.output_layers = output_layers
         self.conv1 = nn.Conv2d(3, inplanes, 7, 2, 3, bias=False)
         self.bn1 = nn.BatchNorm2d(inplanes)
         self.relu = nn.ReLU(inplace=True)
         self.maxpool = nn.MaxPool2d(3, 2, 1)
         strides = [1] + [2 if dilation_factor < limit else 1 for limit in (8, 4, 2)]
-        dilations = [max(dilation_factor // limit, 1) for limit in (8, 4, 2, 1)]  # the stride removed up to each layer
-        self._strides, self._channels = {"conv1": 4}, {"conv1": inplanes}  # 4 is pytracking's figure, the truth is 2
+        dilations = [
+            max(dilation_factor // limit, 1) for limit in (8, 4, 2, 1)
+        ]  # the stride removed up to each layer
+        self._strides, self._channels = (
+            {"conv1": 4},
+            {"conv1": inplanes},
+        )  # 4 is pytracking's figure, the truth is 2
         channels, total_stride = inplanes, 4
-        for number, (blocks, stride, dilation) in enumerate(zip(layers, strides, dilations, strict=True), 1):
+        for number, (blocks, stride, dilation) in enumerate(
+            zip(layers, strides, dilations, strict=True), 1
+        ):
             planes = inplanes * 2 ** (number - 1)
-            setattr(self, f"layer{number}", residual_layer(block, channels, planes, blocks, stride, dilation))
+            setattr(
+                self,
+                f"layer{number}",
+                residual_layer(block, channels, planes, blocks, stride, dilation),
+            )
             channels, total_stride = planes * block.expansion, total_stride * stride
-            self._strides[f"layer{number}"], self._channels[f"layer{number}"] = total_stride, channels
+            self._strides[f"layer{number}"], self._channels[f"layer{number}"] = (
+                total_stride,
+                channels,
+            )
         self.avgpool = nn.AdaptiveAvgPool2d(1)
         self.fc = nn.Linear(channels, num_classes)
         init_convolutions(self)
@@ -79,15 +122,19 @@ class ResNet(Backbone):
         return self._channels if layer is None else self._channels[layer]
 
     def forward(self, x: Tensor, output_layers: Sequence[str] | None = None):
-        """OrderedDict of the requested layers of images (B, 3, H, W); the fc tensor alone for ['default']."""
+        """OrderedDict of the requested layers of images (B, 3, H, W); the fc tensor alone for
+        ['default'].
+        """
         wanted = list(self.output_layers if output_layers is None else output_layers)
         single = wanted == ["default"]
         if single:
             wanted = ["fc"]
         for name in wanted:
             if name not in self.layer_names:
-                raise BadValue(f"ResNet has no layer '{name}'{suggestion(name, self.layer_names)}; "
-                               f"choose among {', '.join(self.layer_names)}")
+                raise BadValue(
+                    f"ResNet has no layer '{name}'{suggestion(name, self.layer_names)}; "
+                    f"choose among {', '.join(self.layer_names)}"
+                )
         outputs = OrderedDict()
         for name in self.layer_names:
             if name == "conv1":
@@ -103,39 +150,76 @@ class ResNet(Backbone):
         return outputs["fc"] if single else outputs
 
 
-def resnet18(output_layers: Sequence[str] | None = None, pretrained: bool = False, weights: str | None = None,
-             **kwargs) -> ResNet:
+def resnet18(
+    output_layers: Sequence[str] | None = None,
+    pretrained: bool = False,
+    weights: str | None = None,
+    **kwargs,
+) -> ResNet:
     """ResNet-18; `pretrained` starts from ImageNet weights, `weights` names their file."""
     return _resnet("resnet18", BasicBlock, (2, 2, 2, 2), output_layers, pretrained, weights, kwargs)
 
 
-def resnet50(output_layers: Sequence[str] | None = None, pretrained: bool = False, weights: str | None = None,
-             **kwargs) -> ResNet:
+def resnet50(
+    output_layers: Sequence[str] | None = None,
+    pretrained: bool = False,
+    weights: str | None = None,
+    **kwargs,
+) -> ResNet:
     """ResNet-50; `pretrained` starts from ImageNet weights, `weights` names their file."""
     return _resnet("resnet50", Bottleneck, (3, 4, 6, 3), output_layers, pretrained, weights, kwargs)
 
 
-def resnet101(output_layers: Sequence[str] | None = None, pretrained: bool = False, weights: str | None = None,
-              **kwargs) -> ResNet:
+def resnet101(
+    output_layers: Sequence[str] | None = None,
+    pretrained: bool = False,
+    weights: str | None = None,
+    **kwargs,
+) -> ResNet:
     """ResNet-101; `pretrained` starts from ImageNet weights, `weights` names their file."""
-    return _resnet("resnet101", Bottleneck, (3, 4, 23, 3), output_layers, pretrained, weights, kwargs)
+    return _resnet(
+        "resnet101", Bottleneck, (3, 4, 23, 3), output_layers, pretrained, weights, kwargs
+    )
 
 
-def resnet_baby(output_layers: Sequence[str] | None = None, pretrained: bool = False, inplanes: int = 16,
-                **kwargs) -> ResNet:
-    """ResNet-18 with `inplanes` instead of 64 channels in its first layer: a sixteenth of the parameters at 16."""
+def resnet_baby(
+    output_layers: Sequence[str] | None = None,
+    pretrained: bool = False,
+    inplanes: int = 16,
+    **kwargs,
+) -> ResNet:
+    """ResNet-18 with `inplanes` instead of 64 channels in its first layer: a sixteenth of the
+    parameters at 16.
+    """
     if pretrained:
-        raise NotImplementedError("there are no pretrained weights for resnet_baby; leave pretrained out")
-    return _resnet("resnet_baby", BasicBlock, (2, 2, 2, 2), output_layers, False, None, {"inplanes": inplanes, **kwargs})
+        raise NotImplementedError(
+            "there are no pretrained weights for resnet_baby; leave pretrained out"
+        )
+    return _resnet(
+        "resnet_baby",
+        BasicBlock,
+        (2, 2, 2, 2),
+        output_layers,
+        False,
+        None,
+        {"inplanes": inplanes, **kwargs},
+    )
 
 
-def checked_layers(name: str, output_layers: Sequence[str] | None, known: Sequence[str]) -> list[str]:
-    """The layers asked for, ['default'] for None; BadValue names one that the network `name` does not have."""
+def checked_layers(
+    name: str, output_layers: Sequence[str] | None, known: Sequence[str]
+) -> list[str]:
+    """The layers asked for, ['default'] for None; BadValue names one that the network `name` does
+    not have.
+    """
     output_layers = ["default"] if output_layers is None else list(output_layers)
     known = (*known, "default")
     for layer in output_layers:
         if layer not in known:
-            raise BadValue(f"{name} has no layer '{layer}'{suggestion(layer, known)}; choose among {', '.join(known)}")
+            raise BadValue(
+                f"{name} has no layer '{layer}'{suggestion(layer, known)}; choose among "
+                f"{', '.join(known)}"
+            )
     return output_layers
 
 

@@ -1,4 +1,6 @@
-"""ResNet-18 with the first convolution of VGG-M beside it: finer edges than ResNet's own, for correlation filters."""
+"""ResNet-18 with the first convolution of VGG-M beside it: finer edges than ResNet's own, for
+correlation filters.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ __all__ = ["ResNetVGGm1", "resnet18_vggmconv1"]
 
 
 class ResNetVGGm1(ResNet):
-    """`ResNet` that also knows the layer 'vggconv1': 96 channels at stride 2, normalised across channels, with ReLU."""
+    """`ResNet` that also knows the layer 'vggconv1': 96 channels at stride 2, normalised across
+    channels, with ReLU.
+    """
 
     def __init__(self, block: type, layers: Sequence[int], output_layers: Sequence[str], **options):
         super().__init__(block, layers, output_layers, **options)
@@ -37,9 +41,12 @@ class ResNetVGGm1(ResNet):
         return outputs
 
 
-def resnet18_vggmconv1(output_layers: Sequence[str] | None = None, path: str | os.PathLike | None = None,
-                       **kwargs) -> ResNetVGGm1:
-    """ResNet-18 with VGG-M's first convolution; `path` names a file of its weights (a state dict)."""
+def resnet18_vggmconv1(
+    output_layers: Sequence[str] | None = None, path: str | os.PathLike | None = None, **kwargs
+) -> ResNetVGGm1:
+    """ResNet-18 with VGG-M's first convolution; `path` names a file of its weights (a state
+    dict).
+    """
     wanted = checked_layers("resnet18_vggmconv1", output_layers, (*ResNet.layer_names, "vggconv1"))
     net = ResNetVGGm1(BasicBlock, (2, 2, 2, 2), wanted, **kwargs)
     if path is not None:

@@ -1,4 +1,6 @@
-"""TransT's backbones: stride 8, so that a 256-pixel search crop gives 32 x 32 cells, with their position code."""
+"""TransT's backbones: stride 8, so that a 256-pixel search crop gives 32 x 32 cells, with their
+position code.
+"""
 
 from __future__ import annotations
 
@@ -14,15 +16,24 @@ from ltr.models.backbone.pretrained import load_imagenet_weights
 from ltr.models.backbone.resnet import init_convolutions, residual_layer
 from ltr.models.neck.position_encoding import build_position_encoding
 
-__all__ = ["Backbone", "BackboneBase", "FrozenBatchNorm2d", "Joiner", "SmallBackbone", "SmallResNet",
-           "TruncatedResNet50", "build_backbone"]
+__all__ = [
+    "Backbone",
+    "BackboneBase",
+    "FrozenBatchNorm2d",
+    "Joiner",
+    "SmallBackbone",
+    "SmallResNet",
+    "TruncatedResNet50",
+    "build_backbone",
+]
 
 
 class TruncatedResNet50(base.Backbone):
-    """ResNet-50 up to layer3, kept at stride 8: layer3 does not stride, its first 3x3 convolution is dilated by 2.
+    """ResNet-50 up to layer3, kept at stride 8: layer3 does not stride, its first 3x3 convolution
+    is dilated by 2.
 
-    Only that one convolution is dilated. Published TransT weights were trained so; dilating all of layer3 (what
-    "output stride 8" usually means) moves the outputs visibly.
+    Only that one convolution is dilated. Published TransT weights were trained so; dilating all of
+    layer3 (what "output stride 8" usually means) moves the outputs visibly.
     """
 
     def __init__(self, frozen_layers: str | Sequence[str] = ()):
@@ -44,7 +55,8 @@ class TruncatedResNet50(base.Backbone):
 
 
 class SmallResNet(base.Backbone):
-    """Residual backbone of stride 8 for small crops and two CPU cores: 0.2 M parameters at `width` 16.
+    """Residual backbone of stride 8 for small crops and two CPU cores: 0.2 M parameters at `width`
+    16.
 
     Channels are `width`, 2 and 4 times it; parameters and time grow with the square of `width`.
     """
@@ -67,18 +79,24 @@ class SmallResNet(base.Backbone):
 
 
 class BackboneBase(nn.Module):
-    """Wraps a body that returns feature maps by name; `forward` gives those in `output_layers`, in order."""
+    """Wraps a body that returns feature maps by name; `forward` gives those in `output_layers`, in
+    order.
+    """
 
     stride = 8
 
-    def __init__(self, backbone: nn.Module, num_channels: int, output_layers: Sequence[str] = ("layer3",)):
+    def __init__(
+        self, backbone: nn.Module, num_channels: int, output_layers: Sequence[str] = ("layer3",)
+    ):
         super().__init__()
         self.body = backbone
         self.num_channels = num_channels
         self.output_layers = tuple(output_layers)
 
     def forward(self, images) -> list:
-        """Feature maps of a tensor (B, 3, H, W); of a NestedTensor, NestedTensors with the mask sampled alike."""
+        """Feature maps of a tensor (B, 3, H, W); of a NestedTensor, NestedTensors with the mask
+        sampled alike.
+        """
         maps = self.body(getattr(images, "tensors", images))
         features = [maps[name] for name in self.output_layers]
         mask = getattr(images, "mask", None)
@@ -88,16 +106,25 @@ class BackboneBase(nn.Module):
 
 
 class Backbone(BackboneBase):
-    """TransT's ResNet-50. `pretrained` starts from ImageNet weights, looked up as `load_imagenet_weights` says."""
+    """TransT's ResNet-50. `pretrained` starts from ImageNet weights, looked up as
+    `load_imagenet_weights` says.
+    """
 
     channels = {"layer1": 256, "layer2": 512, "layer3": 1024}  # noqa: RUF012 - constant
 
-    def __init__(self, output_layers: Sequence[str] = ("layer3",), pretrained: bool = False,
-                 frozen_layers: str | Sequence[str] = (), weights: str | None = None):
+    def __init__(
+        self,
+        output_layers: Sequence[str] = ("layer3",),
+        pretrained: bool = False,
+        frozen_layers: str | Sequence[str] = (),
+        weights: str | None = None,
+    ):
         for name in output_layers:
             if name not in self.channels:
-                raise BadValue(f"TransT's backbone has no layer '{name}'{suggestion(name, self.channels)}; "
-                               f"choose among {', '.join(self.channels)}")
+                raise BadValue(
+                    f"TransT's backbone has no layer '{name}'{suggestion(name, self.channels)}; "
+                    f"choose among {', '.join(self.channels)}"
+                )
         body = TruncatedResNet50(frozen_layers)
         if pretrained or weights:
             load_imagenet_weights(body, "resnet50", weights)
@@ -125,12 +152,16 @@ class Joiner(nn.Sequential):
         return features, [self[1](x) for x in features]
 
 
-def build_backbone(settings, backbone_pretrained: bool = True, frozen_backbone_layers: str | Sequence[str] = (),
-                   backbone_weights: str | None = None) -> Joiner:
+def build_backbone(
+    settings,
+    backbone_pretrained: bool = True,
+    frozen_backbone_layers: str | Sequence[str] = (),
+    backbone_weights: str | None = None,
+) -> Joiner:
     """TransT's ResNet-50 (layer3) with the position code that `settings` asks for.
 
-    `backbone_weights` is the local ImageNet file. Pass `backbone_pretrained=False` when a checkpoint is loaded
-    afterwards: nothing is looked up or downloaded then.
+    `backbone_weights` is the local ImageNet file. Pass `backbone_pretrained=False` when a
+    checkpoint is loaded afterwards: nothing is looked up or downloaded then.
     """
     backbone = Backbone(("layer3",), backbone_pretrained, frozen_backbone_layers, backbone_weights)
     return Joiner(backbone, build_position_encoding(settings))

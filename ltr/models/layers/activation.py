@@ -1,4 +1,6 @@
-"""Activations with a parameter that is given per call, their derivatives, and a softmax that may leave mass over."""
+"""Activations with a parameter that is given per call, their derivatives, and a softmax that may
+leave mass over.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,9 @@ from torch import Tensor, nn
 
 
 class MLU(nn.Module):
-    """Nearly linear above zero, and below it an exponential that ends at -`min_val` (ECO's and ATOM's last activation)."""
+    """Nearly linear above zero, and below it an exponential that ends at -`min_val` (ECO's and
+    ATOM's last activation).
+    """
 
     def __init__(self, min_val: float, inplace: bool = False):
         super().__init__()
@@ -17,7 +21,11 @@ class MLU(nn.Module):
 
     def forward(self, input: Tensor) -> Tensor:
         """Element-wise."""
-        return F.elu(F.leaky_relu(input, 1 / self.min_val, inplace=self.inplace), self.min_val, inplace=self.inplace)
+        return F.elu(
+            F.leaky_relu(input, 1 / self.min_val, inplace=self.inplace),
+            self.min_val,
+            inplace=self.inplace,
+        )
 
 
 class LeakyReluPar(nn.Module):
@@ -45,7 +53,7 @@ class BentIdentPar(nn.Module):
 
     def forward(self, x: Tensor, a: Tensor | float) -> Tensor:
         """Element-wise."""
-        return (1 - a) / 2 * ((x.square() + 4 * self.b ** 2).sqrt() - 2 * self.b) + (1 + a) / 2 * x
+        return (1 - a) / 2 * ((x.square() + 4 * self.b**2).sqrt() - 2 * self.b) + (1 + a) / 2 * x
 
 
 class BentIdentParDeriv(nn.Module):
@@ -57,11 +65,13 @@ class BentIdentParDeriv(nn.Module):
 
     def forward(self, x: Tensor, a: Tensor | float) -> Tensor:
         """Element-wise."""
-        return (1 - a) / 2 * (x / (x.square() + 4 * self.b ** 2).sqrt()) + (1 + a) / 2
+        return (1 - a) / 2 * (x / (x.square() + 4 * self.b**2).sqrt()) + (1 + a) / 2
 
 
 def softmax_reg(x: Tensor, dim: int, reg: float | Tensor | None = None) -> Tensor:
-    """Softmax along `dim` with one more, invisible, entry of logit `reg`: the result may sum to less than 1."""
+    """Softmax along `dim` with one more, invisible, entry of logit `reg`: the result may sum to
+    less than 1.
+    """
     if reg is None:
         return x.softmax(dim)
     size = x.shape[dim]

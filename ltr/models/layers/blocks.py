@@ -5,12 +5,31 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 
-def conv_block(in_planes: int, out_planes: int, kernel_size: int = 3, stride: int = 1, padding: int = 1,
-               dilation: int = 1, bias: bool = True, batch_norm: bool = True, relu: bool = True,
-               padding_mode: str = "zeros") -> nn.Sequential:
+def conv_block(
+    in_planes: int,
+    out_planes: int,
+    kernel_size: int = 3,
+    stride: int = 1,
+    padding: int = 1,
+    dilation: int = 1,
+    bias: bool = True,
+    batch_norm: bool = True,
+    relu: bool = True,
+    padding_mode: str = "zeros",
+) -> nn.Sequential:
     """Convolution, then batch norm and ReLU unless turned off."""
-    layers: list[nn.Module] = [nn.Conv2d(in_planes, out_planes, kernel_size, stride, padding, dilation, bias=bias,
-                                         padding_mode=padding_mode)]
+    layers: list[nn.Module] = [
+        nn.Conv2d(
+            in_planes,
+            out_planes,
+            kernel_size,
+            stride,
+            padding,
+            dilation,
+            bias=bias,
+            padding_mode=padding_mode,
+        )
+    ]
     if batch_norm:
         layers.append(nn.BatchNorm2d(out_planes))
     if relu:
@@ -19,10 +38,19 @@ def conv_block(in_planes: int, out_planes: int, kernel_size: int = 3, stride: in
 
 
 class LinearBlock(nn.Module):
-    """A linear layer on whole maps (B, `in_planes`, `input_sz`, `input_sz`), then batch norm and ReLU unless turned off."""
+    """A linear layer on whole maps (B, `in_planes`, `input_sz`, `input_sz`), then batch norm and
+    ReLU unless turned off.
+    """
 
-    def __init__(self, in_planes: int, out_planes: int, input_sz: int, bias: bool = True, batch_norm: bool = True,
-                 relu: bool = True):
+    def __init__(
+        self,
+        in_planes: int,
+        out_planes: int,
+        input_sz: int,
+        bias: bool = True,
+        batch_norm: bool = True,
+        relu: bool = True,
+    ):
         super().__init__()
         self.linear = nn.Linear(in_planes * input_sz * input_sz, out_planes, bias=bias)
         self.bn = nn.BatchNorm2d(out_planes) if batch_norm else None

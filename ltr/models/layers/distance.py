@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 
 class DistanceMap(nn.Module):
-    """`num_bins` maps of the distance from a centre, each a tent around `bin_displacement` times its number.
+    """`num_bins` maps of the distance from a centre, each a tent around `bin_displacement` times
+    its number.
 
     At every place the maps sum to 1; the last one stays 1 beyond its peak.
     """
@@ -20,7 +21,9 @@ class DistanceMap(nn.Module):
         self.bin_displacement = bin_displacement
 
     def forward(self, center: Tensor, output_sz: Sequence[int]) -> Tensor:
-        """Maps (N, num_bins, h, w) for centres (N, 2) or (N, 1, 2) given as (y, x) cells, `output_sz` = (h, w)."""
+        """Maps (N, num_bins, h, w) for centres (N, 2) or (N, 1, 2) given as (y, x) cells,
+        `output_sz` = (h, w).
+        """
         center = center.reshape(-1, 2)
         like = {"dtype": center.dtype, "device": center.device}
         dy = torch.arange(int(output_sz[0]), **like)[None, :, None] - center[:, 0, None, None]

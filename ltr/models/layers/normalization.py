@@ -8,7 +8,8 @@ from torch import Tensor, nn
 class InstanceL2Norm(nn.Module):
     """Divides every map (C, H, W) of a batch by its L2 norm and multiplies by `scale`.
 
-    `size_average` uses the root mean square instead, so that elements are about `scale` whatever the size of the map.
+    `size_average` uses the root mean square instead, so that elements are about `scale` whatever
+    the size of the map.
     """
 
     def __init__(self, size_average: bool = True, eps: float = 1e-5, scale: float = 1.0):

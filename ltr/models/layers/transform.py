@@ -14,7 +14,11 @@ def interpolate(x: Tensor, sz: Sequence[int] | int | None) -> Tensor:
     if sz is None:
         return x
     size = (sz, sz) if isinstance(sz, int) else tuple(int(side) for side in sz)
-    return x if tuple(x.shape[-2:]) == size else F.interpolate(x, size, mode="bilinear", align_corners=False)
+    return (
+        x
+        if tuple(x.shape[-2:]) == size
+        else F.interpolate(x, size, mode="bilinear", align_corners=False)
+    )
 
 
 class InterpCat(nn.Module):

@@ -21,9 +21,11 @@ def xyxy_to_cxcywh(boxes_xyxy: Tensor) -> Tensor:
 
 
 def paired_iou_giou(boxes_xyxy: Tensor, others_xyxy: Tensor) -> tuple[Tensor, Tensor]:
-    """IoU in 0..1 and generalised IoU in -1..1 of boxes at equal places of two broadcastable tensors (..., 4).
+    """IoU in 0..1 and generalised IoU in -1..1 of boxes at equal places of two broadcastable
+    tensors (..., 4).
 
-    GIoU = IoU - (hull - union) / hull (Rezatofighi et al. 2019): it falls with distance where boxes do not meet.
+    GIoU = IoU - (hull - union) / hull (Rezatofighi et al. 2019): it falls with distance where boxes
+    do not meet.
     """
     low, high = boxes_xyxy.split(2, dim=-1)
     other_low, other_high = others_xyxy.split(2, dim=-1)

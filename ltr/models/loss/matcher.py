@@ -1,4 +1,6 @@
-"""Which search positions stand for the target: those whose cell of the feature grid begins inside its box."""
+"""Which search positions stand for the target: those whose cell of the feature grid begins inside
+its box.
+"""
 
 from __future__ import annotations
 
@@ -15,17 +17,21 @@ def grid_side(positions: int) -> int:
     """Side n of the square grid with `positions` cells."""
     side = math.isqrt(positions)
     if side * side != positions:
-        raise BadValue(f"{positions} search positions are not a square grid; use square search crops")
+        raise BadValue(
+            f"{positions} search positions are not a square grid; use square search crops"
+        )
     return side
 
 
-def target_cells(boxes_cxcywh_B4: Tensor, side: int, ring: int = 3,
-                 reference_edges: bool = False) -> tuple[Tensor, Tensor]:
+def target_cells(
+    boxes_cxcywh_B4: Tensor, side: int, ring: int = 3, reference_edges: bool = False
+) -> tuple[Tensor, Tensor]:
     """Masks (B, side*side) of the positions inside each box, and of the `ring` cells around these.
 
-    A box [x1, x2) in crop units covers columns ceil(x1*side) to ceil(x2*side) - 1, rows likewise, cut at the border of
-    the crop; a box smaller than a cell or beyond the border gets the nearest cell, so that every target has a positive.
-    `reference_edges` gives SPOT's release instead: no positive where the box lies beyond the right or bottom border.
+    A box [x1, x2) in crop units covers columns ceil(x1*side) to ceil(x2*side) - 1, rows likewise,
+    cut at the border of the crop; a box smaller than a cell or beyond the border gets the nearest
+    cell, so that every target has a positive. `reference_edges` gives SPOT's release instead: no
+    positive where the box lies beyond the right or bottom border.
     """
     bounds = (cxcywh_to_xyxy(boxes_cxcywh_B4) * side).ceil()
     start, end = bounds.split(2, dim=-1)  # (B, 2): x, y
@@ -40,14 +46,18 @@ def target_cells(boxes_cxcywh_B4: Tensor, side: int, ring: int = 3,
 
 
 def on_lattice(boxes_cxcywh: Tensor, side: int, first: float, pitch: float) -> Tensor:
-    """Boxes as `target_cells` takes them for `side` positions that lie at `first + pitch * k` of the crop, not at k / side."""
+    """Boxes as `target_cells` takes them for `side` positions that lie at `first + pitch * k` of
+    the crop, not at k / side.
+    """
     centers, sizes = boxes_cxcywh.split(2, dim=-1)
     return torch.cat([centers - first, sizes], -1) / (pitch * side)
 
 
 def _rectangle(start_B2: Tensor, end_B2: Tensor, side: int) -> Tensor:
     cells = torch.arange(side, device=start_B2.device)
-    within = (cells >= start_B2[..., None]) & (cells < end_B2[..., None])  # (B, 2, side): columns, rows
+    within = (cells >= start_B2[..., None]) & (
+        cells < end_B2[..., None]
+    )  # (B, 2, side): columns, rows
     return (within[:, 1, :, None] & within[:, 0, None, :]).flatten(1)
 
 
@@ -62,11 +72,14 @@ class TrackingMatcher(nn.Module):
     def forward(self, outputs: dict, targets: list[dict]) -> list[tuple[Tensor, Tensor]]:
         """For each image the indices of matched positions and of their target (zeros), int64.
 
-        `outputs['pred_logits']` is (B, N, classes+1); `targets[i]['boxes']` (1, 4) cxcywh in crop units.
+        `outputs['pred_logits']` is (B, N, classes+1); `targets[i]['boxes']` (1, 4) cxcywh in crop
+        units.
         """
         logits = outputs["pred_logits"]
         boxes = torch.cat([target["boxes"][:1] for target in targets]).to(logits.device)
-        inside, _ = target_cells(boxes, grid_side(logits.shape[1]), reference_edges=self.reference_edges)
+        inside, _ = target_cells(
+            boxes, grid_side(logits.shape[1]), reference_edges=self.reference_edges
+        )
         found = [mask.nonzero()[:, 0] for mask in inside]
         return [(cells, torch.zeros_like(cells)) for cells in found]
 

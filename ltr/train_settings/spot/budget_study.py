@@ -1,4 +1,6 @@
-"""A box budget on the embedded videos: 20 videos with two boxes each, the others with targets that motion gave away."""
+"""A box budget on the embedded videos: 20 videos with two boxes each, the others with targets that
+motion gave away.
+"""
 
 from ltr.train_settings.spot import quickstart
 from spot_ext import budget_study
@@ -6,13 +8,23 @@ from spot_ext.config import SparseConfig
 
 
 def config() -> SparseConfig:
-    """The quickstart's with a third of its samples: minutes on one core, as the study has dozens of runs.
+    """The quickstart's with a third of its samples: minutes on one core, as the study has dozens of
+    runs.
 
     A teacher of so short a burn-in is less sure still, hence a threshold below the quickstart's.
     """
     return quickstart.config().replace(
-        burn_in_epochs=18, epochs=30, iterations=20, batch=16, labelled=6, unlabelled=10, teacher={"iou_threshold": 0.6},
-        optim={"decay_epoch": 20}, keep_checkpoints=1, publish=None)
+        burn_in_epochs=18,
+        epochs=30,
+        iterations=20,
+        batch=16,
+        labelled=6,
+        unlabelled=10,
+        teacher={"iou_threshold": 0.6},
+        optim={"decay_epoch": 20},
+        keep_checkpoints=1,
+        publish=None,
+    )
 
 
 def run(settings) -> None:

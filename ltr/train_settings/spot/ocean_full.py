@@ -1,4 +1,6 @@
-"""Ocean with full supervision in SPOT's code: what `ocean_sparse` would reach if every frame were labelled."""
+"""Ocean with full supervision in SPOT's code: what `ocean_sparse` would reach if every frame were
+labelled.
+"""
 
 from ltr.train_settings.spot import ocean_sparse
 from spot_ext import recipe
@@ -6,7 +8,9 @@ from spot_ext.config import SparseConfig
 
 
 def config() -> SparseConfig:
-    """`ocean_sparse` with all labels and without unlabelled frames: same data, draws, augmentation and schedule."""
+    """`ocean_sparse` with all labels and without unlabelled frames: same data, draws, augmentation
+    and schedule.
+    """
     return ocean_sparse.config().replace(k=None, unlabelled=0, publish="ocean")
 
 

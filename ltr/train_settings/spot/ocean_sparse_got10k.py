@@ -1,4 +1,6 @@
-"""SP-Ocean on GOT-10k's training set alone, as its server asks for: 300 epochs, the backbone joins in epoch 60."""
+"""SP-Ocean on GOT-10k's training set alone, as its server asks for: 300 epochs, the backbone joins
+in epoch 60.
+"""
 
 from ltr.train_settings.spot import ocean_sparse, transt_sparse_got10k
 from spot_ext import recipe
@@ -8,8 +10,11 @@ from spot_ext.config import SparseConfig
 def config() -> SparseConfig:
     """`ocean_sparse` with one data set and the shorter schedule."""
     return ocean_sparse.config().replace(
-        datasets=transt_sparse_got10k.config().datasets, epochs=300, optim={"unfreeze_epoch": 60},
-        publish="spot_ocean_got10k")
+        datasets=transt_sparse_got10k.config().datasets,
+        epochs=300,
+        optim={"unfreeze_epoch": 60},
+        publish="spot_ocean_got10k",
+    )
 
 
 def run(settings) -> None:

@@ -1,4 +1,6 @@
-"""How far from full supervision: the quickstart's table with a row that was trained with every box of every video."""
+"""How far from full supervision: the quickstart's table with a row that was trained with every box
+of every video.
+"""
 
 from ltr.train_settings.spot import quickstart as sparse
 from spot_ext import quickstart

@@ -1,4 +1,6 @@
-"""TransT with full supervision in SPOT's code: what `transt_sparse` would reach if every frame were labelled."""
+"""TransT with full supervision in SPOT's code: what `transt_sparse` would reach if every frame were
+labelled.
+"""
 
 from ltr.train_settings.spot import transt_sparse
 from spot_ext import recipe
@@ -6,7 +8,9 @@ from spot_ext.config import SparseConfig
 
 
 def config() -> SparseConfig:
-    """`transt_sparse` with all labels and without unlabelled frames: same data, draws, augmentation and schedule."""
+    """`transt_sparse` with all labels and without unlabelled frames: same data, draws, augmentation
+    and schedule.
+    """
     return transt_sparse.config().replace(k=None, unlabelled=0, publish="spot_transt_full")
 
 

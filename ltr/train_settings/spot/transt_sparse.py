@@ -1,18 +1,26 @@
-"""SP-TransT with three boxes per video on LaSOT, GOT-10k and TrackingNet: SPOT's main result (TIP 2024, table I)."""
+"""SP-TransT with three boxes per video on LaSOT, GOT-10k and TrackingNet: SPOT's main result (TIP
+2024, table I).
+"""
 
 from spot_ext import recipe
 from spot_ext.config import DatasetConfig, SparseConfig
 
 
 def config() -> SparseConfig:
-    """The published schedule: 50 epochs of burn-in, 400 in all, 1000 iterations of 32 samples each."""
+    """The published schedule: 50 epochs of burn-in, 400 in all, 1000 iterations of 32 samples
+    each.
+    """
     return SparseConfig(
-        k=3, architecture="transt",
-        datasets=(DatasetConfig("Lasot", {"split": "train"}),
-                  DatasetConfig("Got10k", {"split": "vottrain"}),
-                  DatasetConfig("TrackingNet", {"set_ids": [0, 1, 2, 3]}, walk_back=True)),
+        k=3,
+        architecture="transt",
+        datasets=(
+            DatasetConfig("Lasot", {"split": "train"}),
+            DatasetConfig("Got10k", {"split": "vottrain"}),
+            DatasetConfig("TrackingNet", {"set_ids": [0, 1, 2, 3]}, walk_back=True),
+        ),
         network={"backbone_pretrained": True},
-        publish="spot_transt")
+        publish="spot_transt",
+    )
 
 
 def run(settings) -> None:

@@ -1,6 +1,7 @@
 """The small TransT with full supervision on one GOT-10k tree, in minutes on two CPU cores.
 
-The tree is `got10k_dir` of local.py; the embedded videos are one too (`python -m spot_ext toy` renders and names it).
+The tree is `got10k_dir` of local.py; the embedded videos are one too (`python -m spot_ext toy`
+renders and names it).
 """
 
 import torch
@@ -24,6 +25,11 @@ def run(settings):
     loader = transt.make_loader(settings, [Got10k(split="all")], batches=25)
     net = transt_small()
     optimizer = torch.optim.AdamW(net.parameters(), lr=1e-3, weight_decay=1e-4)
-    trainer = LTRTrainer(actors.TranstActor(net, transt_loss(settings)), [loader], optimizer, settings,
-                         StepLR(optimizer, 24, 0.3))
+    trainer = LTRTrainer(
+        actors.TranstActor(net, transt_loss(settings)),
+        [loader],
+        optimizer,
+        settings,
+        StepLR(optimizer, 24, 0.3),
+    )
     trainer.train(40, load_latest=True)

@@ -1,7 +1,8 @@
-"""TransT with full supervision: every annotated frame is used. The baseline to compare sparse training with.
+"""TransT with full supervision: every annotated frame is used. The baseline to compare sparse
+training with.
 
-Published recipe: TransT (Chen et al., CVPR 2021), its training section. It also draws a quarter of its samples from
-COCO images, which this recipe does without.
+Published recipe: TransT (Chen et al., CVPR 2021), its training section. It also draws a quarter of
+its samples from COCO images, which this recipe does without.
 """
 
 import torch
@@ -37,10 +38,17 @@ def run(settings):
     net = transt_resnet50(settings)
     backbone = [p for name, p in net.named_parameters() if "backbone" in name and p.requires_grad]
     others = [p for name, p in net.named_parameters() if "backbone" not in name and p.requires_grad]
-    optimizer = torch.optim.AdamW([{"params": others}, {"params": backbone, "lr": 1e-5}], lr=1e-4, weight_decay=1e-4)
+    optimizer = torch.optim.AdamW(
+        [{"params": others}, {"params": backbone, "lr": 1e-5}], lr=1e-4, weight_decay=1e-4
+    )
 
-    trainer = LTRTrainer(actors.TranstActor(net, transt_loss(settings)), [loader], optimizer, settings,
-                         StepLR(optimizer, 500))
+    trainer = LTRTrainer(
+        actors.TranstActor(net, transt_loss(settings)),
+        [loader],
+        optimizer,
+        settings,
+        StepLR(optimizer, 500),
+    )
     trainer.train(1000, load_latest=True, fail_safe=True)
 
 
@@ -53,13 +61,32 @@ def make_loader(settings, datasets, batches):
     settings.center_jitter_factor = {"search": 3, "template": 0}
     settings.scale_jitter_factor = {"search": 0.25, "template": 0}
     joint = tfm.Transform(tfm.ToGrayscale(probability=0.05))
-    single = tfm.Transform(tfm.ToTensorAndJitter(0.2), tfm.Normalize(settings.normalize_mean, settings.normalize_std))
+    single = tfm.Transform(
+        tfm.ToTensorAndJitter(0.2), tfm.Normalize(settings.normalize_mean, settings.normalize_std)
+    )
     crops = processing.TransTProcessing(
-        search_area_factor=settings.search_area_factor, template_area_factor=settings.template_area_factor,
-        search_sz=settings.search_sz, temp_sz=settings.template_sz,
-        center_jitter_factor=settings.center_jitter_factor, scale_jitter_factor=settings.scale_jitter_factor,
-        transform=single, joint_transform=joint)
-    samples = sampler.TransTSampler(datasets, p_datasets=[1] * len(datasets), samples_per_epoch=batches * settings.batch_size,
-                                    max_gap=100, processing=crops)
-    return LTRLoader("train", samples, batch_size=settings.batch_size, num_workers=settings.num_workers, shuffle=True,
-                     drop_last=True, pin_memory=torch.cuda.is_available())
+        search_area_factor=settings.search_area_factor,
+        template_area_factor=settings.template_area_factor,
+        search_sz=settings.search_sz,
+        temp_sz=settings.template_sz,
+        center_jitter_factor=settings.center_jitter_factor,
+        scale_jitter_factor=settings.scale_jitter_factor,
+        transform=single,
+        joint_transform=joint,
+    )
+    samples = sampler.TransTSampler(
+        datasets,
+        p_datasets=[1] * len(datasets),
+        samples_per_epoch=batches * settings.batch_size,
+        max_gap=100,
+        processing=crops,
+    )
+    return LTRLoader(
+        "train",
+        samples,
+        batch_size=settings.batch_size,
+        num_workers=settings.num_workers,
+        shuffle=True,
+        drop_last=True,
+        pin_memory=torch.cuda.is_available(),
+    )

@@ -5,7 +5,9 @@ from pytracking.utils import TrackerParams
 
 
 def parameters(net_path: str = "ocean.pth.tar") -> TrackerParams:
-    """Parameters with the network `net_path`, looked for in `network_path` of local.py when tracking starts."""
+    """Parameters with the network `net_path`, looked for in `network_path` of local.py when
+    tracking starts.
+    """
     params = TrackerParams()
     params.debug = 0
     params.visualization = False

@@ -1,7 +1,8 @@
 """The light TransT: real time on one CPU core.
 
-Its weights come with the package: `SHIPPED`, described in the file `transt_light.md` beside them. `spot transt_light` trains
-them, and `ltr.admin.loading.convert_checkpoint` writes a checkpoint in their form.
+Its weights come with the package: `SHIPPED`, described in the file `transt_light.md` beside them.
+`spot transt_light` trains them, and `ltr.admin.loading.convert_checkpoint` writes a checkpoint in
+their form.
 """
 
 import os
@@ -15,7 +16,8 @@ SHIPPED = Path(pytracking.__file__).resolve().parent / "networks" / "transt_ligh
 
 
 def parameters(net_path: str | os.PathLike = SHIPPED, backend: str = "torch") -> TrackerParams:
-    """Parameters with the network `net_path`; a relative one is looked for in `network_path` of local.py.
+    """Parameters with the network `net_path`; a relative one is looked for in `network_path` of
+    local.py.
 
     `backend` 'onnx' is a third faster and takes the extra [onnx].
     """

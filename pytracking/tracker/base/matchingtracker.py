@@ -1,4 +1,6 @@
-"""Base of trackers that ask one network where a template is: everything but where to look and which answer to believe."""
+"""Base of trackers that ask one network where a template is: everything but where to look and which
+answer to believe.
+"""
 
 from __future__ import annotations
 
@@ -24,13 +26,15 @@ SMALLEST_SIDE = 10.0  # px; a box cannot collapse below this
 
 
 class MatchingTracker(SiameseTracker):
-    """`params.net` has `template(z)` and `track(x)`; following many targets at once also takes `match(templates, x)`.
-    `params.backend` 'onnx' runs it with ONNX Runtime, see `pytracking.features.onnx_net`. `params.precision` 'bf16' or 'fp16'
-    computes it in fewer digits, `params.graphs` True starts it as one CUDA graph: faster where the machine has what they need,
+    """`params.net` has `template(z)` and `track(x)`; following many targets at once also takes
+    `match(templates, x)`. `params.backend` 'onnx' runs it with ONNX Runtime, see
+    `pytracking.features.onnx_net`. `params.precision` 'bf16' or 'fp16' computes it in fewer digits,
+    `params.graphs` True starts it as one CUDA graph: faster where the machine has what they need,
     see `pytracking.features.precision` and `graphs`, and otherwise as without them.
 
-    A tracker defines `template_side`, `search_side`, `read` and `follow`. Its state is `center_pos` (x, y) and `size`
-    (w, h) of the target in frame pixels, `channel_average` of the first frame, and the crop sizes in px.
+    A tracker defines `template_side`, `search_side`, `read` and `follow`. Its state is `center_pos`
+    (x, y) and `size` (w, h) of the target in frame pixels, `channel_average` of the first frame,
+    and the crop sizes in px.
     """
 
     multiobj_mode = "parallel"
@@ -76,21 +80,27 @@ class MatchingTracker(SiameseTracker):
         x, y, w, h = (float(value) for value in info["init_bbox"])
         self.center_pos, self.size = np.array([x + w / 2, y + h / 2]), np.array([w, h])
         self.channel_average = mean_color(image)
-        crop = self.get_subwindow(image, self.center_pos, self.template_size, self.template_side(), self.channel_average)
+        crop = self.get_subwindow(
+            image, self.center_pos, self.template_size, self.template_side(), self.channel_average
+        )
         self.net.template(self.net.preprocess_image(crop))
         return {"time": time.perf_counter() - start}
 
     @torch.inference_mode()
     def track(self, image: np.ndarray, info: dict[str, Any] | None = None) -> dict[str, Any]:
         """Search around the last box; returns `target_bbox` [x, y, w, h] and what `follow` adds."""
-        outputs = self.net.track(self.net.preprocess_image(self._upload([self._search_patch(image)])))
+        outputs = self.net.track(
+            self.net.preprocess_image(self._upload([self._search_patch(image)]))
+        )
         return self._checked_follow(self.read(outputs)[0].cpu().numpy(), image.shape)
 
     @classmethod
     @torch.inference_mode()
-    def track_many(cls, trackers: Sequence[MatchingTracker],
-                   images: Sequence[np.ndarray]) -> list[dict[str, Any] | Exception]:
-        """What `track` returns for each tracker on its image, in one pass of the network that they share.
+    def track_many(
+        cls, trackers: Sequence[MatchingTracker], images: Sequence[np.ndarray]
+    ) -> list[dict[str, Any] | Exception]:
+        """What `track` returns for each tracker on its image, in one pass of the network that they
+        share.
 
         A tracker that fails leaves its exception in its place and the others alone.
         """
@@ -100,7 +110,9 @@ class MatchingTracker(SiameseTracker):
             return found
         first = trackers[good[0]]
         crops = first.net.preprocess_image(first._upload([found[index] for index in good]))
-        outputs = first.net.match(first._templates([trackers[index].net.zf for index in good]), crops)
+        outputs = first.net.match(
+            first._templates([trackers[index].net.zf for index in good]), crops
+        )
         tables = cls.read(outputs).cpu().numpy()  # the one wait for the GPU
         for index, table in zip(good, tables, strict=True):
             try:
@@ -112,14 +124,20 @@ class MatchingTracker(SiameseTracker):
     def _search_patch(self, image: np.ndarray) -> np.ndarray:
         """The search crop, uint8 (S, S, 3)."""
         self.side = self.search_side()
-        return self.get_patch(image, self.center_pos, self.search_size, self.side, self.channel_average)
+        return self.get_patch(
+            image, self.center_pos, self.search_size, self.side, self.channel_average
+        )
 
     def _upload(self, patches: list[np.ndarray]) -> torch.Tensor:
-        """Crops as one tensor (B, 3, S, S), from memory that a GPU reads by itself where the network is on one."""
+        """Crops as one tensor (B, 3, S, S), from memory that a GPU reads by itself where the
+        network is on one.
+        """
         device = getattr(self.net, "device", None)
         if device is not None and device.type == "cuda":
             whole = _pinned((len(patches), *patches[0].shape))
-            np.stack(patches, out=whole.numpy())  # the last frame's were read before its outputs could be
+            np.stack(
+                patches, out=whole.numpy()
+            )  # the last frame's were read before its outputs could be
         else:
             whole = torch.from_numpy(patches[0][None] if len(patches) == 1 else np.stack(patches))
         return whole.permute(0, 3, 1, 2)
@@ -127,25 +145,36 @@ class MatchingTracker(SiameseTracker):
     def _templates(self, parts: list[torch.Tensor]) -> torch.Tensor:
         """`parts` joined; kept until a sequence ends or begins."""
         last, whole = getattr(self, "_joined", ((), None))
-        if len(last) != len(parts) or any(one is not other for one, other in zip(last, parts, strict=True)):
+        if len(last) != len(parts) or any(
+            one is not other for one, other in zip(last, parts, strict=True)
+        ):
             whole = torch.cat(parts)
             self._joined = parts, whole
         return whole
 
     def _checked_follow(self, table: np.ndarray, image_shape: tuple[int, ...]) -> dict[str, Any]:
         if not np.isfinite(table).all():
-            raise BadInput("the network's output is not finite - its weights are damaged, or its training diverged")
+            raise BadInput(
+                "the network's output is not finite - its weights are damaged, or its training "
+                "diverged"
+            )
         return self.follow(table, image_shape)
 
     def show_scores(self, scores_N: np.ndarray, **status: float) -> None:
         """Show the map of final scores and some numbers on the live view, when there is one."""
         if self.visdom is not None:
             side = math.isqrt(len(scores_N))
-            self.visdom.register(torch.from_numpy(scores_N.reshape(side, side)), "heatmap", 2, "Score Map")
+            self.visdom.register(
+                torch.from_numpy(scores_N.reshape(side, side)), "heatmap", 2, "Score Map"
+            )
             self.visdom.register(status, "info_dict", 1, "Status")
 
-    def _move(self, center: np.ndarray, size: np.ndarray, image_shape: tuple[int, ...]) -> list[float]:
-        """Go to `center` within the frame, with a size from `SMALLEST_SIDE` to the frame's; returns [x, y, w, h]."""
+    def _move(
+        self, center: np.ndarray, size: np.ndarray, image_shape: tuple[int, ...]
+    ) -> list[float]:
+        """Go to `center` within the frame, with a size from `SMALLEST_SIDE` to the frame's; returns
+        [x, y, w, h].
+        """
         frame_size = np.array([image_shape[1], image_shape[0]], dtype=np.float64)
         self.center_pos = np.clip(center, 0, frame_size)
         self.size = np.minimum(np.maximum(size, SMALLEST_SIDE), frame_size)
@@ -176,7 +205,10 @@ def _pinned(shape: tuple[int, ...]) -> torch.Tensor:
 
 def _set_speed(net, precision: str, graphs: bool) -> None:
     if not hasattr(net, "set_speed"):
-        raise BadValue("params.precision and params.graphs are for the backend 'torch'; leave them or params.backend out")
+        raise BadValue(
+            "params.precision and params.graphs are for the backend 'torch'; leave them or "
+            "params.backend out"
+        )
     net.set_speed(precision, graphs)
 
 

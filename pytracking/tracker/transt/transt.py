@@ -1,4 +1,5 @@
-"""The online tracker of TransT: argmax of the windowed classification, box as the network regresses it.
+"""The online tracker of TransT: argmax of the windowed classification, box as the network regresses
+it.
 
 Source: TransT (CVPR 2021), section 3.4; SPOT evaluates with the same tracker.
 """
@@ -21,15 +22,19 @@ WIDENING = 1.1  # of the search region, per frame without the target
 
 
 class TransT(MatchingTracker):
-    """`params.window_penalty` (default 0.49) weights the Hann window: higher favours targets that moved little.
+    """`params.window_penalty` (default 0.49) weights the Hann window: higher favours targets that
+    moved little.
 
-    Recovery, for networks that predict IoU: with `params.unsure_below` (default 0: off) a target whose predicted IoU is
-    lower counts as not found. The box then stays where it is, at its last size, and the region that is searched grows by a
-    tenth a frame, up to `params.widest` (default 2) times its side, until the target is found again.
+    Recovery, for networks that predict IoU: with `params.unsure_below` (default 0: off) a target
+    whose predicted IoU is lower counts as not found. The box then stays where it is, at its last
+    size, and the region that is searched grows by a tenth a frame, up to `params.widest` (default
+    2) times its side, until the target is found again.
     """
 
     default_sizes = (cfg.TRACK.EXEMPLAR_SIZE, cfg.TRACK.INSTANCE_SIZE)
-    tunable: ClassVar[dict[str, tuple[float, float]]] = {"window_penalty": (0.0, 0.9)}  # for `spot_ext tune`
+    tunable: ClassVar[dict[str, tuple[float, float]]] = {
+        "window_penalty": (0.0, 0.9)
+    }  # for `spot_ext tune`
 
     def __init__(self, params):
         super().__init__(params)
@@ -58,26 +63,37 @@ class TransT(MatchingTracker):
     def follow(self, table: np.ndarray, image_shape: tuple[int, ...]) -> dict[str, Any]:
         """Take the best position.
 
-        `track` returns besides the box `best_score` (windowed score of the chosen cell), `target_score` (the same
-        without the window) and, when the network predicts it, `pred_iou` (expected overlap).
+        `track` returns besides the box `best_score` (windowed score of the chosen cell),
+        `target_score` (the same without the window) and, when the network predicts it, `pred_iou`
+        (expected overlap).
         """
         scores_N = table[:, 0]
-        windowed_N = scores_N * (1 - self.window_penalty) + hann_window(len(scores_N)) * self.window_penalty
+        windowed_N = (
+            scores_N * (1 - self.window_penalty) + hann_window(len(scores_N)) * self.window_penalty
+        )
         best = int(np.argmax(windowed_N))
         box = table[best, 1:5].astype(np.float64) * self.side
         if self._found(table[best]):
             target = self._move(self.center_pos + box[:2] - self.side / 2, box[2:], image_shape)
         else:
             target = self._move(self.center_pos, self.size, image_shape)
-        output = {"target_bbox": target, "best_score": float(windowed_N[best]), "target_score": float(scores_N[best])}
+        output = {
+            "target_bbox": target,
+            "best_score": float(windowed_N[best]),
+            "target_score": float(scores_N[best]),
+        }
         if table.shape[1] > 5:
             output["pred_iou"] = float(table[best, 5])
             output["object_presence_score"] = min(max(output["pred_iou"], 0.0), 1.0)
-        self.show_scores(windowed_N, **{name: value for name, value in output.items() if name != "target_bbox"})
+        self.show_scores(
+            windowed_N, **{name: value for name, value in output.items() if name != "target_bbox"}
+        )
         return output
 
     def _found(self, position: np.ndarray) -> bool:
-        """Whether the target is at the chosen row of the table; sets how wide the next search is."""
+        """Whether the target is at the chosen row of the table; sets how wide the next search
+        is.
+        """
         found = len(position) <= 5 or position[5] >= self.unsure_below
         self.widening = 1.0 if found else min(self.widening * WIDENING, self.widest)
         return found

@@ -1,8 +1,10 @@
-"""CSV: a line a box, `video,object,frame,x,y,w,h,confidence,human,label`; ours, which loses nothing about a box.
+"""CSV: a line a box, `video,object,frame,x,y,w,h,confidence,human,label`; ours, which loses nothing
+about a box.
 
-Frames count from 0, boxes are pixels. An absent object has its x, y, w and h empty; `human` is 1 for boxes a person drew. Of
-other files only frame, x, y, w and h must be there, under a header in any order; without a header a line holds
-`frame,x,y,w,h` of one video or `video,frame,x,y,w,h`. Commas, semicolons or tabs separate.
+Frames count from 0, boxes are pixels. An absent object has its x, y, w and h empty; `human` is 1
+for boxes a person drew. Of other files only frame, x, y, w and h must be there, under a header in
+any order; without a header a line holds `frame,x,y,w,h` of one video or `video,frame,x,y,w,h`.
+Commas, semicolons or tabs separate.
 """
 
 from __future__ import annotations
@@ -24,25 +26,37 @@ NAME, TEXT = "csv", "a table video,object,frame,x,y,w,h,confidence,human,label"
 COLUMNS = ("video", "object", "frame", "x", "y", "w", "h", "confidence", "human", "label")
 FILE_NAME = "boxes.csv"  # in the output folder of `label`
 _NEEDED = ("frame", "x", "y", "w", "h")
-_OTHER_NAMES = {"width": "w", "height": "h", "frame_id": "frame", "object_id": "object", "score": "confidence",
-                "class": "label"}
+_OTHER_NAMES = {
+    "width": "w",
+    "height": "h",
+    "frame_id": "frame",
+    "object_id": "object",
+    "score": "confidence",
+    "class": "label",
+}
 _TRUE, _FALSE = ("1", "true", "yes"), ("0", "false", "no", "")
 
 
 def looks_like(place: Place) -> bool:
-    """A `.csv` file, a text file with our header or five or six columns, or a folder that holds `boxes.csv`."""
+    """A `.csv` file, a text file with our header or five or six columns, or a folder that holds
+    `boxes.csv`.
+    """
     if place.is_folder:
         return place.holds(FILE_NAME)
     if place.suffix in (".csv", ".tsv"):
         return True
-    return place.suffix == ".txt" and (place.numbers == 5 or set(_NEEDED) <= set(_split(place.first_line)))
+    return place.suffix == ".txt" and (
+        place.numbers == 5 or set(_NEEDED) <= set(_split(place.first_line))
+    )
 
 
 def read(path: Path, infos: Infos) -> list[VideoBoxes]:
     """Boxes of a file, or of `boxes.csv` in a folder."""
     path = path / FILE_NAME if path.is_dir() else path
     if not path.is_file():
-        raise MissingFile(f"there is no {path}; give a CSV file, or a folder that `label` has written")
+        raise MissingFile(
+            f"there is no {path}; give a CSV file, or a folder that `label` has written"
+        )
     table = BoxTable(path, infos)
     with open(path, encoding="utf-8-sig", newline="") as file:
         first = file.readline()
@@ -51,7 +65,9 @@ def read(path: Path, infos: Infos) -> list[VideoBoxes]:
         try:
             _read_lines(lines, table, infos)
         except csv.Error as error:
-            raise BadValue(f"{path} line {lines.line_num}: not a line of a CSV file ({error}); correct it") from None
+            raise BadValue(
+                f"{path} line {lines.line_num}: not a line of a CSV file ({error}); correct it"
+            ) from None
     return table.videos()
 
 
@@ -68,8 +84,14 @@ def write(videos: Sequence[VideoBoxes], path: Path, infos: Infos) -> list[Path]:
 
 def _lines(video: str, item: ObjectBoxes) -> Iterable[str]:
     start, label = f"{_cell(video)},{_cell(item.object_id)}", _cell(item.label)
-    rows = zip(item.frame_ids.tolist(), item.boxes_xywh.tolist(), item.absent.tolist(), item.confidences.tolist(),
-               item.human.tolist(), strict=True)
+    rows = zip(
+        item.frame_ids.tolist(),
+        item.boxes_xywh.tolist(),
+        item.absent.tolist(),
+        item.confidences.tolist(),
+        item.human.tolist(),
+        strict=True,
+    )
     for frame_id, box, absent, confidence, human in rows:
         numbers = ",,," if absent else ",".join(map(to_text, box))
         yield f"{start},{frame_id},{numbers},{to_text(confidence)},{int(human)},{label}\n"
@@ -100,7 +122,9 @@ def _read_lines(lines, table: BoxTable, infos: Infos) -> None:
         raise BadValue(f"{table.path} is empty; a line holds frame,x,y,w,h")
 
 
-def _add_line(cells: list[str], columns: dict[str, int], where: str, video: str, table: BoxTable) -> None:
+def _add_line(
+    cells: list[str], columns: dict[str, int], where: str, video: str, table: BoxTable
+) -> None:
     if len(cells) < len(columns):
         raise BadValue(f"{where}: {len(cells)} values for {len(columns)} columns; correct it")
 
@@ -113,12 +137,23 @@ def _add_line(cells: list[str], columns: dict[str, int], where: str, video: str,
         box = None
     else:
         box = [to_float(text, where, name) for text, name in zip(corners, "xywh", strict=True)]
-    confidence = to_float(cell("confidence"), where, "confidence") if cell("confidence").strip() else 1.0
+    confidence = (
+        to_float(cell("confidence"), where, "confidence") if cell("confidence").strip() else 1.0
+    )
     human = _flag(cell("human"), where) if "human" in columns else None
     name = table.infos.name(cell("video")) if "video" in columns else video
     if not name:
         raise BadValue(f"{where}: the video's name is empty; give it")
-    table.add(where, name, cell("object") or DEFAULT_OBJECT, frame_id, box, confidence, human, cell("label"))
+    table.add(
+        where,
+        name,
+        cell("object") or DEFAULT_OBJECT,
+        frame_id,
+        box,
+        confidence,
+        human,
+        cell("label"),
+    )
 
 
 def _columns(cells: list[str], where: str) -> tuple[dict[str, int], bool]:
@@ -128,12 +163,17 @@ def _columns(cells: list[str], where: str) -> tuple[dict[str, int], bool]:
         for order in (_NEEDED, ("video", *_NEEDED)):
             if len(cells) == len(order):
                 return {name: number for number, name in enumerate(order)}, False
-        raise BadValue(f"{where}: neither a header nor frame,x,y,w,h nor video,frame,x,y,w,h; write the header "
-                       f"{','.join(COLUMNS)}, of which {', '.join(_NEEDED)} are needed")
+        raise BadValue(
+            f"{where}: neither a header nor frame,x,y,w,h nor video,frame,x,y,w,h; write the "
+            "header "
+            f"{','.join(COLUMNS)}, of which {', '.join(_NEEDED)} are needed"
+        )
     names = [_OTHER_NAMES.get(name, name) for name in names]
     for name in _NEEDED:
         if name not in names:
-            raise BadValue(f"{where}: the header has no column '{name}'{suggestion(name, names)}; add it")
+            raise BadValue(
+                f"{where}: the header has no column '{name}'{suggestion(name, names)}; add it"
+            )
     if twice := next((name for name in COLUMNS if names.count(name) > 1), None):
         raise BadValue(f"{where}: the header has the column '{twice}' twice; remove one")
     return {name: number for number, name in enumerate(names)}, True
@@ -147,7 +187,9 @@ def _flag(text: str, where: str) -> bool:
 
 
 def _video_of(path: Path) -> str:
-    """The video that a file without names is about: its own name, or its folder's where it is called as in data sets."""
+    """The video that a file without names is about: its own name, or its folder's where it is
+    called as in data sets.
+    """
     return path.resolve().parent.name if path.stem in ("groundtruth", "boxes") else path.stem
 
 
@@ -156,4 +198,6 @@ def _delimiter(line: str) -> str:
 
 
 def _split(line: str) -> list[str]:
-    return [cell.strip() for cell in next(csv.reader(io.StringIO(line), delimiter=_delimiter(line)), [])]
+    return [
+        cell.strip() for cell in next(csv.reader(io.StringIO(line), delimiter=_delimiter(line)), [])
+    ]

@@ -1,9 +1,10 @@
 """CVAT for video 1.1: XML with a track an object.
 
-Frames count from 0. A box with `outside="1"` says that the object is not seen from there to the next key frame. What CVAT loads
-are the boxes with `keyframe="1"`; between them it draws straight lines. So a written box is a key frame where a person drew it,
-where the object comes or goes, and where the lines would be more than a pixel off. Every box is in the file, and `confidence`
-and `human` are further attributes, which CVAT passes over.
+Frames count from 0. A box with `outside="1"` says that the object is not seen from there to the
+next key frame. What CVAT loads are the boxes with `keyframe="1"`; between them it draws straight
+lines. So a written box is a key frame where a person drew it, where the object comes or goes, and
+where the lines would be more than a pixel off. Every box is in the file, and `confidence` and
+`human` are further attributes, which CVAT passes over.
 """
 
 from __future__ import annotations
@@ -31,7 +32,11 @@ TOLERANCE = 1.0  # pixels by which CVAT's lines between the key frames may miss 
 
 def looks_like(place: Place) -> bool:
     """An XML file, or a folder with some."""
-    return place.suffix == ".xml" or place.first_line.startswith(("<?xml", "<annotations")) or place.holds("*.xml")
+    return (
+        place.suffix == ".xml"
+        or place.first_line.startswith(("<?xml", "<annotations"))
+        or place.holds("*.xml")
+    )
 
 
 def read(path: Path, infos: Infos) -> list[VideoBoxes]:
@@ -46,9 +51,14 @@ def read(path: Path, infos: Infos) -> list[VideoBoxes]:
 
 
 def write(videos: Sequence[VideoBoxes], path: Path, infos: Infos) -> list[Path]:
-    """A folder, or a path without `.xml`, gets a file a video, as tasks of CVAT take them; else one file holds them all."""
+    """A folder, or a path without `.xml`, gets a file a video, as tasks of CVAT take them; else one
+    file holds them all.
+    """
     if path.suffix.lower() == ".xml" and not path.is_dir():
-        with replacing(path) as temporary, open(temporary, "w", encoding="utf-8", newline="\n") as file:
+        with (
+            replacing(path) as temporary,
+            open(temporary, "w", encoding="utf-8", newline="\n") as file,
+        ):
             file.writelines(_document(videos))
         return [path]
     check_folder_names(videos)
@@ -78,35 +88,53 @@ def _document(videos: Sequence[VideoBoxes]) -> Iterator[str]:
 def _task(video: VideoBoxes, number: int, labels: str) -> Iterator[str]:
     yield f"<task>\n<id>{number}</id>\n<name>{escape(video.video)}</name>\n"
     if video.frame_count is not None:
-        yield (f"<size>{video.frame_count}</size>\n<start_frame>0</start_frame>\n"
-               f"<stop_frame>{video.frame_count - 1}</stop_frame>\n")
+        yield (
+            f"<size>{video.frame_count}</size>\n<start_frame>0</start_frame>\n"
+            f"<stop_frame>{video.frame_count - 1}</stop_frame>\n"
+        )
     yield f"<mode>interpolation</mode>\n{labels}"
     if video.size is not None:
-        yield f"<original_size><width>{video.size[0]}</width><height>{video.size[1]}</height></original_size>\n"
+        yield f"<original_size><width>{video.size[0]}</width><height>{video.size[1]}</height></original_size>\n"  # noqa: E501
     yield "</task>\n"
 
 
 def _labels(videos: Sequence[VideoBoxes]) -> str:
     names = dict.fromkeys(item.label or NO_LABEL for video in videos for item in video.objects)
-    rows = "".join(f"<label><name>{escape(name)}</name><type>rectangle</type><attributes></attributes></label>\n"
-                   for name in names)
+    rows = "".join(
+        f"<label><name>{escape(name)}</name><type>rectangle</type><attributes></attributes></label>\n"
+        for name in names
+    )
     return f"<labels>\n{rows}</labels>\n"
 
 
 def _track(item: ObjectBoxes, track_id: int, task: str) -> Iterator[str]:
     source = "manual" if item.human.all() else "auto"
     unnamed = "" if item.label else ' unlabelled="1"'
-    yield (f'<track id="{track_id}" label={quoteattr(item.label or NO_LABEL)} source="{source}"{task} '
-           f"object={quoteattr(item.object_id)}{unnamed}>\n")
+    yield (
+        f'<track id="{track_id}" label={quoteattr(item.label or NO_LABEL)} source="{source}"{task} '
+        f"object={quoteattr(item.object_id)}{unnamed}>\n"
+    )
     keys = _key_frames(item)
     boxes = _carried(item.boxes_xywh, item.absent)
-    rows = zip(item.frame_ids.tolist(), boxes.tolist(), item.absent.tolist(), item.confidences.tolist(), item.human.tolist(),
-               keys.tolist(), strict=True)
+    rows = zip(
+        item.frame_ids.tolist(),
+        boxes.tolist(),
+        item.absent.tolist(),
+        item.confidences.tolist(),
+        item.human.tolist(),
+        keys.tolist(),
+        strict=True,
+    )
     for frame_id, (x, y, w, h), absent, confidence, human, key in rows:
-        corners = " ".join(f'{name}="{to_text(value)}"' for name, value in
-                           (("xtl", x), ("ytl", y), ("xbr", x + w), ("ybr", y + h)))
-        yield (f'<box frame="{frame_id}" keyframe="{int(key)}" outside="{int(absent)}" occluded="0" {corners} z_order="0" '
-               f'confidence="{to_text(confidence)}" human="{int(human)}"></box>\n')
+        corners = " ".join(
+            f'{name}="{to_text(value)}"'
+            for name, value in (("xtl", x), ("ytl", y), ("xbr", x + w), ("ybr", y + h))
+        )
+        yield (
+            f'<box frame="{frame_id}" keyframe="{int(key)}" outside="{int(absent)}" occluded="0" '
+            f'{corners} z_order="0" '
+            f'confidence="{to_text(confidence)}" human="{int(human)}"></box>\n'
+        )
     yield "</track>\n"
 
 
@@ -116,7 +144,9 @@ def _key_frames(item: ObjectBoxes) -> np.ndarray:
     keys = item.human.copy()
     keys[:1] = True
     keys[1:] |= absent[1:] != absent[:-1]
-    keys[:-1] |= ~absent[:-1] & absent[1:]  # the last box before an absence: no line leads into the absence
+    keys[:-1] |= (
+        ~absent[:-1] & absent[1:]
+    )  # the last box before an absence: no line leads into the absence
     for start, stop in _runs(~absent):
         fixed = keys[start:stop]
         fixed[[0, -1]] = True
@@ -133,9 +163,13 @@ def _runs(flags: np.ndarray) -> Iterator[tuple[int, int]]:
 
 
 def _carried(boxes: np.ndarray, absent: np.ndarray) -> np.ndarray:
-    """`boxes` with the last box before an absence, or else the first one after it, in place of NaN: CVAT wants a place."""
+    """`boxes` with the last box before an absence, or else the first one after it, in place of NaN:
+    CVAT wants a place.
+    """
     present = np.flatnonzero(~absent)
     if not len(present):
         return np.tile([0.0, 0.0, 1.0, 1.0], (len(boxes), 1))
-    source = present[np.maximum(np.searchsorted(present, np.arange(len(boxes)), side="right") - 1, 0)]
+    source = present[
+        np.maximum(np.searchsorted(present, np.arange(len(boxes)), side="right") - 1, 0)
+    ]
     return boxes[source]

@@ -1,5 +1,6 @@
-"""Reads CVAT's XML in one pass, with the line of every mistake. A document type declaration, by which XML can grow without
-bounds or name other files, is refused."""
+"""Reads CVAT's XML in one pass, with the line of every mistake. A document type declaration, by
+which XML can grow without bounds or name other files, is refused.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +37,9 @@ class _Reader:
         self.task: dict[str, str] = {}  # what <task> or <job> says so far
         self.tasks: dict[str, str] = {}  # task id -> video
         self.track: tuple[str, str, str] | None = None  # video, object, label
-        self.absent_since: int | None = None  # frame of the track's last box, where that was "outside" and is not ours
+        self.absent_since: int | None = (
+            None  # frame of the track's last box, where that was "outside" and is not ours
+        )
         self.other_shapes = 0
 
     def read(self) -> None:
@@ -44,32 +47,48 @@ class _Reader:
             with open(self.path, "rb") as file:
                 self.parser.ParseFile(file)
         except expat.ExpatError as error:
-            raise BadValue(f"{self.path} line {error.lineno}: not XML ({expat.errors.messages.get(error.code, 'damaged')}); "
-                           "export it again") from None
+            raise BadValue(
+                f"{self.path} line {error.lineno}: not XML "
+                f"({expat.errors.messages.get(error.code, 'damaged')}); "
+                "export it again"
+            ) from None
         except (LookupError, ValueError) as error:
             if isinstance(error, BadInput):
                 raise
-            raise BadValue(f"{self.path} cannot be read as XML ({error}); save it as UTF-8") from None
+            raise BadValue(
+                f"{self.path} cannot be read as XML ({error}); save it as UTF-8"
+            ) from None
         if self.other_shapes:
-            logger.warning("%s: %d shapes that are no boxes are left out", self.path, self.other_shapes)
+            logger.warning(
+                "%s: %d shapes that are no boxes are left out", self.path, self.other_shapes
+            )
 
     @property
     def where(self) -> str:
         return f"{self.path} line {self.parser.CurrentLineNumber}"
 
     def _refuse_doctype(self, name: str, *_: object) -> None:
-        raise BadValue(f"{self.where}: a document type declaration (<!DOCTYPE {name}>), which CVAT never writes; export the "
-                       "file from CVAT again")
+        raise BadValue(
+            f"{self.where}: a document type declaration (<!DOCTYPE {name}>), which CVAT never "
+            "writes; export the "
+            "file from CVAT again"
+        )
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         if not self.open and name != "annotations":
-            raise BadValue(f"{self.where}: begins with <{name}>, not <annotations>; export the task as 'CVAT for video 1.1'")
+            raise BadValue(
+                f"{self.where}: begins with <{name}>, not <annotations>; export the task as 'CVAT "
+                "for video 1.1'"
+            )
         self.open.append(name)
         self.text = []
         if name in ("task", "job") and "meta" in self.open:
             self.task = {}
         elif name == "image":
-            raise BadValue(f"{self.where}: 'CVAT for images' has no tracks; export the task as 'CVAT for video 1.1'")
+            raise BadValue(
+                f"{self.where}: 'CVAT for images' has no tracks; export the task as 'CVAT for "
+                "video 1.1'"
+            )
         elif name == "track":
             self._start_track(attributes)
         elif name == "box" and self.track is not None:
@@ -105,10 +124,19 @@ class _Reader:
         if video in self.tasks.values():
             raise BadValue(f"{self.where}: two tasks are the video '{video}'; rename one")
         self.tasks[task.get("id", video)] = video
-        count, width, height = (to_int(task[key], self.where, key) if task.get(key, "").strip() else 0
-                                for key in ("size", "width", "height"))
-        whole = task.get("start_frame", "0").strip() in ("", "0") and not task.get("frame_filter", "").strip()
-        self.table.video(video, count if count > 0 and whole else None, (width, height) if width > 0 and height > 0 else None)
+        count, width, height = (
+            to_int(task[key], self.where, key) if task.get(key, "").strip() else 0
+            for key in ("size", "width", "height")
+        )
+        whole = (
+            task.get("start_frame", "0").strip() in ("", "0")
+            and not task.get("frame_filter", "").strip()
+        )
+        self.table.video(
+            video,
+            count if count > 0 and whole else None,
+            (width, height) if width > 0 and height > 0 else None,
+        )
 
     def _start_track(self, attributes: dict[str, str]) -> None:
         task_id = attributes.get("task_id")
@@ -117,10 +145,15 @@ class _Reader:
                 raise BadValue(f"{self.where}: there is no task with id {task_id}; correct task_id")
             video = self.tasks[task_id]
         elif len(self.tasks) > 1:
-            raise BadValue(f"{self.where}: the file has {len(self.tasks)} tasks and this track does not say to which it "
-                           "belongs; add task_id, or export each task by itself")
+            raise BadValue(
+                f"{self.where}: the file has {len(self.tasks)} tasks and this track does not say "
+                "to which it "
+                "belongs; add task_id, or export each task by itself"
+            )
         else:
-            video = next(iter(self.tasks.values()), None) or self.table.infos.only(self.path.stem, self.path)
+            video = next(iter(self.tasks.values()), None) or self.table.infos.only(
+                self.path.stem, self.path
+            )
         object_id = attributes.get("object") or self._need(attributes, "id", "track")
         label = "" if attributes.get("unlabelled") == "1" else attributes.get("label", "")
         self.table.object(video, object_id, label, self.where)
@@ -131,11 +164,15 @@ class _Reader:
         video, object_id, label = self.track
         frame_id = to_int(self._need(attributes, "frame", "box"), where, "frame")
         if abs(to_float(attributes.get("rotation", "0"), where, "rotation")) > 1e-6:
-            raise BadValue(f"{where}: the box is rotated, which boxes here cannot be; draw it upright")
+            raise BadValue(
+                f"{where}: the box is rotated, which boxes here cannot be; draw it upright"
+            )
         box = None
         if not self._flag(attributes, "outside", "0"):
-            left, top, right, bottom = (to_float(self._need(attributes, name, "box"), where, name)
-                                        for name in ("xtl", "ytl", "xbr", "ybr"))
+            left, top, right, bottom = (
+                to_float(self._need(attributes, name, "box"), where, name)
+                for name in ("xtl", "ytl", "xbr", "ybr")
+            )
             box = rounded((left, top, right - left, bottom - top))
         human = self._flag(attributes, "human", attributes.get("keyframe", "1"))
         confidence = to_float(attributes.get("confidence", "1"), where, "confidence")
@@ -158,5 +195,8 @@ class _Reader:
 
     def _need(self, attributes: dict[str, str], name: str, element: str) -> str:
         if name not in attributes:
-            raise BadValue(f"{self.where}: <{element}> has no '{name}'; export the task as 'CVAT for video 1.1'")
+            raise BadValue(
+                f"{self.where}: <{element}> has no '{name}'; export the task as 'CVAT for video "
+                "1.1'"
+            )
         return attributes[name]

@@ -1,4 +1,6 @@
-"""Formats that are a folder: what may be in it before, names of videos in it, object numbers, lists of class names."""
+"""Formats that are a folder: what may be in it before, names of videos in it, object numbers, lists
+of class names.
+"""
 
 from __future__ import annotations
 
@@ -17,24 +19,33 @@ LABELS_FILE = "labels.txt"
 
 
 def check_target(path: Path, videos: Sequence[VideoBoxes], own: Collection[str]) -> None:
-    """Raise BadValue where `path` is a file, holds anything but `own` names, or a video cannot be a folder's name.
+    """Raise BadValue where `path` is a file, holds anything but `own` names, or a video cannot be a
+    folder's name.
 
     What else lies there would be read as a part of the export.
     """
     check_folder_names(videos)
     if path.exists() and not path.is_dir():
         raise BadValue(f"{path} is a file; this format is a folder, name a new one")
-    other = sorted(entry.name for entry in path.iterdir() if entry.name not in own) if path.is_dir() else []
+    other = (
+        sorted(entry.name for entry in path.iterdir() if entry.name not in own)
+        if path.is_dir()
+        else []
+    )
     if other:
-        raise BadValue(f"{path} already holds other things, e.g. '{other[0]}', which would be read as a part of the export; "
-                       "name a new folder")
+        raise BadValue(
+            f"{path} already holds other things, e.g. '{other[0]}', which would be read as a part "
+            "of the export; "
+            "name a new folder"
+        )
 
 
 def write_tree(path: Path, texts: Mapping[str, str | None]) -> list[Path]:
-    """Write files, named relative to the folder `path`; those that are None are removed. Returns the files written.
+    """Write files, named relative to the folder `path`; those that are None are removed. Returns
+    the files written.
 
-    A new folder is whole or not there, and flushed to disk at once: file by file, thousands of frames would take minutes. In a
-    folder that is there each file is replaced by itself.
+    A new folder is whole or not there, and flushed to disk at once: file by file, thousands of
+    frames would take minutes. In a folder that is there each file is replaced by itself.
     """
     written = {name: text for name, text in texts.items() if text is not None}
     if path.is_dir() and any(path.iterdir()):

@@ -1,6 +1,8 @@
-"""GOT-10k: `<video>/groundtruth.txt`, `absence.label`, `cover.label`, `meta_info.ini`, and `list.txt` with the names.
+"""GOT-10k: `<video>/groundtruth.txt`, `absence.label`, `cover.label`, `meta_info.ini`, and
+`list.txt` with the names.
 
-Boxes are taken as they are, the top left corner of the frame is (0, 0). See `sequence_folders` for what else is in a folder.
+Boxes are taken as they are, the top left corner of the frame is (0, 0). See `sequence_folders` for
+what else is in a folder.
 """
 
 from __future__ import annotations
@@ -13,11 +15,20 @@ from ltr.dataset.annotations import read_lines
 from spot_ext.annotations.formats.folders import check_target, write_tree
 from spot_ext.annotations.formats.infos import Infos
 from spot_ext.annotations.formats.place import Place
-from spot_ext.annotations.formats.sequence_folders import BOXES, common_texts, find_folders, folder_names, read_folder
+from spot_ext.annotations.formats.sequence_folders import (
+    BOXES,
+    common_texts,
+    find_folders,
+    folder_names,
+    read_folder,
+)
 from spot_ext.annotations.formats.table import BoxTable
 from spot_ext.annotations.types import VideoBoxes
 
-NAME, TEXT = "got10k", "GOT-10k folders: <video>/groundtruth.txt, absence.label, cover.label, meta_info.ini"
+NAME, TEXT = (
+    "got10k",
+    "GOT-10k folders: <video>/groundtruth.txt, absence.label, cover.label, meta_info.ini",
+)
 LIST, ABSENT, COVER = "list.txt", "absence.label", "cover.label"
 _FULLY_SEEN = 8  # cover.label counts in eighths
 
@@ -28,10 +39,17 @@ def looks_like(place: Place) -> bool:
 
 
 def read(path: Path, infos: Infos) -> list[VideoBoxes]:
-    """Boxes of the sequences in `list.txt`, of all there are without it, of one sequence's folder, or of one file of boxes."""
+    """Boxes of the sequences in `list.txt`, of all there are without it, of one sequence's folder,
+    or of one file of boxes.
+    """
     table = BoxTable(path, infos)
     if path.is_file():
-        read_folder(path.parent if path.name == BOXES else path.parent / path.stem, (ABSENT,), table, path=path)
+        read_folder(
+            path.parent if path.name == BOXES else path.parent / path.stem,
+            (ABSENT,),
+            table,
+            path=path,
+        )
         return table.videos()
     names = path / LIST
     if names.is_file():
@@ -40,7 +58,10 @@ def read(path: Path, infos: Infos) -> list[VideoBoxes]:
         folders = find_folders(path, 1)
     for folder in folders:
         if not folder.is_dir():
-            raise BadValue(f"{names}: there is no folder '{folder.name}' beside it; correct the list or copy the sequence")
+            raise BadValue(
+                f"{names}: there is no folder '{folder.name}' beside it; correct the list or copy "
+                "the sequence"
+            )
         read_folder(folder, (ABSENT,), table)
     return table.videos()
 
@@ -54,5 +75,7 @@ def write(videos: Sequence[VideoBoxes], path: Path, infos: Infos) -> list[Path]:
         absent, common = common_texts(name, video, item)
         texts |= common
         texts[f"{name}/{ABSENT}"] = "".join(f"{flag}\n" for flag in absent.tolist())
-        texts[f"{name}/{COVER}"] = "".join(f"{_FULLY_SEEN * (1 - flag)}\n" for flag in absent.tolist())
+        texts[f"{name}/{COVER}"] = "".join(
+            f"{_FULLY_SEEN * (1 - flag)}\n" for flag in absent.tolist()
+        )
     return write_tree(path, {**texts, LIST: "".join(f"{name}\n" for name, _, _ in named)})

@@ -19,7 +19,9 @@ def load(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8-sig"))
     except json.JSONDecodeError as error:
-        raise BadValue(f"{path} line {error.lineno}: not JSON ({error.msg}); export it again") from None
+        raise BadValue(
+            f"{path} line {error.lineno}: not JSON ({error.msg}); export it again"
+        ) from None
     except RecursionError:
         raise BadValue(f"{path}: nested too deeply for a file of boxes; export it again") from None
 
@@ -31,8 +33,12 @@ def save(content: Any, path: Path, file_name: str) -> list[Path]:
     return [path]
 
 
-def records(parent: Mapping[str, Any], key: str, where: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The objects in the list `parent[key]`, each with what to call it in an error; nothing where the key is absent."""
+def records(
+    parent: Mapping[str, Any], key: str, where: str
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The objects in the list `parent[key]`, each with what to call it in an error; nothing where
+    the key is absent.
+    """
     items = parent.get(key, [])
     if not isinstance(items, list):
         raise BadValue(f"{where}: '{key}' is no list; correct it")
@@ -59,7 +65,9 @@ def integer(record: Mapping[str, Any], key: str, where: str) -> int:
 
 
 def positive(record: Mapping[str, Any], key: str, where: str, whole: bool = True) -> Any:
-    """A number above 0, or None where it is absent, null or 0, which programs write for what they do not know."""
+    """A number above 0, or None where it is absent, null or 0, which programs write for what they
+    do not know.
+    """
     if not record.get(key):
         return None
     value = (integer if whole else number)(record, key, where)
@@ -78,9 +86,14 @@ def flag(record: Mapping[str, Any], key: str, where: str) -> bool | None:
 
 def box(values: Any, where: str, name: str = "bbox") -> Sequence[float]:
     """Four numbers."""
-    if not isinstance(values, list) or len(values) != 4 or \
-            any(isinstance(value, bool) or not isinstance(value, (int, float)) for value in values):
-        raise BadValue(f"{where}: '{name}' is {str(values)[:60]}, not four numbers x,y,w,h; correct it")
+    if (
+        not isinstance(values, list)
+        or len(values) != 4
+        or any(isinstance(value, bool) or not isinstance(value, (int, float)) for value in values)
+    ):
+        raise BadValue(
+            f"{where}: '{name}' is {str(values)[:60]}, not four numbers x,y,w,h; correct it"
+        )
     return values
 
 
@@ -95,7 +108,9 @@ def identity(record: Mapping[str, Any], key: str, where: str) -> int | str | Non
     """An id, which is a whole number or text; None where it is absent or null."""
     value = record.get(key)
     if value is not None and (isinstance(value, bool) or not isinstance(value, (int, str))):
-        raise BadValue(f"{where}: '{key}' is {str(value)[:40]!r}, an id is a whole number or text; correct it")
+        raise BadValue(
+            f"{where}: '{key}' is {str(value)[:40]!r}, an id is a whole number or text; correct it"
+        )
     return value
 
 

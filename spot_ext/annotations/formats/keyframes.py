@@ -1,4 +1,6 @@
-"""The key frames that `sample` chooses and recipes train on, with boxes: see `spot_ext.labels.result_file`."""
+"""The key frames that `sample` chooses and recipes train on, with boxes: see
+`spot_ext.labels.result_file`.
+"""
 
 from __future__ import annotations
 
@@ -21,36 +23,51 @@ DATASET, SPLIT, MODE = "folder", "train", "key_frames"  # what the settings of a
 
 def looks_like(place: Place) -> bool:
     """JSON with the two parts that each such file has."""
-    return isinstance(place.json, dict) and {result_file.SETTINGS, result_file.RESULT} <= set(place.json)
+    return isinstance(place.json, dict) and {result_file.SETTINGS, result_file.RESULT} <= set(
+        place.json
+    )
 
 
 def read(path: Path, infos: Infos) -> list[VideoBoxes]:
-    """Boxes of a result file; an object's id is its number in the video, from 1. A file of frame numbers only, as `sample`
-    writes it, stands for the boxes that lie beside the videos (`groundtruth.txt`), and is refused where there are none."""
+    """Boxes of a result file; an object's id is its number in the video, from 1. A file of frame
+    numbers only, as `sample` writes it, stands for the boxes that lie beside the videos
+    (`groundtruth.txt`), and is refused where there are none.
+    """
     table = BoxTable(path, infos)
     for key, labels in result_file.read(path).videos.items():
         video = _video(key, infos)
         for number, target in enumerate(labels.paths, 1):
             where = f"{path}: '{key}', path {number - 1}"
-            boxes = infos.boxes(video, target.frame_ids) if target.boxes_xywh is None else target.boxes_xywh
+            boxes = (
+                infos.boxes(video, target.frame_ids)
+                if target.boxes_xywh is None
+                else target.boxes_xywh
+            )
             if boxes is None and video not in infos and len(infos):
                 continue  # of another folder; nothing is known of it here
             if boxes is None or not np.isfinite(boxes).all():
-                raise BadValue(f"{where}: frame numbers without boxes, and no groundtruth.txt of the video has them; draw "
-                               "them: `python -m spot_ext annotate FOLDER --suggest` this file")
+                raise BadValue(
+                    f"{where}: frame numbers without boxes, and no groundtruth.txt of the video "
+                    "has them; draw "
+                    "them: `python -m spot_ext annotate FOLDER --suggest` this file"
+                )
             for frame_id, box in zip(target.frame_ids, boxes.tolist(), strict=True):
                 table.add(where, video, str(number), frame_id, box)
     return table.videos()
 
 
 def write(videos: Sequence[VideoBoxes], path: Path, infos: Infos) -> list[Path]:
-    """One file; a folder gets it under its usual name. Frames without a box are left out, and objects without any."""
+    """One file; a folder gets it under its usual name. Frames without a box are left out, and
+    objects without any.
+    """
     kept = {}
     for video in videos:
         paths = [_path(item) for item in video.objects if not item.absent.all()]
         if paths:
             kept[video.video] = VideoLabels(video.video, tuple(paths))
-    most = max((len(target.frame_ids) for labels in kept.values() for target in labels.paths), default=0)
+    most = max(
+        (len(target.frame_ids) for labels in kept.values() for target in labels.paths), default=0
+    )
     return [result_file.write(LabelSet(DATASET, SPLIT, MODE, most, videos=kept), path)]
 
 

@@ -1,7 +1,8 @@
 """LaSOT: `<class>/<class>-<number>/groundtruth.txt`, `full_occlusion.txt`, `out_of_view.txt`.
 
-Boxes are taken as they are, as every reader of LaSOT here does: the top left corner of the frame is (0, 0). A video whose name
-has no number at its end, as LaSOT's have, is a folder of its own. See `sequence_folders` for what else is in a folder.
+Boxes are taken as they are, as every reader of LaSOT here does: the top left corner of the frame is
+(0, 0). A video whose name has no number at its end, as LaSOT's have, is a folder of its own. See
+`sequence_folders` for what else is in a folder.
 """
 
 from __future__ import annotations
@@ -12,11 +13,20 @@ from pathlib import Path
 from spot_ext.annotations.formats.folders import check_target, write_tree
 from spot_ext.annotations.formats.infos import Infos
 from spot_ext.annotations.formats.place import Place
-from spot_ext.annotations.formats.sequence_folders import BOXES, common_texts, find_folders, folder_names, read_folder
+from spot_ext.annotations.formats.sequence_folders import (
+    BOXES,
+    common_texts,
+    find_folders,
+    folder_names,
+    read_folder,
+)
 from spot_ext.annotations.formats.table import BoxTable
 from spot_ext.annotations.types import VideoBoxes
 
-NAME, TEXT = "lasot", "LaSOT folders: <class>/<class>-<number>/groundtruth.txt, full_occlusion.txt, out_of_view.txt"
+NAME, TEXT = (
+    "lasot",
+    "LaSOT folders: <class>/<class>-<number>/groundtruth.txt, full_occlusion.txt, out_of_view.txt",
+)
 OCCLUDED, OUT_OF_VIEW = "full_occlusion.txt", "out_of_view.txt"
 
 
@@ -26,17 +36,28 @@ def looks_like(place: Place) -> bool:
 
 
 def read(path: Path, infos: Infos) -> list[VideoBoxes]:
-    """Boxes of all sequences, of one sequence's folder, or of the `groundtruth.txt` in it. The class is the label."""
+    """Boxes of all sequences, of one sequence's folder, or of the `groundtruth.txt` in it. The
+    class is the label.
+    """
     table = BoxTable(path, infos)
     for folder in find_folders(path.parent if path.name == BOXES else path, 2):
-        read_folder(folder, (OCCLUDED, OUT_OF_VIEW), table, _class_of(folder.name) if _is_in_class(folder) else "")
+        read_folder(
+            folder,
+            (OCCLUDED, OUT_OF_VIEW),
+            table,
+            _class_of(folder.name) if _is_in_class(folder) else "",
+        )
     return table.videos()
 
 
 def write(videos: Sequence[VideoBoxes], path: Path, infos: Infos) -> list[Path]:
-    """A folder an object; an absence is written as out of view, as what hides the object is not known."""
-    named = [(f"{_class_of(name)}/{name}" if _class_of(name) else name, video, item)
-             for name, video, item in folder_names(videos)]
+    """A folder an object; an absence is written as out of view, as what hides the object is not
+    known.
+    """
+    named = [
+        (f"{_class_of(name)}/{name}" if _class_of(name) else name, video, item)
+        for name, video, item in folder_names(videos)
+    ]
     check_target(path, videos, {place.partition("/")[0] for place, _, _ in named})
     texts: dict[str, str | None] = {}
     for place, video, item in named:

@@ -20,7 +20,9 @@ def to_float(text: str, where: str, name: str) -> float:
 
 
 def to_int(text: str, where: str, name: str) -> int:
-    """A whole number, written with or without `.0`. Raises BadValue with `where` and the name of the field."""
+    """A whole number, written with or without `.0`. Raises BadValue with `where` and the name of
+    the field.
+    """
     try:
         return int(text)
     except ValueError:

@@ -1,4 +1,6 @@
-"""A file or folder whose format is to be guessed: its suffix, its first lines, its JSON, the names in it."""
+"""A file or folder whose format is to be guessed: its suffix, its first lines, its JSON, the names
+in it.
+"""
 
 from __future__ import annotations
 
@@ -57,4 +59,6 @@ class Place:
 
     def holds(self, *patterns: str) -> bool:
         """Whether a folder has a file or folder of one of these names (with * for any part)."""
-        return self.is_folder and any(next(self.path.glob(pattern), None) is not None for pattern in patterns)
+        return self.is_folder and any(
+            next(self.path.glob(pattern), None) is not None for pattern in patterns
+        )

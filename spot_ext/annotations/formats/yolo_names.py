@@ -16,12 +16,19 @@ _ENTRY = re.compile(r"\s+(\d+)\s*:\s*(.+)|\s*-\s+(.+)")
 
 def class_files(names: list[str]) -> dict[str, str]:
     """Name and content of both files."""
-    rows = "".join(f"  {number}: {json.dumps(name, ensure_ascii=False)}\n" for number, name in enumerate(names))
-    return {CLASSES: "".join(f"{name}\n" for name in names), DATA: f"path: .\ntrain: images\nval: images\nnames:\n{rows}"}
+    rows = "".join(
+        f"  {number}: {json.dumps(name, ensure_ascii=False)}\n" for number, name in enumerate(names)
+    )
+    return {
+        CLASSES: "".join(f"{name}\n" for name in names),
+        DATA: f"path: .\ntrain: images\nval: images\nnames:\n{rows}",
+    }
 
 
 def read_names(folder: Path) -> list[str]:
-    """Names by class number, from the folder or, of one called `labels`, the one above; empty where there are none."""
+    """Names by class number, from the folder or, of one called `labels`, the one above; empty where
+    there are none.
+    """
     for place in (folder, folder.parent):
         if (place / CLASSES).is_file():
             return [line for line in read_lines(place / CLASSES) if line.strip()]
@@ -31,7 +38,9 @@ def read_names(folder: Path) -> list[str]:
 
 
 def _from_yaml(path: Path) -> list[str]:
-    """`names` as a list in brackets, a list with dashes, or a mapping from numbers: the three forms in use."""
+    """`names` as a list in brackets, a list with dashes, or a mapping from numbers: the three forms
+    in use.
+    """
     lines = read_lines(path)
     start = next((row for row, line in enumerate(lines) if line.startswith("names:")), None)
     if start is None:
@@ -46,7 +55,7 @@ def _from_yaml(path: Path) -> list[str]:
             found = [found.get(number, str(number)) for number in range(max(found, default=-1) + 1)]
         return [str(name) for name in found]
     names: dict[int, str] = {}
-    for row, line in enumerate(lines[start + 1:], start + 2):
+    for row, line in enumerate(lines[start + 1 :], start + 2):
         entry = _ENTRY.fullmatch(line)
         if entry is None:
             if line.strip() and not line.lstrip().startswith("#"):

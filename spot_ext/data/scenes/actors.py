@@ -1,4 +1,5 @@
-"""What moves in a video: geometry only. Positions are unit coordinates (a cut-out's rectangle has area 1) or frame pixels.
+"""What moves in a video: geometry only. Positions are unit coordinates (a cut-out's rectangle has
+area 1) or frame pixels.
 
 Frame coordinates are continuous: pixel k covers k..k+1.
 """
@@ -20,7 +21,9 @@ class Look:
 
     cutout: int  # in the bank
     texture: int  # photograph whose surface replaces the cut-out's own colours, or fills a blob
-    texture_box: tuple[float, float, float, float]  # left, top, width, height in shares of that photograph
+    texture_box: tuple[
+        float, float, float, float
+    ]  # left, top, width, height in shares of that photograph
     blend: float  # 1: the texture alone, less: the cut-out's light and shade shines through
     hue: float  # turn of the hue, 0..1
     vivid: float  # factor of the saturation
@@ -28,7 +31,8 @@ class Look:
     contrast: float
     roundness: float  # shading of a rounded body, 0: flat
     softness: float  # pixels of blur of the coverage's edge
-    turn: float = 0.0  # how far the texture moves on from page to page, in widths: it turns and shows other sides
+    # how far the texture moves on from page to page, in widths: it turns and shows other sides
+    turn: float = 0.0
     radii: tuple[float, ...] = ()  # outline of a blob: distance from its middle by angle
 
 
@@ -44,7 +48,9 @@ class Body:
 
 @dataclass(frozen=True)
 class Waves:
-    """Bending: point p goes to `p + sum(push * sin(p . across + pace * t + phase))`, never folding over itself."""
+    """Bending: point p goes to `p + sum(push * sin(p . across + pace * t + phase))`, never folding
+    over itself.
+    """
 
     push: np.ndarray = field(default_factory=lambda: np.zeros((0, 2)))  # (K, 2)
     across: np.ndarray = field(default_factory=lambda: np.zeros((0, 2)))  # (K, 2)
@@ -57,10 +63,15 @@ class Waves:
         count = int(draw.integers(2, 4))
         angle = draw.uniform(0, 2 * np.pi, (2, count))
         number = draw.uniform(2.0, 6.0, count)
-        steep = strength * draw.uniform(0.3, 1.0, count) * 0.6 / count  # push times number: how much neighbours separate
-        return Waves((steep / number)[:, None] * np.stack([np.cos(angle[0]), np.sin(angle[0])], 1),
-                     number[:, None] * np.stack([np.cos(angle[1]), np.sin(angle[1])], 1),
-                     draw.uniform(0.03, 0.5, count), draw.uniform(0, 2 * np.pi, count))
+        steep = (
+            strength * draw.uniform(0.3, 1.0, count) * 0.6 / count
+        )  # push times number: how much neighbours separate
+        return Waves(
+            (steep / number)[:, None] * np.stack([np.cos(angle[0]), np.sin(angle[0])], 1),
+            number[:, None] * np.stack([np.cos(angle[1]), np.sin(angle[1])], 1),
+            draw.uniform(0.03, 0.5, count),
+            draw.uniform(0, 2 * np.pi, count),
+        )
 
     def shift(self, points: np.ndarray, t: np.ndarray) -> np.ndarray:
         """Displacement (..., 2) of points (..., 2) at the times t (...)."""
@@ -85,7 +96,9 @@ class Actor:
     def screen(self, points: np.ndarray, frames: np.ndarray) -> np.ndarray:
         """Unit points (F, N, 2) in frames (F,) as frame pixels (F, N, 2)."""
         if len(self.waves.push):
-            points = points + self.waves.shift(points, np.broadcast_to(frames[:, None], points.shape[:2]))
+            points = points + self.waves.shift(
+                points, np.broadcast_to(frames[:, None], points.shape[:2])
+            )
         return apply(self.matrices[frames], points)
 
     def outline(self, frames: np.ndarray) -> np.ndarray:
@@ -101,7 +114,8 @@ class Actor:
         unit = apply(np.linalg.inv(self.matrices[frames]), points)
         for _ in range(2 if len(self.waves.push) else 0):
             unit = apply(np.linalg.inv(self.matrices[frames]), points) - self.waves.shift(
-                unit, np.broadcast_to(frames[:, None], unit.shape[:2]))
+                unit, np.broadcast_to(frames[:, None], unit.shape[:2])
+            )
         masks = self.body.masks
         cell = np.floor((unit / self.body.extent + 0.5) * masks.shape[1]).astype(int)
         inside = ((cell >= 0) & (cell < masks.shape[1])).all(-1)
@@ -130,14 +144,19 @@ def blob_body(radii: np.ndarray, aspect: float) -> Body:
     extent = np.array([aspect**0.5, aspect**-0.5])
     points = ((points - low) / (high - low) - 0.5) * extent
     grid = _grid(48) - 0.5
-    slots = (np.arctan2(*(grid * (high - low) + (low + high) / 2).T[::-1]) % (2 * np.pi)) / (2 * np.pi) * len(radii)
+    slots = (
+        (np.arctan2(*(grid * (high - low) + (low + high) / 2).T[::-1]) % (2 * np.pi))
+        / (2 * np.pi)
+        * len(radii)
+    )
     reach = np.interp(slots, np.arange(len(radii) + 1), np.append(radii, radii[0]))
     covered = np.hypot(*(grid * (high - low) + (low + high) / 2).T) < reach
     return _body(extent, points[None], (covered.reshape(1, 48, 48) * 255).astype(np.uint8))
 
 
 def part_of(body: Body, box: np.ndarray) -> Body:
-    """The same body with the outline and inner points of a part only; `box` is left, top, right, bottom in unit coordinates.
+    """The same body with the outline and inner points of a part only; `box` is left, top, right,
+    bottom in unit coordinates.
 
     The pixels stay those of the whole: a head that is followed, on a body that is not.
     """
@@ -146,8 +165,12 @@ def part_of(body: Body, box: np.ndarray) -> Body:
     ring = middle + half * np.stack([np.cos(angle), np.sin(angle)], 1)
     grid = middle + half * 1.4 * (_grid(8) - 0.5)
     pages = len(body.masks)
-    return Body(body.extent, np.broadcast_to(ring, (pages, *ring.shape)), np.broadcast_to(grid, (pages, *grid.shape)),
-                body.masks)
+    return Body(
+        body.extent,
+        np.broadcast_to(ring, (pages, *ring.shape)),
+        np.broadcast_to(grid, (pages, *grid.shape)),
+        body.masks,
+    )
 
 
 def _body(extent: np.ndarray, outlines: np.ndarray, masks: np.ndarray, count: int = 150) -> Body:
@@ -155,7 +178,11 @@ def _body(extent: np.ndarray, outlines: np.ndarray, masks: np.ndarray, count: in
     inner = []
     for mask in masks:
         covered = np.flatnonzero(mask.ravel() > 127)
-        covered = covered[np.linspace(0, len(covered) - 1, count).astype(int)] if len(covered) else np.array([side**2 // 2])
+        covered = (
+            covered[np.linspace(0, len(covered) - 1, count).astype(int)]
+            if len(covered)
+            else np.array([side**2 // 2])
+        )
         inner.append(np.stack([covered % side, covered // side], 1) + 0.5)
     inner = [np.resize(points, (count, 2)) for points in inner]
     return Body(extent, outlines.astype(np.float64), (np.stack(inner) / side - 0.5) * extent, masks)
@@ -167,10 +194,17 @@ def _grid(side: int) -> np.ndarray:
     return np.stack(np.meshgrid(middle, middle), -1).reshape(-1, 2)
 
 
-def matrices(path: np.ndarray, size: np.ndarray, stretch: np.ndarray, roll: np.ndarray, width: np.ndarray,
-             tilt: np.ndarray) -> np.ndarray:
-    """Poses (T, 3, 3): centres (T, 2), root of the area (T,), log of the stretch in width, roll, factor of the width
-    (foreshortening, negative when mirrored), perspective (T, 2)."""
+def matrices(
+    path: np.ndarray,
+    size: np.ndarray,
+    stretch: np.ndarray,
+    roll: np.ndarray,
+    width: np.ndarray,
+    tilt: np.ndarray,
+) -> np.ndarray:
+    """Poses (T, 3, 3): centres (T, 2), root of the area (T,), log of the stretch in width, roll,
+    factor of the width (foreshortening, negative when mirrored), perspective (T, 2).
+    """
     frames = len(path)
     cos, sin = np.cos(roll), np.sin(roll)
     sx, sy = size * np.exp(stretch / 2) * width, size * np.exp(-stretch / 2)

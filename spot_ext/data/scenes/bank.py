@@ -1,7 +1,8 @@
-"""All pictures that videos are made of, in one file: photographs as JPEG, cut-outs as PNG, and the outlines of these.
+"""All pictures that videos are made of, in one file: photographs as JPEG, cut-outs as PNG, and the
+outlines of these.
 
-Made once from the packages that `pictures` names (about a minute), then mapped by every process. Which videos come out
-depends on the bank's `fingerprint`, so that is part of their names.
+Made once from the packages that `pictures` names (about a minute), then mapped by every process.
+Which videos come out depends on the bank's `fingerprint`, so that is part of their names.
 """
 
 from __future__ import annotations
@@ -35,7 +36,9 @@ HAIR = 0.025
 
 
 class Bank:
-    """Photographs and cut-outs by number, decoded on first use and kept: up to 400 MB a process when all have been used."""
+    """Photographs and cut-outs by number, decoded on first use and kept: up to 400 MB a process
+    when all have been used.
+    """
 
     def __init__(self, arrays: dict[str, np.ndarray], info: dict):
         self._arrays = arrays
@@ -48,36 +51,52 @@ class Bank:
         self.first_page = np.concatenate([[0], np.cumsum(self.pages)])
         self.standing = arrays["standing"].astype(bool)  # (C,)
         self.sizes = arrays["sizes"]  # (C, 2) width, height
-        self.outlines = arrays["outlines"]  # (pages in all, OUTLINE_POINTS, 2) in shares of width and height
+        self.outlines = arrays[
+            "outlines"
+        ]  # (pages in all, OUTLINE_POINTS, 2) in shares of width and height
         self.masks = arrays["masks"]  # (pages in all, MASK_SIDE, MASK_SIDE) uint8
         self.is_photo = np.array([not name.startswith("drawn/") for name in self.photo_names])
-        self.is_photo_cutout = np.array([not name.startswith("drawn/") for name in self.cutout_names])
+        self.is_photo_cutout = np.array(
+            [not name.startswith("drawn/") for name in self.cutout_names]
+        )
         self.photo = functools.lru_cache(maxsize=None)(self._photo)
         self.cutout_page = functools.lru_cache(maxsize=None)(self._cutout_page)
 
     def _photo(self, number: int) -> np.ndarray:
         """(H, W, 3) uint8 RGB."""
-        return simplejpeg.decode_jpeg(self._arrays[f"photo_{number:04d}"].tobytes(), colorspace="RGB")
+        return simplejpeg.decode_jpeg(
+            self._arrays[f"photo_{number:04d}"].tobytes(), colorspace="RGB"
+        )
 
     def _cutout_page(self, page: int) -> np.ndarray:
         """(h, w, 4) uint8 RGB and coverage; `page` counts over all cut-outs (see `first_page`)."""
-        return cv2.cvtColor(cv2.imdecode(self._arrays[f"cutout_{page:04d}"], cv2.IMREAD_UNCHANGED), cv2.COLOR_BGRA2RGBA)
+        return cv2.cvtColor(
+            cv2.imdecode(self._arrays[f"cutout_{page:04d}"], cv2.IMREAD_UNCHANGED),
+            cv2.COLOR_BGRA2RGBA,
+        )
 
 
 @functools.lru_cache(maxsize=4)
 def open_bank(sources: tuple[str, ...], file: str | None = None) -> Bank:
-    """The bank of these sources: from `file` when given, else from the workspace, else made now (and put there).
+    """The bank of these sources: from `file` when given, else from the workspace, else made now
+    (and put there).
 
     Raises NotConfigured when a source's package is missing, MissingFile when `file` is.
     """
     if file is not None:
         if not Path(file).is_file():
-            raise MissingFile(f"scenes: no bank '{file}'; write it with `python -m spot_ext scenes --bank {file}`")
+            raise MissingFile(
+                f"scenes: no bank '{file}'; write it with `python -m spot_ext scenes --bank {file}`"
+            )
         return Bank(*open_arrays(file))
     sources = pictures.checked(sources)
     fingerprint = fingerprint_of(sources)
     workspace = getattr(find_env_settings(), "workspace_dir", None)
-    path = Path(workspace).expanduser() / "scenes" / f"bank-{fingerprint}.safetensors" if workspace else None
+    path = (
+        Path(workspace).expanduser() / "scenes" / f"bank-{fingerprint}.safetensors"
+        if workspace
+        else None
+    )
     if path is None or not path.is_file():
         log.info("scenes: collecting the pictures of %s", ", ".join(sources))
         arrays, info = collect(sources, fingerprint)
@@ -98,10 +117,14 @@ def write_bank(sources: tuple[str, ...], file: Path) -> Bank:
 
 def fingerprint_of(sources: tuple[str, ...]) -> str:
     """Eight hexadecimal digits of the version and of every file's name and content."""
-    digest = hashlib.sha256(f"{VERSION} {DRAWN_PHOTOS} {DRAWN_CUTOUTS} {' '.join(sources)}".encode())
+    digest = hashlib.sha256(
+        f"{VERSION} {DRAWN_PHOTOS} {DRAWN_CUTOUTS} {' '.join(sources)}".encode()
+    )
     for kind in ("photos", "cutouts"):
         for source, path in pictures.all_files(sources, kind):
-            digest.update(f"{kind} {source} {path.name}".encode() + hashlib.sha256(path.read_bytes()).digest())
+            digest.update(
+                f"{kind} {source} {path.name}".encode() + hashlib.sha256(path.read_bytes()).digest()
+            )
     return digest.hexdigest()[:8]
 
 
@@ -111,7 +134,12 @@ def collect(sources: tuple[str, ...], fingerprint: str) -> tuple[dict[str, np.nd
     cuts: list[Cutout] = []
     for source, path in pictures.all_files(sources, "photos"):
         photo = _read_photo(path)
-        photos.append((f"{source}/{path.parent.parent.parent.name if 'contents' in path.parts else path.stem}", photo))
+        photos.append(
+            (
+                f"{source}/{path.parent.parent.parent.name if 'contents' in path.parts else path.stem}",  # noqa: E501
+                photo,
+            )
+        )
         cuts += cutouts.from_photo(path.name, photo, source)
     for source, path in pictures.all_files(sources, "cutouts"):
         if (cut := cutouts.shipped(path, source)) is not None:
@@ -120,35 +148,58 @@ def collect(sources: tuple[str, ...], fingerprint: str) -> tuple[dict[str, np.nd
         photos += [_drawn_photo(number) for number in range(DRAWN_PHOTOS)]
         cuts += [cutouts.drawn(number) for number in range(DRAWN_CUTOUTS)]
     if not photos or not cuts:
-        raise BadValue(f"scenes: the sources {', '.join(sources)} hold {len(photos)} photographs and {len(cuts)} cut-outs: "
-                       "add a source")
+        raise BadValue(
+            f"scenes: the sources {', '.join(sources)} hold {len(photos)} photographs and "
+            f"{len(cuts)} cut-outs: "
+            "add a source"
+        )
     pages = [page for cut in cuts for page in cut.pages]
-    arrays = {f"photo_{i:04d}": np.frombuffer(simplejpeg.encode_jpeg(np.ascontiguousarray(photo), 93), np.uint8)
-              for i, (_, photo) in enumerate(photos)}
+    arrays = {
+        f"photo_{i:04d}": np.frombuffer(
+            simplejpeg.encode_jpeg(np.ascontiguousarray(photo), 93), np.uint8
+        )
+        for i, (_, photo) in enumerate(photos)
+    }
     arrays |= {f"cutout_{i:04d}": _png(page) for i, page in enumerate(pages)}
-    arrays |= {"pages": np.array([len(cut.pages) for cut in cuts], np.int32),
-               "standing": np.array([cut.standing for cut in cuts], np.uint8),
-               "sizes": np.array([cut.pages[0].shape[1::-1] for cut in cuts], np.int32),
-               "outlines": np.stack([outline(page[..., 3]) for page in pages]),
-               "masks": np.stack([cv2.resize(page[..., 3], (MASK_SIDE, MASK_SIDE), interpolation=cv2.INTER_AREA)
-                                  for page in pages])}
-    return arrays, {"fingerprint": fingerprint, "sources": list(sources),
-                    "licences": pictures.licences(sources), "photos": [name for name, _ in photos],
-                    "cutouts": [f"{cut.source}/{cut.name}" for cut in cuts]}
+    arrays |= {
+        "pages": np.array([len(cut.pages) for cut in cuts], np.int32),
+        "standing": np.array([cut.standing for cut in cuts], np.uint8),
+        "sizes": np.array([cut.pages[0].shape[1::-1] for cut in cuts], np.int32),
+        "outlines": np.stack([outline(page[..., 3]) for page in pages]),
+        "masks": np.stack(
+            [
+                cv2.resize(page[..., 3], (MASK_SIDE, MASK_SIDE), interpolation=cv2.INTER_AREA)
+                for page in pages
+            ]
+        ),
+    }
+    return arrays, {
+        "fingerprint": fingerprint,
+        "sources": list(sources),
+        "licences": pictures.licences(sources),
+        "photos": [name for name, _ in photos],
+        "cutouts": [f"{cut.source}/{cut.name}" for cut in cuts],
+    }
 
 
 def outline(coverage: np.ndarray) -> np.ndarray:
-    """`OUTLINE_POINTS` points (n, 2) float32 around what a coverage image (h, w) shows, in shares of width and height.
+    """`OUTLINE_POINTS` points (n, 2) float32 around what a coverage image (h, w) shows, in shares
+    of width and height.
 
-    Half of them are spread over the contours of all pieces, half over the convex hull, whose corners decide the box. Parts
-    narrower than `HAIR` of the size, such as strings and antennae, do not count: they are lost in a small picture.
+    Half of them are spread over the contours of all pieces, half over the convex hull, whose
+    corners decide the box. Parts narrower than `HAIR` of the size, such as strings and antennae, do
+    not count: they are lost in a small picture.
     """
     height, width = coverage.shape
     finer = cv2.resize(coverage, (2 * width, 2 * height), interpolation=cv2.INTER_LINEAR)
     mask = (finer > 127).astype(np.uint8)
     side = max(3, round(HAIR * float(np.sqrt(mask.size))))
-    sturdy = cv2.morphologyEx(mask, cv2.MORPH_OPEN, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)))
-    pieces, _ = cv2.findContours(sturdy if sturdy.any() else mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    sturdy = cv2.morphologyEx(
+        mask, cv2.MORPH_OPEN, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
+    )
+    pieces, _ = cv2.findContours(
+        sturdy if sturdy.any() else mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE
+    )
     if not pieces:
         raise BadInput("scenes: a cut-out shows nothing")
     around = np.concatenate(pieces)[:, 0].astype(np.float32)
@@ -158,11 +209,15 @@ def outline(coverage: np.ndarray) -> np.ndarray:
     corners = hull[np.linspace(0, len(hull) - 1, half).astype(int)]
     points = np.concatenate([spread, corners])
     centre = points.mean(0)
-    return ((points + 0.5 + 0.5 * np.sign(points - centre)) / (2 * width, 2 * height)).astype(np.float32)
+    return ((points + 0.5 + 0.5 * np.sign(points - centre)) / (2 * width, 2 * height)).astype(
+        np.float32
+    )
 
 
 def _png(image: np.ndarray) -> np.ndarray:
-    return cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGBA2BGRA), [cv2.IMWRITE_PNG_COMPRESSION, 6])[1].ravel()
+    return cv2.imencode(
+        ".png", cv2.cvtColor(image, cv2.COLOR_RGBA2BGRA), [cv2.IMWRITE_PNG_COMPRESSION, 6]
+    )[1].ravel()
 
 
 def _read_photo(path: Path) -> np.ndarray:
@@ -170,15 +225,21 @@ def _read_photo(path: Path) -> np.ndarray:
         with Image.open(path) as opened:
             image = _without_bands(np.asarray(opened.convert("RGB")))
     except OSError as error:
-        raise BadInput(f"scenes: '{path}' cannot be decoded ({error}); install its package anew") from error
+        raise BadInput(
+            f"scenes: '{path}' cannot be decoded ({error}); install its package anew"
+        ) from error
     scale = min(1.0, PHOTO_SIDE / max(image.shape[:2]))
-    return cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else image
+    return (
+        cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        if scale < 1
+        else image
+    )
 
 
 def _without_bands(image: np.ndarray) -> np.ndarray:
     """Cut off black rows above and below."""
     lit = np.flatnonzero(image.max((1, 2)) > 24)
-    return image[lit[0]:lit[-1] + 1] if len(lit) else image
+    return image[lit[0] : lit[-1] + 1] if len(lit) else image
 
 
 def _drawn_photo(number: int) -> tuple[str, np.ndarray]:

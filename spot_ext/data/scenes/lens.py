@@ -1,4 +1,6 @@
-"""What camera and codec make of the light: exposure, colour, shade, blur, noise, resolution, compression."""
+"""What camera and codec make of the light: exposure, colour, shade, blur, noise, resolution,
+compression.
+"""
 
 from __future__ import annotations
 
@@ -35,34 +37,59 @@ class Lens:
     quality: np.ndarray  # (T,) of JPEG, 0: not compressed
 
 
-def draw_lens(draw: np.random.Generator, frames: int, size: tuple[int, int], hardness: float) -> Lens:
+def draw_lens(
+    draw: np.random.Generator, frames: int, size: tuple[int, int], hardness: float
+) -> Lens:
     """A camera, worse in harder videos."""
-    gain = np.exp(draw.normal() * 0.12 + course(draw, frames, draw.uniform(10, 60), -1, 1)[:, 0] * draw.exponential(0.08)
-                  * (0.4 + hardness))
+    gain = np.exp(
+        draw.normal() * 0.12
+        + course(draw, frames, draw.uniform(10, 60), -1, 1)[:, 0]
+        * draw.exponential(0.08)
+        * (0.4 + hardness)
+    )
     if draw.random() < 0.12:  # a lamp, or the sun behind a cloud
-        gain = gain * np.where(np.arange(frames) > draw.uniform(0.15, 0.9) * frames, draw.choice([0.5, 0.65, 1.4]), 1)
+        gain = gain * np.where(
+            np.arange(frames) > draw.uniform(0.15, 0.9) * frames, draw.choice([0.5, 0.65, 1.4]), 1
+        )
     tint = np.exp(draw.normal(size=3) * draw.choice([0.02, 0.06, 0.15]))
     blur = np.full(frames, draw.exponential(0.35))
     if draw.random() < 0.15:
-        blur = blur + np.clip(course(draw, frames, 25, -1.5, 2.2)[:, 0], 0, None) * (0.4 + hardness)  # focus is sought
+        blur = blur + np.clip(course(draw, frames, 25, -1.5, 2.2)[:, 0], 0, None) * (
+            0.4 + hardness
+        )  # focus is sought
     quality = np.zeros(frames, int)
     if draw.random() < 0.6:
         base = draw.uniform(18, 90)
-        quality = np.clip(base + draw.normal(size=frames) * 3 + 8 * (np.arange(frames) % 12 == 0), 10, 95).astype(int)
+        quality = np.clip(
+            base + draw.normal(size=frames) * 3 + 8 * (np.arange(frames) % 12 == 0), 10, 95
+        ).astype(int)
     dim = (10, 14)
     shade = None
     if draw.random() < 0.35:
-        coarse = cv2.GaussianBlur(draw.random(dim, dtype=np.float32), (0, 0), draw.uniform(0.6, 1.6))
+        coarse = cv2.GaussianBlur(
+            draw.random(dim, dtype=np.float32), (0, 0), draw.uniform(0.6, 1.6)
+        )
         coarse = (coarse - coarse.min()) / max(float(np.ptp(coarse)), 1e-6)
-        shade = 1 - draw.uniform(0.15, 0.6) * np.clip(draw.uniform(1.5, 4) * (coarse - 0.4), 0, 1).astype(np.float32)
+        shade = 1 - draw.uniform(0.15, 0.6) * np.clip(
+            draw.uniform(1.5, 4) * (coarse - 0.4), 0, 1
+        ).astype(np.float32)
     return Lens(
-        gain=(gain[:, None] * tint).astype(np.float32), gamma=np.full(frames, np.exp(draw.normal() * 0.15)),
-        lift=np.full(frames, max(draw.normal() * 18, 0)), grey=bool(draw.random() < 0.08),
-        saturation=float(np.clip(draw.normal(0.95, 0.2), 0.2, 1.5)), shade=shade,
-        shade_path=np.cumsum(draw.normal(size=2) * 0.03 + np.zeros((frames, 2)), 0), shutter=float(draw.uniform(0.1, 0.75)),
-        blur=blur, squeeze=float(draw.uniform(0.35, 0.9)) if draw.random() < 0.3 else 1.0,
-        noise=int(np.clip(draw.exponential(1.4) - 0.3, -1, len(_LEVELS) - 1)) if draw.random() < 0.75 else -1,
-        noise_seed=int(draw.integers(2**31)), quality=quality)
+        gain=(gain[:, None] * tint).astype(np.float32),
+        gamma=np.full(frames, np.exp(draw.normal() * 0.15)),
+        lift=np.full(frames, max(draw.normal() * 18, 0)),
+        grey=bool(draw.random() < 0.08),
+        saturation=float(np.clip(draw.normal(0.95, 0.2), 0.2, 1.5)),
+        shade=shade,
+        shade_path=np.cumsum(draw.normal(size=2) * 0.03 + np.zeros((frames, 2)), 0),
+        shutter=float(draw.uniform(0.1, 0.75)),
+        blur=blur,
+        squeeze=float(draw.uniform(0.35, 0.9)) if draw.random() < 0.3 else 1.0,
+        noise=int(np.clip(draw.exponential(1.4) - 0.3, -1, len(_LEVELS) - 1))
+        if draw.random() < 0.75
+        else -1,
+        noise_seed=int(draw.integers(2**31)),
+        quality=quality,
+    )
 
 
 def expose(lens: Lens, image: np.ndarray, t: int) -> np.ndarray:
@@ -84,16 +111,28 @@ def expose(lens: Lens, image: np.ndarray, t: int) -> np.ndarray:
             image = cv2.transform(image, _saturation(lens.saturation))
         image = cv2.LUT(image, _curve(lens.gain[t], lens.gamma[t], lens.lift[t]))
     if lens.noise >= 0:
-        y, x = generator(lens.noise_seed, t).integers(0, (_NOISE_SIDE - height, _NOISE_SIDE - width))
-        image = cv2.add(image, _noise(lens.noise, lens.grey)[y:y + height, x:x + width], dtype=cv2.CV_8U)
+        y, x = generator(lens.noise_seed, t).integers(
+            0, (_NOISE_SIDE - height, _NOISE_SIDE - width)
+        )
+        image = cv2.add(
+            image, _noise(lens.noise, lens.grey)[y : y + height, x : x + width], dtype=cv2.CV_8U
+        )
     if lens.quality[t]:
-        image = simplejpeg.decode_jpeg(simplejpeg.encode_jpeg(np.ascontiguousarray(image), int(lens.quality[t]),
-                                                              colorsubsampling="420", fastdct=True))
+        image = simplejpeg.decode_jpeg(
+            simplejpeg.encode_jpeg(
+                np.ascontiguousarray(image),
+                int(lens.quality[t]),
+                colorsubsampling="420",
+                fastdct=True,
+            )
+        )
     return image
 
 
 def _curve(gain: np.ndarray, gamma: float, lift: float) -> np.ndarray:
-    """Table (256, 1, 3) of the response: a line with a soft shoulder, so that highlights do not clip hard."""
+    """Table (256, 1, 3) of the response: a line with a soft shoulder, so that highlights do not
+    clip hard.
+    """
     level = np.linspace(0, 1, 256)[:, None] * gain
     level = np.where(level < 0.85, level, 0.85 + 0.15 * np.tanh((level - 0.85) / 0.15))
     level = (level**gamma) * (1 - lift / 255) + lift / 255
@@ -109,15 +148,22 @@ def _shade(lens: Lens, t: int, width: int, height: int) -> np.ndarray:
     rows, columns = lens.shade.shape
     dx, dy = lens.shade_path[t]
     matrix = np.array([[columns / 24, 0, dx + 1], [0, rows / 16, dy + 1]])
-    moved = cv2.warpAffine(lens.shade * 255, matrix, (24, 16), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-                           borderMode=cv2.BORDER_REFLECT)
+    moved = cv2.warpAffine(
+        lens.shade * 255,
+        matrix,
+        (24, 16),
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_REFLECT,
+    )
     wide = cv2.resize(moved, (width, height), interpolation=cv2.INTER_LINEAR).astype(np.uint8)
     return cv2.merge([wide] * 3)
 
 
 @functools.lru_cache(maxsize=2 * len(_LEVELS))
 def _noise(level: int, grey: bool) -> np.ndarray:
-    """A sheet of noise (side, side, 3) int16 that all videos cut from; neighbouring pixels are a little alike."""
+    """A sheet of noise (side, side, 3) int16 that all videos cut from; neighbouring pixels are a
+    little alike.
+    """
     draw = generator(0, "sheet", int(grey))
     sheet = draw.standard_normal((_NOISE_SIDE, _NOISE_SIDE, 1 if grey else 3), np.float32)
     if not grey:

@@ -1,4 +1,6 @@
-"""Smooth random courses over the frames of a video: where things are, how large, how turned, what the camera does."""
+"""Smooth random courses over the frames of a video: where things are, how large, how turned, what
+the camera does.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 
 
-def course(draw: np.random.Generator, frames: int, period: float, low: float, high: float, dims: int = 1) -> np.ndarray:
-    """A smooth curve (frames, dims) within `low..high` that turns about every `period` frames; starts anywhere."""
+def course(
+    draw: np.random.Generator, frames: int, period: float, low: float, high: float, dims: int = 1
+) -> np.ndarray:
+    """A smooth curve (frames, dims) within `low..high` that turns about every `period` frames;
+    starts anywhere.
+    """
     knots = max(3, int(np.ceil(frames / period)) + 2)
     times = np.linspace(-period * draw.random(), frames + period, knots)
     times[1:-1] += draw.uniform(-0.3, 0.3, knots - 2) * (times[1] - times[0])
@@ -17,7 +23,9 @@ def course(draw: np.random.Generator, frames: int, period: float, low: float, hi
 
 
 def _spline(times: np.ndarray, values: np.ndarray, frames: int) -> np.ndarray:
-    """Values (K, D) at the knots, joined by cubics with continuous slopes (Catmull-Rom), at 0..frames-1."""
+    """Values (K, D) at the knots, joined by cubics with continuous slopes (Catmull-Rom), at
+    0..frames-1.
+    """
     slopes = np.empty_like(values)
     slopes[1:-1] = (values[2:] - values[:-2]) / (times[2:] - times[:-2])[:, None]
     slopes[0], slopes[-1] = slopes[1], slopes[-2]
@@ -25,18 +33,30 @@ def _spline(times: np.ndarray, values: np.ndarray, frames: int) -> np.ndarray:
     left = np.clip(np.searchsorted(times, at, side="right") - 1, 0, len(times) - 2)
     span = (times[left + 1] - times[left])[:, None]
     u = (at - times[left])[:, None] / span
-    return ((1 + 2 * u) * (1 - u) ** 2 * values[left] + u * (1 - u) ** 2 * span * slopes[left]
-            + u * u * (3 - 2 * u) * values[left + 1] + u * u * (u - 1) * span * slopes[left + 1])
+    return (
+        (1 + 2 * u) * (1 - u) ** 2 * values[left]
+        + u * (1 - u) ** 2 * span * slopes[left]
+        + u * u * (3 - 2 * u) * values[left + 1]
+        + u * u * (u - 1) * span * slopes[left + 1]
+    )
 
 
-def walk(draw: np.random.Generator, frames: int, period: float, step: float, dims: int = 2) -> np.ndarray:
-    """A curve (frames, dims) from 0 that moves about `step` a frame, changing speed and direction every `period` frames."""
+def walk(
+    draw: np.random.Generator, frames: int, period: float, step: float, dims: int = 2
+) -> np.ndarray:
+    """A curve (frames, dims) from 0 that moves about `step` a frame, changing speed and direction
+    every `period` frames.
+    """
     return np.cumsum(course(draw, frames, period, -1.6 * step, 1.6 * step, dims), 0)
 
 
 def tremor(draw: np.random.Generator, frames: int, strength: float, dims: int = 2) -> np.ndarray:
-    """Shake of a hand-held camera (frames, dims): neighbouring frames are alike, sometimes there is a jolt."""
-    noise = draw.normal(0, strength, (frames, dims)) * np.where(draw.random((frames, 1)) < 0.04, 3.0, 1.0)
+    """Shake of a hand-held camera (frames, dims): neighbouring frames are alike, sometimes there is
+    a jolt.
+    """
+    noise = draw.normal(0, strength, (frames, dims)) * np.where(
+        draw.random((frames, 1)) < 0.04, 3.0, 1.0
+    )
     for t in range(1, frames):
         noise[t] += 0.55 * noise[t - 1]
     return noise
@@ -48,7 +68,7 @@ def fold(path: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
     phase = np.mod((path - low) / reach, 2)
     inside = np.pad(1 - np.abs(1 - phase), ((4, 4), (0, 0)), mode="edge")
     weights = np.array([1, 3, 6, 8, 9, 8, 6, 3, 1]) / 45
-    return low + reach * sum(weight * inside[i:i + len(path)] for i, weight in enumerate(weights))
+    return low + reach * sum(weight * inside[i : i + len(path)] for i, weight in enumerate(weights))
 
 
 def bump(frames: int, centre: float, half: float) -> np.ndarray:
@@ -59,7 +79,9 @@ def bump(frames: int, centre: float, half: float) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Camera:
-    """What part of the background canvas is seen; canvas coordinates start in the canvas' middle."""
+    """What part of the background canvas is seen; canvas coordinates start in the canvas'
+    middle.
+    """
 
     centres: np.ndarray  # (T, 2)
     zoom: np.ndarray  # (T,) frame pixels per canvas pixel
@@ -67,29 +89,48 @@ class Camera:
     size: tuple[int, int]  # width, height of the frame
 
     def matrices(self, parallax: float = 1.0) -> np.ndarray:
-        """Canvas to frame pixels (T, 3, 3); `parallax` above 1 for what is nearer than the background."""
+        """Canvas to frame pixels (T, 3, 3); `parallax` above 1 for what is nearer than the
+        background.
+        """
         cos, sin = self.zoom * np.cos(self.roll), self.zoom * np.sin(self.roll)
         turn = np.stack([np.stack([cos, -sin], 1), np.stack([sin, cos], 1)], 1)
         matrices = np.zeros((len(self.zoom), 3, 3))
         matrices[:, :2, :2] = turn
-        matrices[:, :2, 2] = np.array(self.size) / 2 - np.einsum("tij,tj->ti", turn, self.centres * parallax)
+        matrices[:, :2, 2] = np.array(self.size) / 2 - np.einsum(
+            "tij,tj->ti", turn, self.centres * parallax
+        )
         matrices[:, 2, 2] = 1
         return matrices
 
 
-def camera(draw: np.random.Generator, frames: int, size: tuple[int, int], follow: np.ndarray, hardness: float) -> Camera:
-    """A still, panning, following, hand-held or zooming camera. `follow` (T, 2) is a course it may go along with."""
+def camera(
+    draw: np.random.Generator,
+    frames: int,
+    size: tuple[int, int],
+    follow: np.ndarray,
+    hardness: float,
+) -> Camera:
+    """A still, panning, following, hand-held or zooming camera. `follow` (T, 2) is a course it may
+    go along with.
+    """
     width = size[0]
     kind = draw.choice(["still", "pan", "follow", "free"], p=[0.22, 0.22, 0.36, 0.2])
     centres = np.zeros((frames, 2))
     if kind == "pan":
-        centres = walk(draw, frames, draw.uniform(25, 90), width * draw.uniform(0.0005, 0.006)) * [1, draw.uniform(0, 0.6)]
+        centres = walk(draw, frames, draw.uniform(25, 90), width * draw.uniform(0.0005, 0.006)) * [
+            1,
+            draw.uniform(0, 0.6),
+        ]
     elif kind == "follow":
         centres = follow * draw.uniform(0.5, 1.0)
     elif kind == "free":
-        centres = follow * draw.uniform(0, 0.6) + walk(draw, frames, draw.uniform(12, 40), width * draw.uniform(0.002, 0.008))
+        centres = follow * draw.uniform(0, 0.6) + walk(
+            draw, frames, draw.uniform(12, 40), width * draw.uniform(0.002, 0.008)
+        )
     if kind != "still" or draw.random() < 0.3:
-        centres = centres + tremor(draw, frames, draw.exponential(0.0016 * width * (0.4 + hardness)))
+        centres = centres + tremor(
+            draw, frames, draw.exponential(0.0016 * width * (0.4 + hardness))
+        )
     zoom = np.ones(frames)
     if draw.random() < 0.35:
         zoom = np.exp(course(draw, frames, draw.uniform(20, 90), 0, draw.uniform(0.05, 0.6))[:, 0])

@@ -41,7 +41,9 @@ class Video:
         return expose(plan.lens, image, t)
 
     def masks(self, t: int) -> tuple[np.ndarray, np.ndarray]:
-        """Coverage of the whole target, hidden parts included, and of what is seen of it, (H, W) uint8; without blur."""
+        """Coverage of the whole target, hidden parts included, and of what is seen of it, (H, W)
+        uint8; without blur.
+        """
         size = self.plan.size
         whole = np.zeros(size[::-1], np.uint8)
         if (layer := self._target.layer(t, size)) is not None:
@@ -72,11 +74,21 @@ class Video:
     def _background(self, t: int) -> np.ndarray:
         width, height = self.plan.size
         canvas = self._canvas
-        to_canvas = np.array([[1, 0, canvas.shape[1] / 2 - 0.5], [0, 1, canvas.shape[0] / 2 - 0.5], [0, 0, 1]]) \
-            @ np.linalg.inv(self._views[t]) @ np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1]])
+        to_canvas = (
+            np.array(
+                [[1, 0, canvas.shape[1] / 2 - 0.5], [0, 1, canvas.shape[0] / 2 - 0.5], [0, 0, 1]]
+            )
+            @ np.linalg.inv(self._views[t])
+            @ np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1]])
+        )
         to_canvas = _folded(to_canvas, canvas.shape[1], canvas.shape[0])
-        view = cv2.warpAffine(canvas, to_canvas[:2], (width, height), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-                              borderMode=cv2.BORDER_REFLECT)
+        view = cv2.warpAffine(
+            canvas,
+            to_canvas[:2],
+            (width, height),
+            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+            borderMode=cv2.BORDER_REFLECT,
+        )
         smear = self._smear(self._views, t, np.array([0.0, 0.0]))
         return cv2.filter2D(view, -1, line_kernel(*smear)) if np.hypot(*smear) >= 1.5 else view
 
@@ -91,7 +103,9 @@ class Video:
     def _put(self, image: np.ndarray, actor: Actor, sprite: Sprite, t: int) -> None:
         if actor.shadow and (layer := sprite.shadow(t, self.plan.size)) is not None:
             _darken(image, layer)
-        layer = sprite.layer(t, self.plan.size, self._smear(actor.matrices, t, np.array([0.0, 0.0])))
+        layer = sprite.layer(
+            t, self.plan.size, self._smear(actor.matrices, t, np.array([0.0, 0.0]))
+        )
         if layer is not None:
             _blend(image, layer)
 

@@ -1,7 +1,7 @@
 """Small embedded videos with exact boxes, rendered on demand: nothing to download.
 
-`ensure(root)` returns a GOT-10k tree of textured things that move, turn and deform over moving backgrounds, among
-look-alikes and obstacles. A video is a function of (seed, split, index) alone.
+`ensure(root)` returns a GOT-10k tree of textured things that move, turn and deform over moving
+backgrounds, among look-alikes and obstacles. A video is a function of (seed, split, index) alone.
 """
 
 from spot_ext.data.toy.scene import Frame, Scene

@@ -1,6 +1,7 @@
 """Large background pictures that the camera moves over. RGB uint8.
 
-Those seen from the side begin their ground at a given row; fields, water and courts are seen from above.
+Those seen from the side begin their ground at a given row; fields, water and courts are seen from
+above.
 """
 
 from __future__ import annotations
@@ -10,7 +11,17 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-from spot_ext.data.toy.strokes import ellipse, foliage, greens, line, polygon, rectangle, rgb, standing, tree
+from spot_ext.data.toy.strokes import (
+    ellipse,
+    foliage,
+    greens,
+    line,
+    polygon,
+    rectangle,
+    rgb,
+    standing,
+    tree,
+)
 from spot_ext.data.toy.textures import cells, hsv, noise, palette, pattern, ramp
 from spot_ext.data.toy.things import FAMILIES
 
@@ -24,18 +35,26 @@ def _sky(draw: np.random.Generator, height: int, width: int) -> np.ndarray:
     return ((top * (1 - down) + low * down) * (1 - mix) + 245 * value * mix).astype(np.uint8)
 
 
-def _house(image: np.ndarray, draw: np.random.Generator, x: int, ground: int, wide: int, tall: int) -> None:
+def _house(
+    image: np.ndarray, draw: np.random.Generator, x: int, ground: int, wide: int, tall: int
+) -> None:
     """A facade with rows of windows."""
     hue = draw.choice([0.04, 0.08, 0.12, 0.6]) + 0.03 * draw.normal()
     colours = palette(draw, hue, 0.03, 3, draw.uniform(0.1, 0.5))
     left, right = max(x, 0), min(x + wide, image.shape[1])
     if right <= left:
         return
-    image[ground - tall : ground, left:right] = ramp(0.35 + 0.4 * noise(draw, tall, right - left, 20, 4), colours)
+    image[ground - tall : ground, left:right] = ramp(
+        0.35 + 0.4 * noise(draw, tall, right - left, 20, 4), colours
+    )
     step, storey, pane = draw.integers(16, 30), draw.integers(20, 36), draw.uniform(0.4, 0.7)
     for wx in range(x + 8, x + wide - step + 4, step):
         for wy in range(ground - tall + 10, ground - storey, storey):
-            glass = hsv(0.12, 0.4, 0.9) if draw.random() < 0.2 else hsv(0.6, 0.2, draw.uniform(0.1, 0.45))
+            glass = (
+                hsv(0.12, 0.4, 0.9)
+                if draw.random() < 0.2
+                else hsv(0.6, 0.2, draw.uniform(0.1, 0.45))
+            )
             rectangle(image, wx - 1, wy - 1, step * pane + 2, storey * 0.6 + 2, colours[-1] * 0.9)
             rectangle(image, wx, wy, step * pane, storey * 0.6, glass)
 
@@ -61,7 +80,9 @@ def _street(draw: np.random.Generator, height: int, width: int, ground: int) -> 
         tree(image, draw, draw.uniform(0, width), ground + pave * 0.5, draw.uniform(60, 150))
     for _ in range(draw.integers(3, 8)):
         y = ground + draw.uniform(0.2, 0.8) * pave
-        standing(image, draw, ("car", "car", "walker"), draw.uniform(0, width), y, draw.uniform(40, 80))
+        standing(
+            image, draw, ("car", "car", "walker"), draw.uniform(0, width), y, draw.uniform(40, 80)
+        )
     return image
 
 
@@ -71,7 +92,9 @@ def _meadow(draw: np.random.Generator, height: int, width: int, ground: int) -> 
     hue = draw.uniform(0.12, 0.3)
     for level in range(3):
         ridge = ground * (0.55 + 0.2 * level) - 50 * noise(draw, 1, width, 1, 1, stretch=160)[0]
-        hill = np.concatenate([np.stack([np.arange(width), ridge], 1), [[width, height], [0, height]]])
+        hill = np.concatenate(
+            [np.stack([np.arange(width), ridge], 1), [[width, height], [0, height]]]
+        )
         polygon(image, hill, hsv(hue + 0.06 * (2 - level), 0.35, 0.45 + 0.1 * (2 - level)))
     deep = height - ground
     blades = noise(draw, deep, width, 7, 2, stretch=0.4)
@@ -83,10 +106,19 @@ def _meadow(draw: np.random.Generator, height: int, width: int, ground: int) -> 
         if draw.random() < 0.4:
             tree(image, draw, x, y, 110 * near)
         else:
-            foliage(image, draw, x, y, 26 * near, palette(draw, hue + draw.normal() * 0.05, 0.04, 4, 0.6))
+            foliage(
+                image,
+                draw,
+                x,
+                y,
+                26 * near,
+                palette(draw, hue + draw.normal() * 0.05, 0.04, 4, 0.6),
+            )
     for k in range(int(draw.integers(60, 160))):  # flowers and stones
         radius, tone = draw.integers(1, 4), hsv(draw.random(), 0.5 * (k % 2), draw.uniform(0.6, 1))
-        ellipse(image, draw.uniform(0, width), draw.uniform(ground + 10, height), radius, radius, tone)
+        ellipse(
+            image, draw.uniform(0, width), draw.uniform(ground + 10, height), radius, radius, tone
+        )
     if draw.random() < 0.5:  # a fence
         y = ground + draw.uniform(5, 60)
         for x in range(0, width, 26):
@@ -114,19 +146,36 @@ def _fields(draw: np.random.Generator, height: int, width: int, ground: int) -> 
     for _ in range(draw.integers(2, 4)):  # roads
         steps = draw.normal(size=(9, 2)) * 40 + draw.normal(size=2) * 120
         points = (anywhere() + np.cumsum(steps, axis=0)).astype(np.int32)
-        for tone, wide in ((hsv(0.1, 0.1, 0.55), int(draw.integers(9, 22))), (hsv(0.1, 0.05, 0.8), 1)):
+        for tone, wide in (
+            (hsv(0.1, 0.1, 0.55), int(draw.integers(9, 22))),
+            (hsv(0.1, 0.05, 0.8), 1),
+        ):
             cv2.polylines(image, [points], False, rgb(tone), wide, cv2.LINE_AA)
     for _ in range(draw.integers(20, 50)):  # trees and their shadows
         spot, radius = anywhere(), draw.uniform(6, 22)
-        ellipse(image, spot[0] + radius * 0.5, spot[1] + radius * 0.4, radius, radius * 0.7, np.array([38, 44, 32]), 30)
+        ellipse(
+            image,
+            spot[0] + radius * 0.5,
+            spot[1] + radius * 0.4,
+            radius,
+            radius * 0.7,
+            np.array([38, 44, 32]),
+            30,
+        )
         foliage(image, draw, *spot, radius, greens(draw))
     for _ in range(draw.integers(4, 12)):  # roofs
         spot, wide = anywhere(), draw.uniform(18, 46)
-        box = cv2.boxPoints(((float(spot[0]), float(spot[1])), (wide, wide * 0.6), draw.uniform(0, 180)))
+        box = cv2.boxPoints(
+            ((float(spot[0]), float(spot[1])), (wide, wide * 0.6), draw.uniform(0, 180))
+        )
         tile = hsv(draw.choice([0.02, 0.6]), draw.uniform(0.1, 0.6), draw.uniform(0.4, 0.8))
         polygon(image, box + 4, np.array([40, 40, 40]))
         polygon(image, box, tile)
-        polygon(image, np.stack([box[0], box[1], (box[1] + box[2]) / 2, (box[0] + box[3]) / 2]), tile * 0.7)
+        polygon(
+            image,
+            np.stack([box[0], box[1], (box[1] + box[2]) / 2, (box[0] + box[3]) / 2]),
+            tile * 0.7,
+        )
     return image
 
 
@@ -139,7 +188,10 @@ def _water(draw: np.random.Generator, height: int, width: int, ground: int) -> n
         x, y, radius = draw.uniform(0, width), draw.uniform(0, height), draw.uniform(5, 34)
         ellipse(image, x, y + radius * 0.4, radius * 1.3, radius * 0.5, colours[-1], line=2)
         if draw.random() < 0.5:
-            angle, reach = np.linspace(0, 2 * np.pi, 11, endpoint=False), radius * draw.uniform(0.7, 1.1, 11)
+            angle, reach = (
+                np.linspace(0, 2 * np.pi, 11, endpoint=False),
+                radius * draw.uniform(0.7, 1.1, 11),
+            )
             rock = np.stack([reach * np.cos(angle), 0.7 * reach * np.sin(angle)], 1)
             polygon(image, rock + np.array([x, y]), hsv(0.09, 0.15, 0.3))
             polygon(image, rock * 0.7 + np.array([x, y - radius * 0.06]), hsv(0.09, 0.12, 0.5))
@@ -148,7 +200,9 @@ def _water(draw: np.random.Generator, height: int, width: int, ground: int) -> n
     return image
 
 
-def _shelf(image: np.ndarray, draw: np.random.Generator, x: float, ground: int, wide: float, tall: float) -> None:
+def _shelf(
+    image: np.ndarray, draw: np.random.Generator, x: float, ground: int, wide: float, tall: float
+) -> None:
     """Rows of books."""
     for row in range(int(ground - tall) + 4, ground - 24, 30):
         book = x + 4
@@ -175,7 +229,11 @@ def _room(draw: np.random.Generator, height: int, width: int, ground: int) -> np
     rectangle(image, 0, ground - 9, width, 9, wood[-1] * 0.8)
     x = draw.uniform(0, 80)
     while x < width:
-        wide, tall, kind = draw.uniform(50, 130), draw.uniform(60, max(ground * 0.6, 70)), draw.integers(3)
+        wide, tall, kind = (
+            draw.uniform(50, 130),
+            draw.uniform(60, max(ground * 0.6, 70)),
+            draw.integers(3),
+        )
         if kind == 0:
             rectangle(image, x, ground - tall, wide, tall, wood[1])
             _shelf(image, draw, x, ground, wide, tall)
@@ -187,7 +245,10 @@ def _room(draw: np.random.Generator, height: int, width: int, ground: int) -> np
                 kind = str(draw.choice(["patches", "noise", "rings"]))
                 canvas[:] = pattern(draw, kind, palette(draw, draw.random()), *canvas.shape[:2])
         else:  # a cupboard
-            tone, high = hsv(draw.random(), draw.uniform(0.1, 0.5), draw.uniform(0.4, 0.9)), tall * 0.7
+            tone, high = (
+                hsv(draw.random(), draw.uniform(0.1, 0.5), draw.uniform(0.4, 0.9)),
+                tall * 0.7,
+            )
             rectangle(image, x, ground - high + 12, wide, high, tone * 0.6)
             for door in (x + 3, x + wide / 2 + 1):
                 rectangle(image, door, ground - high + 15, wide / 2 - 4, high - 8, tone)
@@ -200,11 +261,18 @@ def _room(draw: np.random.Generator, height: int, width: int, ground: int) -> np
 
 def _woods(draw: np.random.Generator, height: int, width: int, ground: int) -> np.ndarray:
     hue = draw.uniform(0.1, 0.3)
-    image = ramp(noise(draw, height, width, 60, 6), palette(draw, hue, 0.04, 5, 0.6) * 0.6).astype(np.uint8)
+    image = ramp(noise(draw, height, width, 60, 6), palette(draw, hue, 0.04, 5, 0.6) * 0.6).astype(
+        np.uint8
+    )
     for x in np.sort(draw.uniform(0, width, int(width / 60))).astype(int):
-        thick, tone = int(draw.uniform(8, 34)), hsv(draw.uniform(0.04, 0.12), 0.35, draw.uniform(0.15, 0.5))
+        thick, tone = (
+            int(draw.uniform(8, 34)),
+            hsv(draw.uniform(0.04, 0.12), 0.35, draw.uniform(0.15, 0.5)),
+        )
         base = min(ground + thick, height)
-        bark = ramp(noise(draw, base, thick, 40, 4, stretch=0.15), np.stack([tone * 0.5, tone, tone * 1.4]))
+        bark = ramp(
+            noise(draw, base, thick, 40, 4, stretch=0.15), np.stack([tone * 0.5, tone, tone * 1.4])
+        )
         bark *= (1 - 0.55 * np.linspace(-1, 1, thick) ** 2)[None, :, None]
         image[:base, x : x + thick] = np.clip(bark, 0, 255)[:, : width - x]
     floor, deep = palette(draw, draw.uniform(0.05, 0.2), 0.03, 4, 0.5), height - ground
@@ -218,13 +286,17 @@ def _woods(draw: np.random.Generator, height: int, width: int, ground: int) -> n
 
 
 def _court(draw: np.random.Generator, height: int, width: int, ground: int) -> np.ndarray:
-    colours = palette(draw, draw.choice([0.03, 0.1, 0.3, 0.55, 0.6]), 0.03, 4, draw.uniform(0.1, 0.6))
+    colours = palette(
+        draw, draw.choice([0.03, 0.1, 0.3, 0.55, 0.6]), 0.03, 4, draw.uniform(0.1, 0.6)
+    )
     floor = ramp(0.4 + 0.3 * noise(draw, height, width, 150, 7), colours)
     kind = draw.integers(3)
     if kind == 0:  # paving stones
         owner = cells(draw, height, width, int(height * width / draw.uniform(700, 2500)))[0]
         floor *= draw.uniform(0.7, 1.15, owner.max() + 1)[owner][..., None]
-        floor[cv2.morphologyEx(owner.astype(np.float32), cv2.MORPH_GRADIENT, np.ones((2, 2))) > 0] *= 0.5
+        floor[
+            cv2.morphologyEx(owner.astype(np.float32), cv2.MORPH_GRADIENT, np.ones((2, 2))) > 0
+        ] *= 0.5
     elif kind == 1:  # bricks
         wide, high = int(draw.integers(24, 50)), int(draw.integers(12, 26))
         row = np.arange(height)[:, None] // high
@@ -244,17 +316,33 @@ def _court(draw: np.random.Generator, height: int, width: int, ground: int) -> n
         x, y = draw.uniform(0, width), draw.uniform(0, height)
         ellipse(image, x, y, draw.integers(2, 6), 2, leaf[draw.integers(4)], draw.uniform(0, 180))
     for _ in range(draw.integers(5, 14)):
-        standing(image, draw, tuple(FAMILIES), draw.uniform(0, width), draw.uniform(0, height), draw.uniform(24, 70))
+        standing(
+            image,
+            draw,
+            tuple(FAMILIES),
+            draw.uniform(0, width),
+            draw.uniform(0, height),
+            draw.uniform(24, 70),
+        )
     return image
 
 
 BACKDROPS: dict[str, Callable[[np.random.Generator, int, int, int], np.ndarray]] = {
-    "street": _street, "meadow": _meadow, "fields": _fields, "water": _water, "room": _room, "woods": _woods,
-    "court": _court}
+    "street": _street,
+    "meadow": _meadow,
+    "fields": _fields,
+    "water": _water,
+    "room": _room,
+    "woods": _woods,
+    "court": _court,
+}
 
 
-def backdrop(draw: np.random.Generator, kind: str, height: int, width: int, ground: int) -> np.ndarray:
-    """Draw a background of one of the `BACKDROPS`, uint8 RGB (height, width, 3), with uneven light on it.
+def backdrop(
+    draw: np.random.Generator, kind: str, height: int, width: int, ground: int
+) -> np.ndarray:
+    """Draw a background of one of the `BACKDROPS`, uint8 RGB (height, width, 3), with uneven light
+    on it.
 
     `ground` is the row where the ground begins in those seen from the side; the others have none.
     """

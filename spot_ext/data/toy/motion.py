@@ -8,14 +8,22 @@ import numpy as np
 from scipy.interpolate import CubicSpline, PchipInterpolator
 
 
-def curve(draw: np.random.Generator, frames: int, knots: int, low: float, high: float) -> np.ndarray:
-    """A smooth curve (frames,) that turns at random values within low..high and never leaves that range."""
+def curve(
+    draw: np.random.Generator, frames: int, knots: int, low: float, high: float
+) -> np.ndarray:
+    """A smooth curve (frames,) that turns at random values within low..high and never leaves that
+    range.
+    """
     knots = max(knots, 2)
-    return PchipInterpolator(np.linspace(0, frames - 1, knots), draw.uniform(low, high, knots))(np.arange(frames))
+    return PchipInterpolator(np.linspace(0, frames - 1, knots), draw.uniform(low, high, knots))(
+        np.arange(frames)
+    )
 
 
 def drift(draw: np.random.Generator, frames: int, total: float) -> np.ndarray:
-    """A curve (frames,) from 0 to `total`, at an uneven pace that may also turn back for a while."""
+    """A curve (frames,) from 0 to `total`, at an uneven pace that may also turn back for a
+    while.
+    """
     pace = np.cumsum(draw.uniform(-0.3, 1.5, 8))
     pace = np.concatenate([[0], pace])
     span = pace[-1] if abs(pace[-1]) > 0.5 else 0.5
@@ -41,25 +49,39 @@ class Journey:
         return -np.gradient(self.camera, axis=0) * self.zoom[:, None]
 
 
-def journey(draw: np.random.Generator, frames: int, size: tuple[int, int], sizes: tuple[float, float],
-            difficulty: float, upright: bool) -> Journey:
+def journey(
+    draw: np.random.Generator,
+    frames: int,
+    size: tuple[int, int],
+    sizes: tuple[float, float],
+    difficulty: float,
+    upright: bool,
+) -> Journey:
     """Draw the path of a target through the world and of the camera that follows it.
 
-    `size` is the frame's, `sizes` the smallest and largest target in pixels. Things that stay `upright` move mostly
-    sideways. The target's centre stays inside the frame, near an edge at times; `difficulty` (0..1) raises speed, fast
-    moves, the camera's shake and the change of size.
+    `size` is the frame's, `sizes` the smallest and largest target in pixels. Things that stay
+    `upright` move mostly sideways. The target's centre stays inside the frame, near an edge at
+    times; `difficulty` (0..1) raises speed, fast moves, the camera's shake and the change of size.
     """
     times = np.arange(frames)
     base = draw.uniform(0.8, 2.2) * (0.7 + difficulty)
     pace = base * np.exp(curve(draw, frames, frames // 10 + 2, -1.2, 0.6))
     for _ in range(draw.poisson(2.5 * difficulty)):  # darts: a few frames of fast motion
-        pace = pace * (1 + draw.uniform(1, 4) * np.exp(-0.5 * ((times - draw.uniform(0, frames)) / 1.6) ** 2))
+        pace = pace * (
+            1 + draw.uniform(1, 4) * np.exp(-0.5 * ((times - draw.uniform(0, frames)) / 1.6) ** 2)
+        )
     heading = draw.choice([0, np.pi]) + curve(draw, frames, frames // 9 + 2, -1.9, 1.9)
-    step = np.stack([np.cos(heading), np.sin(heading) * (0.3 if upright else 1.0)], 1) * pace[:, None]
+    step = (
+        np.stack([np.cos(heading), np.sin(heading) * (0.3 if upright else 1.0)], 1) * pace[:, None]
+    )
     world = np.cumsum(step, axis=0)
 
-    lag = draw.uniform(0.03, 0.25)  # share of the distance to the target that the camera makes up in a frame
-    aim = np.stack([curve(draw, frames, frames // 20 + 2, -0.34, 0.34) * size[k] for k in range(2)], 1)
+    lag = draw.uniform(
+        0.03, 0.25
+    )  # share of the distance to the target that the camera makes up in a frame
+    aim = np.stack(
+        [curve(draw, frames, frames // 20 + 2, -0.34, 0.34) * size[k] for k in range(2)], 1
+    )
     camera = np.empty_like(world)
     camera[0] = world[0]
     for t in range(1, frames):
@@ -75,19 +97,28 @@ def journey(draw: np.random.Generator, frames: int, size: tuple[int, int], sizes
     reach = middle - np.minimum(0.2 * length[:, None], 0.3 * middle)
     offset = (world - camera) * zoom[:, None]
     screen = middle + reach * np.tanh(offset / reach)
-    camera = world - (screen - middle) / zoom[:, None]  # whoever holds the camera keeps the target in view
+    camera = (
+        world - (screen - middle) / zoom[:, None]
+    )  # whoever holds the camera keeps the target in view
     return Journey(world, camera, zoom, screen, length)
 
 
-def crossing(draw: np.random.Generator, journey: Journey, width: int, closeness: float, upright: bool) -> np.ndarray:
-    """(T, 2) path of a neighbour that passes the target once or twice, `closeness` target sizes away at the nearest.
+def crossing(
+    draw: np.random.Generator, journey: Journey, width: int, closeness: float, upright: bool
+) -> np.ndarray:
+    """(T, 2) path of a neighbour that passes the target once or twice, `closeness` target sizes
+    away at the nearest.
 
     An `upright` neighbour passes sideways; `width` is the frame's.
     """
     frames, knots = len(journey.size), int(draw.integers(4, 6))
     angle = draw.normal() * 0.12 if upright else draw.uniform(0, 2 * np.pi)
     reach = np.linspace(-1, 1, knots) * draw.choice([-1, 1]) + draw.normal(size=knots) * 0.25
-    along = CubicSpline(np.linspace(0, frames - 1, knots), reach)(np.arange(frames)) * draw.uniform(0.45, 0.8) * width
+    along = (
+        CubicSpline(np.linspace(0, frames - 1, knots), reach)(np.arange(frames))
+        * draw.uniform(0.45, 0.8)
+        * width
+    )
     aside = closeness * journey.size * draw.choice([-1, 1]) * (0.5 if upright else 1.0)
     c, s = np.cos(angle), np.sin(angle)
     return journey.screen + np.stack([c * along - s * aside, 0.6 * s * along + c * aside], 1)

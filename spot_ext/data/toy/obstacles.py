@@ -25,7 +25,9 @@ class Obstacle:
     center_xy: np.ndarray  # (T, 2) where its middle is in each frame
 
     def layer(self, t: int, size: tuple[int, int]) -> Layer | None:
-        """Its picture in frame `t` of a video of `size` (width, height); None while it is outside."""
+        """Its picture in frame `t` of a video of `size` (width, height); None while it is
+        outside.
+        """
         h, w = self.alpha.shape
         left, top = self.center_xy[t] - (w / 2, h / 2)
         if left >= size[0] or top >= size[1] or left + w <= 0 or top + h <= 0:
@@ -36,11 +38,14 @@ class Obstacle:
         return Layer(x, y, planes[..., :3], planes[..., 3])
 
 
-def obstacle(draw: np.random.Generator, journey: Journey, size: tuple[int, int], difficulty: float) -> Obstacle | None:
-    """Draw an obstacle that meets the target at a random time and hides more of it the harder the video is.
+def obstacle(
+    draw: np.random.Generator, journey: Journey, size: tuple[int, int], difficulty: float
+) -> Obstacle | None:
+    """Draw an obstacle that meets the target at a random time and hides more of it the harder the
+    video is.
 
-    It is past after at most `LONGEST` frames and never in the way when the video begins; None when chance gives none
-    like that.
+    It is past after at most `LONGEST` frames and never in the way when the video begins; None when
+    chance gives none like that.
     """
     frames = len(journey.size)
     kind = str(draw.choice(KINDS))
@@ -56,7 +61,10 @@ def obstacle(draw: np.random.Generator, journey: Journey, size: tuple[int, int],
         if not met[:5].any() and met.sum() <= LONGEST:
             colour, alpha = _PICTURES[kind](draw, wide, target, size[1])
             # Nearer than the focus, so blurred.
-            colour, alpha = cv2.GaussianBlur(colour, (0, 0), 0.8), cv2.GaussianBlur(alpha, (0, 0), 0.8)
+            colour, alpha = (
+                cv2.GaussianBlur(colour, (0, 0), 0.8),
+                cv2.GaussianBlur(alpha, (0, 0), 0.8),
+            )
             if kind in ("pole", "trunk", "fence"):
                 center[:, 1] = size[1] / 2
             else:
@@ -66,37 +74,53 @@ def obstacle(draw: np.random.Generator, journey: Journey, size: tuple[int, int],
 
 
 def _passing(draw: np.random.Generator, journey: Journey, when: int, width: float) -> np.ndarray:
-    """(T, 2) path that meets the target in frame `when` and crosses `width` pixels of it within some 8 to 18 frames."""
+    """(T, 2) path that meets the target in frame `when` and crosses `width` pixels of it within
+    some 8 to 18 frames.
+    """
     near = draw.uniform(1.0, 1.5)  # what is near moves faster through the frame
     moved = -(journey.camera - journey.camera[when]) * journey.zoom[:, None] * near
     relative = np.gradient(moved[:, 0])[when] - journey.velocity()[when, 0]
     wanted = width / draw.uniform(8, 18)
     own = np.sign(relative or 1) * wanted - relative if abs(relative) < wanted else 0.0
-    return journey.screen[when] + moved + np.stack([own * (np.arange(len(moved)) - when), np.zeros(len(moved))], 1)
+    return (
+        journey.screen[when]
+        + moved
+        + np.stack([own * (np.arange(len(moved)) - when), np.zeros(len(moved))], 1)
+    )
 
 
-def _pole(draw: np.random.Generator, wide: float, target: float, height: int) -> tuple[np.ndarray, np.ndarray]:
+def _pole(
+    draw: np.random.Generator, wide: float, target: float, height: int
+) -> tuple[np.ndarray, np.ndarray]:
     w = int(wide) + 4
     across = np.abs(np.arange(w) - (w - 1) / 2)
     alpha = np.repeat(np.clip(wide / 2 - across + 0.5, 0, 1)[None].astype(np.float32), height, 0)
     tone = palette(draw, draw.random(), 0.03, 3, draw.uniform(0, 0.6))
     round_light = 1 - 0.6 * (across / (w / 2)) ** 2
-    colour = ramp(noise(draw, height, w, 40, 4), tone) * round_light[None, :, None].astype(np.float32)
+    colour = ramp(noise(draw, height, w, 40, 4), tone) * round_light[None, :, None].astype(
+        np.float32
+    )
     return colour * alpha[..., None], alpha
 
 
-def _trunk(draw: np.random.Generator, wide: float, target: float, height: int) -> tuple[np.ndarray, np.ndarray]:
+def _trunk(
+    draw: np.random.Generator, wide: float, target: float, height: int
+) -> tuple[np.ndarray, np.ndarray]:
     w = int(wide * 1.5) + 4
     edge = noise(draw, height, 2, 60, 3)
     across = np.abs(np.arange(w)[None] - (w - 1) / 2 - (edge[:, :1] - 0.5) * wide * 0.3)
     alpha = np.clip(wide / 2 * (0.85 + 0.3 * edge[:, 1:]) - across + 0.5, 0, 1).astype(np.float32)
     bark = palette(draw, draw.uniform(0.03, 0.12), 0.02, 4, 0.4) * 0.7
     round_light = (1 - 0.5 * (across / (w / 2)) ** 2).astype(np.float32)
-    colour = ramp(noise(draw, height, w, max(wide, 12), 5, stretch=0.25), bark) * round_light[..., None]
+    colour = (
+        ramp(noise(draw, height, w, max(wide, 12), 5, stretch=0.25), bark) * round_light[..., None]
+    )
     return colour * alpha[..., None], alpha
 
 
-def _fence(draw: np.random.Generator, wide: float, target: float, height: int) -> tuple[np.ndarray, np.ndarray]:
+def _fence(
+    draw: np.random.Generator, wide: float, target: float, height: int
+) -> tuple[np.ndarray, np.ndarray]:
     gap = target * draw.uniform(0.35, 0.7)
     slat = gap * draw.uniform(0.3, 0.6)
     w = int(gap * draw.integers(3, 6)) + 2
@@ -110,7 +134,9 @@ def _fence(draw: np.random.Generator, wide: float, target: float, height: int) -
     return colour * alpha[..., None], alpha
 
 
-def _leaves(draw: np.random.Generator, wide: float, target: float, height: int) -> tuple[np.ndarray, np.ndarray]:
+def _leaves(
+    draw: np.random.Generator, wide: float, target: float, height: int
+) -> tuple[np.ndarray, np.ndarray]:
     """A twig that hangs into the view, with leaves around its middle."""
     side = int(target * draw.uniform(1.2, 2.0)) + 12
     tall = 2 * height

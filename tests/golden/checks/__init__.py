@@ -3,4 +3,14 @@
 from tests.golden.checks import analysis, files, images, labels, networks, ocean, tracking, training
 from tests.golden.comparison import CHECKS
 
-__all__ = ["CHECKS", "analysis", "files", "images", "labels", "networks", "ocean", "tracking", "training"]
+__all__ = [
+    "CHECKS",
+    "analysis",
+    "files",
+    "images",
+    "labels",
+    "networks",
+    "ocean",
+    "tracking",
+    "training",
+]

@@ -13,16 +13,27 @@ from tests.golden import formulas
 from tests.golden.comparison import GEOMETRY, Comparison, check
 from tests.golden.folder import Golden
 
-KINDS = {"template": (2, 128), "search": (4, 256), "ocean_template": (2, 127), "ocean_search": (4, 255)}
+KINDS = {
+    "template": (2, 128),
+    "search": (4, 256),
+    "ocean_template": (2, 127),
+    "ocean_search": (4, 255),
+}
 PIXELS, VALUES = 1, 1e-5  # grey level (resizing differs between OpenCV versions), normalised values
 AVERAGES = 2e-4  # over 256 x 256 pixels, of which one or two lie on a tie between two neighbours
 
 
 @check("crops", "crops.npz")
 def crops(golden: Golden, compare: Comparison) -> None:
-    """Templates and search regions of both networks around boxes inside, across and outside the frame."""
+    """Templates and search regions of both networks around boxes inside, across and outside the
+    frame.
+    """
     stored = golden.arrays("crops.npz")
-    image = formulas.image(golden.seed, "crop/image", 240, 320, cell=6, count=1)[0].permute(1, 2, 0).numpy()
+    image = (
+        formulas.image(golden.seed, "crop/image", 240, 320, cell=6, count=1)[0]
+        .permute(1, 2, 0)
+        .numpy()
+    )
     if "image" in stored:
         compare.equal("inputs by formula", image, stored["image"])
     fill = mean_color(image)
@@ -34,7 +45,12 @@ def crops(golden: Golden, compare: Comparison) -> None:
         compare.close("pixels (grey levels)", ours, theirs, PIXELS)
         padding = (theirs == stored["avg"].astype(np.uint8)).all(-1)
         compare.equal("pixels of the padding", ours[padding], theirs[padding])
-        compare.close("resize factor", [window.scale for window in windows], stored[f"{kind}.resize_factor"], relative=1e-6)
+        compare.close(
+            "resize factor",
+            [window.scale for window in windows],
+            stored[f"{kind}.resize_factor"],
+            relative=1e-6,
+        )
         boxes = [window.to_crop(box) for window, box in zip(windows, stored["boxes"], strict=True)]
         compare.close("box in the crop px", boxes, stored[f"{kind}.box_crop"], **GEOMETRY)
 
@@ -56,9 +72,18 @@ class _GivenDraws:
 def search_jitter(golden: Golden, compare: Comparison) -> None:
     """The jittered box for given draws."""
     stored = golden.arrays("crops.npz")
-    draws = zip(stored["jitter.boxes_in"], stored["jitter.randn"], stored["jitter.rand"], strict=True)
-    boxes = [jitter(box, float(stored["jitter.center"]), float(stored["jitter.scale"]), _GivenDraws(normal, uniform))
-             for box, normal, uniform in draws]
+    draws = zip(
+        stored["jitter.boxes_in"], stored["jitter.randn"], stored["jitter.rand"], strict=True
+    )
+    boxes = [
+        jitter(
+            box,
+            float(stored["jitter.center"]),
+            float(stored["jitter.scale"]),
+            _GivenDraws(normal, uniform),
+        )
+        for box, normal, uniform in draws
+    ]
     compare.close("box px", boxes, stored["jitter.boxes_out"], **GEOMETRY)
 
 
@@ -70,9 +95,17 @@ def brightness(golden: Golden, compare: Comparison) -> None:
     if "norm.image_u8" in stored:
         compare.equal("inputs by formula", images, stored["norm.image_u8"])
     factors, colours = torch.from_numpy(stored["norm.factor"]), torch.from_numpy(stored["norm.avg"])
-    compare.close("brightened crop", *stored.like("norm.jitter_out", augment.brighten(images, factors)), VALUES)
-    compare.close("brightened colour", augment.brighten(colours, factors), stored["norm.jitter_avg"], VALUES)
-    compare.close("network input", *stored.like("norm.out", augment.prepare(images, factors)), VALUES)
+    compare.close(
+        "brightened crop",
+        *stored.like("norm.jitter_out", augment.brighten(images, factors)),
+        VALUES,
+    )
+    compare.close(
+        "brightened colour", augment.brighten(colours, factors), stored["norm.jitter_avg"], VALUES
+    )
+    compare.close(
+        "network input", *stored.like("norm.out", augment.prepare(images, factors)), VALUES
+    )
     compare.close("colour in it", augment.prepare(colours, factors), stored["norm.out_avg"], VALUES)
 
 
@@ -82,14 +115,25 @@ def grey(golden: Golden, compare: Comparison) -> None:
     stored = golden.arrays("augment.npz")
     chosen = torch.from_numpy(stored["gray.draw"]) <= 0.05
     for image in "01":
-        values, colours = (torch.from_numpy(stored[f"gray.{name}{image}"]) for name in ("in", "avg"))
-        compare.close("crop", augment.to_grey(values, chosen, reference=True), stored[f"gray.out{image}"], VALUES)
-        compare.close("colour", augment.to_grey(colours, chosen), stored[f"gray.out_avg{image}"], VALUES)
+        values, colours = (
+            torch.from_numpy(stored[f"gray.{name}{image}"]) for name in ("in", "avg")
+        )
+        compare.close(
+            "crop",
+            augment.to_grey(values, chosen, reference=True),
+            stored[f"gray.out{image}"],
+            VALUES,
+        )
+        compare.close(
+            "colour", augment.to_grey(colours, chosen), stored[f"gray.out_avg{image}"], VALUES
+        )
 
 
 @check("augment_ellipse", "augment.npz")
 def turns(golden: Golden, compare: Comparison) -> None:
-    """Flips, half turns and rotations of crops and boxes, with boxes moved rather than cut at the border."""
+    """Flips, half turns and rotations of crops and boxes, with boxes moved rather than cut at the
+    border.
+    """
     stored = golden.arrays("augment.npz")
     on = torch.from_numpy(stored["ell.mask"])
     angles = torch.from_numpy(stored["ell.angle"] + 180 * stored["ell.ud"])
@@ -99,13 +143,26 @@ def turns(golden: Golden, compare: Comparison) -> None:
         images = formulas.image(golden.seed, f"aug/ell/s{size}", size, size, cell=6, count=10)
         if f"{prefix}image_in_u8" in stored:
             compare.equal("inputs by formula", images, stored[f"{prefix}image_in_u8"])
-        turned = augment.turn(augment.prepare(images), torch.from_numpy(stored[f"{prefix}avg"]), draws)
+        turned = augment.turn(
+            augment.prepare(images), torch.from_numpy(stored[f"{prefix}avg"]), draws
+        )
         if size == 96:
             compare.close("crop of 96 px", *stored.like(f"{prefix}image_out", turned), VALUES)
         else:
-            compare.close("crop of 256 px", *stored.like(f"{prefix}image_out_slice", turned[..., 1::5, 1::5]), VALUES)
-            compare.close("crop of 256 px, mean", turned.mean((2, 3)), stored[f"{prefix}image_out_mean"], AVERAGES)
-        boxes = augment.turn_boxes(torch.from_numpy(stored[f"{prefix}box_in"]), draws, size, reference_clamp=True)
+            compare.close(
+                "crop of 256 px",
+                *stored.like(f"{prefix}image_out_slice", turned[..., 1::5, 1::5]),
+                VALUES,
+            )
+            compare.close(
+                "crop of 256 px, mean",
+                turned.mean((2, 3)),
+                stored[f"{prefix}image_out_mean"],
+                AVERAGES,
+            )
+        boxes = augment.turn_boxes(
+            torch.from_numpy(stored[f"{prefix}box_in"]), draws, size, reference_clamp=True
+        )
         compare.close("box px", boxes, stored[f"{prefix}box_out"], **GEOMETRY)
 
 
@@ -118,5 +175,7 @@ def rotations(golden: Golden, compare: Comparison) -> None:
         compare.equal("inputs by formula", image[0], stored["affine.image_u8"])
     for angle in (10, -10, 180):
         draws = TurnDraws(torch.tensor([angle]), torch.tensor([False]))
-        turned = augment.turn(augment.prepare(image), torch.from_numpy(stored["affine.avg"])[None], draws)
+        turned = augment.turn(
+            augment.prepare(image), torch.from_numpy(stored["affine.avg"])[None], draws
+        )
         compare.close("crop", *stored.like(f"affine.{angle}.out", turned[0]), VALUES)

@@ -1,4 +1,6 @@
-"""State dicts of all networks; TransT: outputs for given weights, losses with gradients, and what the teacher reads."""
+"""State dicts of all networks; TransT: outputs for given weights, losses with gradients, and what
+the teacher reads.
+"""
 
 from __future__ import annotations
 
@@ -19,14 +21,26 @@ from tests.golden import formulas
 from tests.golden.comparison import GEOMETRY, Comparison, check
 from tests.golden.folder import Golden
 
-LOGITS, BOXES, FEATURES = 5e-5, 1e-5, 1e-4  # float32 on a CPU; a missing position code moves logits by 4e-3
+LOGITS, BOXES, FEATURES = (
+    5e-5,
+    1e-5,
+    1e-4,
+)  # float32 on a CPU; a missing position code moves logits by 4e-3
 LOSSES = 1e-5
-TENSORS = {"student": lambda: transt_model.transt_resnet50(SimpleNamespace(backbone_pretrained=False)),
-           "teacher": lambda: transt_model.transt_resnet50(network="teacher"), "original": transt.transt_resnet50,
-           "ocean_student": ocean_model.ocean_resnet50,
-           "ocean_teacher": lambda: ocean_model.ocean_resnet50(network="teacher")}
-STATE_DICTS = {"student": "spot_transt_student", "teacher": "spot_transt_teacher", "original": "transt_original",
-               "ocean_student": "spot_ocean_student", "ocean_teacher": "spot_ocean_teacher"}
+TENSORS = {
+    "student": lambda: transt_model.transt_resnet50(SimpleNamespace(backbone_pretrained=False)),
+    "teacher": lambda: transt_model.transt_resnet50(network="teacher"),
+    "original": transt.transt_resnet50,
+    "ocean_student": ocean_model.ocean_resnet50,
+    "ocean_teacher": lambda: ocean_model.ocean_resnet50(network="teacher"),
+}
+STATE_DICTS = {
+    "student": "spot_transt_student",
+    "teacher": "spot_transt_teacher",
+    "original": "transt_original",
+    "ocean_student": "spot_ocean_student",
+    "ocean_teacher": "spot_ocean_teacher",
+}
 
 
 @functools.lru_cache(maxsize=1)
@@ -35,7 +49,9 @@ def _network() -> transt.TransT:
 
 
 def filled_network(seed: int, variant: str = "plain") -> transt.TransT:
-    """Full-size TransT with an IoU head and without dropout, in eval mode; the same object at every call."""
+    """Full-size TransT with an IoU head and without dropout, in eval mode; the same object at every
+    call.
+    """
     net = _network().eval().requires_grad_(True)
     net.zero_grad(set_to_none=True)
     return formulas.fill(net, seed, variant)
@@ -43,24 +59,41 @@ def filled_network(seed: int, variant: str = "plain") -> transt.TransT:
 
 @check("state_dict_{}", common=["state_dicts"], variants=list(STATE_DICTS))
 def state_dict(golden: Golden, compare: Comparison, which: str) -> None:
-    """Names, order, shapes and types of all entries; optimiser states go by the order of the parameters."""
+    """Names, order, shapes and types of all entries; optimiser states go by the order of the
+    parameters.
+    """
     expected, net = golden.common_json(f"state_dicts/{STATE_DICTS[which]}.json"), TENSORS[which]()
     entries = expected["entries"].items()
     compare.equal("class", type(net).__name__, expected["class"])
     compare.equal("parameter count", sum(p.numel() for p in net.parameters()), expected["n_params"])
-    compare.equal("parameter order", [name for name, _ in net.named_parameters()],
-                  [name for name, entry in entries if entry["kind"] == "param"])
-    compare.equal("entries", {name: [list(value.shape), str(value.dtype)] for name, value in net.state_dict().items()},
-                  {name: [entry["shape"], f"torch.{entry['dtype']}"] for name, entry in entries})
+    compare.equal(
+        "parameter order",
+        [name for name, _ in net.named_parameters()],
+        [name for name, entry in entries if entry["kind"] == "param"],
+    )
+    compare.equal(
+        "entries",
+        {name: [list(value.shape), str(value.dtype)] for name, value in net.state_dict().items()},
+        {name: [entry["shape"], f"torch.{entry['dtype']}"] for name, entry in entries},
+    )
 
 
-@check("transt_forward_{}", "transt_forward_{}.npz", "transt_original_forward_{}.npz", variants=["plain", "zm"], heavy=True)
+@check(
+    "transt_forward_{}",
+    "transt_forward_{}.npz",
+    "transt_original_forward_{}.npz",
+    variants=["plain", "zm"],
+    heavy=True,
+)
 @torch.no_grad()
 def forward(golden: Golden, compare: Comparison, variant: str) -> None:
     """Outputs and features on the way to them, in one pass and as template() and track()."""
     stored = golden.arrays(f"transt_forward_{variant}.npz")
     original = golden.arrays(f"transt_original_forward_{variant}.npz")
-    template, search = (_image(golden.seed, stored, name, size) for name, size in (("template", 128), ("search", 256)))
+    template, search = (
+        _image(golden.seed, stored, name, size)
+        for name, size in (("template", 128), ("search", 256))
+    )
     if "template_u8" in stored:
         compare.equal("inputs by formula", template, stored["template_u8"])
         compare.equal("inputs by formula", search, stored["search_u8"])
@@ -76,7 +109,9 @@ def forward(golden: Golden, compare: Comparison, variant: str) -> None:
     for name, tolerance in (("pred_logits", LOGITS), ("pred_boxes", BOXES), ("pred_ious", BOXES)):
         compare.close(name, outputs[name], stored[name], tolerance)
         if name in original:
-            compare.close(f"{name} of the original TransT", outputs[name], original[name], tolerance)
+            compare.close(
+                f"{name} of the original TransT", outputs[name], original[name], tolerance
+            )
         if f"track_{name}" in stored:
             compare.close(f"{name} of track()", tracked[name], stored[f"track_{name}"], tolerance)
 
@@ -87,13 +122,16 @@ def _recorded(net: transt.TransT):
     seen, hooks = {}, []
 
     def record(module, cut):
-        hooks.append(module.register_forward_hook(lambda _module, _inputs, output: seen.update(cut(output))))
+        hooks.append(
+            module.register_forward_hook(lambda _module, _inputs, output: seen.update(cut(output)))
+        )
 
     def maps(name: str, channels: int):
         def cut(output):
             value = output["layer3"] if isinstance(output, dict) else output
             image, step = ("template", 2) if value.shape[-1] == 16 else ("search", 4)
             return {f"{name}_{image}": value[:, ::channels, ::step, ::step].expand(2, -1, -1, -1)}
+
         return cut
 
     def streams(output):
@@ -114,7 +152,9 @@ def _recorded(net: transt.TransT):
 
 @check("criterion_transt", "criterion_transt.npz")
 def criterion(golden: Golden, compare: Comparison) -> None:
-    """Losses, their gradients and the matched cells, with the release's treatment of targets beyond the crop."""
+    """Losses, their gradients and the matched cells, with the release's treatment of targets beyond
+    the crop.
+    """
     stored = golden.arrays("criterion_transt.npz")
     ours = TransTCriterion(reference_edges=True)
     for targets_of in ("main", "edge"):
@@ -122,19 +162,38 @@ def criterion(golden: Golden, compare: Comparison) -> None:
         inside, around = target_cells(targets, 32, reference_edges=True)
         for part in ("sup_iou", "sup", "unsup"):
             prefix = f"{targets_of}.{part}."
-            inputs = {name: torch.from_numpy(stored[name]).requires_grad_() for name in ("logits", "boxes", "ious")}
-            losses = ours({f"pred_{name}": value for name, value in inputs.items()}, targets, part == "sup_iou")
+            inputs = {
+                name: torch.from_numpy(stored[name]).requires_grad_()
+                for name in ("logits", "boxes", "ious")
+            }
+            losses = ours(
+                {f"pred_{name}": value for name, value in inputs.items()},
+                targets,
+                part == "sup_iou",
+            )
             losses["total"].backward()
             for name in stored.names(prefix):
                 if name.startswith("grad_"):
                     gradient = inputs[name.removeprefix("grad_")].grad
-                    compare.close(f"{targets_of} gradients", *stored.like(prefix + name, gradient), 1e-8, 1e-4)
+                    compare.close(
+                        f"{targets_of} gradients", *stored.like(prefix + name, gradient), 1e-8, 1e-4
+                    )
                 elif name.startswith(("pos", "neg")):
                     mask = (inside if name.startswith("pos") else around)[int(name[3:])]
-                    compare.equal("matched cells", mask.nonzero().flatten().tolist(), sorted(stored[prefix + name].tolist()))
+                    compare.equal(
+                        "matched cells",
+                        mask.nonzero().flatten().tolist(),
+                        sorted(stored[prefix + name].tolist()),
+                    )
                 else:
-                    compare.close(f"{targets_of} losses", losses[name], stored[prefix + name], relative=LOSSES)
-            compare.equal("IoU loss only where asked for", "loss_iou_pred" in losses, "loss_iou_pred" in stored.names(prefix))
+                    compare.close(
+                        f"{targets_of} losses", losses[name], stored[prefix + name], relative=LOSSES
+                    )
+            compare.equal(
+                "IoU loss only where asked for",
+                "loss_iou_pred" in losses,
+                "loss_iou_pred" in stored.names(prefix),
+            )
 
 
 @check("criterion_transt_set", "criterion_transt.npz")
@@ -145,18 +204,35 @@ def set_criterion(golden: Golden, compare: Comparison) -> None:
     for targets_of, key in (("main", "targets"), ("edge", "edge_targets")):
         ours = transt.transt_loss(SimpleNamespace(device="cpu"))
         ours.matcher = TrackingMatcher(reference_edges=True)
-        targets = [{"boxes": torch.from_numpy(box)[None], "labels": torch.tensor([0])} for box in stored[key]]
+        targets = [
+            {"boxes": torch.from_numpy(box)[None], "labels": torch.tensor([0])}
+            for box in stored[key]
+        ]
         losses = ours(outputs, targets)
         for name in ("loss_ce", "loss_bbox", "loss_giou", "iou"):
-            compare.close(f"{targets_of} losses", losses[name], stored[f"{targets_of}.sup.{name}"], relative=LOSSES)
+            compare.close(
+                f"{targets_of} losses",
+                losses[name],
+                stored[f"{targets_of}.sup.{name}"],
+                relative=LOSSES,
+            )
 
 
 @check("teacher_decode", "teacher_decode.npz")
 def teacher_decode(golden: Golden, compare: Comparison) -> None:
-    """The teacher's box, score and predicted IoU, with boxes moved rather than cut at the border."""
+    """The teacher's box, score and predicted IoU, with boxes moved rather than cut at the
+    border.
+    """
     stored = golden.arrays("teacher_decode.npz")
-    outputs = {f"pred_{name}": torch.from_numpy(stored[name]) for name in ("logits", "boxes", "ious")}
-    found = pick(get_architecture("transt").decode(outputs), float(stored["window_penalty"]), 256, reference_clamp=True)
+    outputs = {
+        f"pred_{name}": torch.from_numpy(stored[name]) for name in ("logits", "boxes", "ious")
+    }
+    found = pick(
+        get_architecture("transt").decode(outputs),
+        float(stored["window_penalty"]),
+        256,
+        reference_clamp=True,
+    )
     compare.close("window", hann_window(1024), stored["window"], 1e-6)
     compare.equal("position", found.index, stored["best_idx"])
     compare.close("box px", found.boxes_xywh, stored["best_bbox"], **GEOMETRY)

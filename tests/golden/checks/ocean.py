@@ -28,7 +28,9 @@ def _network() -> Ocean:
 
 
 def filled_ocean(seed: int, variant: str = "plain") -> Ocean:
-    """Full-size Ocean in eval mode, nothing held still; the same object at every call. '_box': boxes of realistic size."""
+    """Full-size Ocean in eval mode, nothing held still; the same object at every call. '_box':
+    boxes of realistic size.
+    """
     net = _network().eval().requires_grad_(True)
     net.zero_grad(set_to_none=True)
     formulas.fill(net, seed, variant.split("_")[0])
@@ -39,66 +41,129 @@ def filled_ocean(seed: int, variant: str = "plain") -> Ocean:
     return net
 
 
-@check("ocean_forward_{}", "ocean_forward_{}.npz", variants=["plain", "zm", "plain_box"], heavy=True)
+@check(
+    "ocean_forward_{}", "ocean_forward_{}.npz", variants=["plain", "zm", "plain_box"], heavy=True
+)
 @torch.no_grad()
 def forward(golden: Golden, compare: Comparison, variant: str) -> None:
     """Outputs and what leads to them, in one pass and as template() and track()."""
     stored = golden.arrays(f"ocean_forward_{variant}.npz")
-    template, search = (augment.prepare(formulas.image(golden.seed, f"ocean/{name}", size, size, cell=8, count=2))
-                        for name, size in (("template", 127), ("search", 255)))
+    template, search = (
+        augment.prepare(formulas.image(golden.seed, f"ocean/{name}", size, size, cell=8, count=2))
+        for name, size in (("template", 127), ("search", 255))
+    )
     net, seen = filled_ocean(golden.seed, variant), {}
-    hooks = [module.register_forward_hook(lambda _module, _inputs, output, name=name: seen.update({name: output, **seen}))
-             for name, module in (("template", net.neck), ("cls_dw", net.connect_model.cls_dw),
-                                  ("x_reg", net.connect_model.bbox_tower))]
+    hooks = [
+        module.register_forward_hook(
+            lambda _module, _inputs, output, name=name: seen.update({name: output, **seen})
+        )
+        for name, module in (
+            ("template", net.neck),
+            ("cls_dw", net.connect_model.cls_dw),
+            ("x_reg", net.connect_model.bbox_tower),
+        )
+    ]
     try:
         outputs = net(search, template)
     finally:
         for hook in hooks:
             hook.remove()
-    for name, value in (("neck_template", seen["template"]), ("cls_dw_slice", seen["cls_dw"]), ("x_reg_slice", seen["x_reg"])):
-        compare.close(f"features {name.removesuffix('_slice')}", *stored.like(name, value[:, ::16]), FEATURES)
-    compare.close("offsets", *stored.like("offsets", box_offsets(outputs["pred_boxes"]).flatten(2).transpose(1, 2)), 1e-4)
-    for name, tolerance in (("pred_logits", LOGITS), ("align_logits", LOGITS), ("pred_ious", BOXES), ("pred_boxes", PIXELS)):
+    for name, value in (
+        ("neck_template", seen["template"]),
+        ("cls_dw_slice", seen["cls_dw"]),
+        ("x_reg_slice", seen["x_reg"]),
+    ):
+        compare.close(
+            f"features {name.removesuffix('_slice')}", *stored.like(name, value[:, ::16]), FEATURES
+        )
+    compare.close(
+        "offsets",
+        *stored.like("offsets", box_offsets(outputs["pred_boxes"]).flatten(2).transpose(1, 2)),
+        1e-4,
+    )
+    for name, tolerance in (
+        ("pred_logits", LOGITS),
+        ("align_logits", LOGITS),
+        ("pred_ious", BOXES),
+        ("pred_boxes", PIXELS),
+    ):
         compare.close(name, *stored.like(name, outputs[name]), tolerance)
-    boxes = get_architecture("ocean").decode(outputs).boxes_cxcywh_BN4.reshape(2, 25, 25, 4).permute(0, 3, 1, 2) * 255
+    boxes = (
+        get_architecture("ocean")
+        .decode(outputs)
+        .boxes_cxcywh_BN4.reshape(2, 25, 25, 4)
+        .permute(0, 3, 1, 2)
+        * 255
+    )
     corners = torch.cat([boxes[:, :2] - boxes[:, 2:] / 2, boxes[:, :2] + boxes[:, 2:] / 2], 1)
     compare.close("boxes in the crop", *stored.like("bbox_pred_to_img", corners), PIXELS)
     net.template(template)
     tracked = net.track(search)
-    for name, theirs, tolerance in (("pred_logits", "cls", LOGITS), ("pred_boxes", "bbox", PIXELS),
-                                    ("align_logits", "align", LOGITS)):
+    for name, theirs, tolerance in (
+        ("pred_logits", "cls", LOGITS),
+        ("pred_boxes", "bbox", PIXELS),
+        ("align_logits", "align", LOGITS),
+    ):
         if f"track_{theirs}" in stored:
             compare.close(f"{name} of track()", tracked[name], stored[f"track_{theirs}"], tolerance)
 
 
 @check("criterion_ocean", "criterion_ocean.npz")
 def criterion(golden: Golden, compare: Comparison) -> None:
-    """Labels, losses and gradients, with the release's labels and its losses of targets at the border."""
+    """Labels, losses and gradients, with the release's labels and its losses of targets at the
+    border.
+    """
     stored = golden.arrays("criterion_ocean.npz")
     ours = OceanCriterion(reference=True)
-    inputs = {"pred_logits": "logits", "pred_boxes": "boxes", "align_logits": "align", "pred_ious": "ious"}
+    inputs = {
+        "pred_logits": "logits",
+        "pred_boxes": "boxes",
+        "align_logits": "align",
+        "pred_ious": "ious",
+    }
     for case in ("main.sup", "main.unsup", "nopos", "onepos", "smallbox"):
         boxes = torch.from_numpy(stored["annos" if case.startswith("main") else f"{case}.anno"])
-        outputs = {ours_: torch.from_numpy(stored[theirs][:len(boxes)]).requires_grad_() for ours_, theirs in inputs.items()}
+        outputs = {
+            ours_: torch.from_numpy(stored[theirs][: len(boxes)]).requires_grad_()
+            for ours_, theirs in inputs.items()
+        }
         centred = torch.cat([boxes[:, :2] + boxes[:, 2:] / 2, boxes[:, 2:]], 1) / 255
         losses = ours(outputs, centred, with_iou=case != "main.unsup")
         losses["total"].backward()
         for name in losses:
             compare.close("losses", losses[name], stored[f"{case}.{name}"], relative=LOSSES)
         labels = ocean_labels(boxes, 25, 255, reference=True)
-        for name, value in (("cls_label", labels.positive), ("reg_weight", labels.inside), ("iou_weight", labels.around)):
+        for name, value in (
+            ("cls_label", labels.positive),
+            ("reg_weight", labels.inside),
+            ("iou_weight", labels.around),
+        ):
             compare.equal("labels", *stored.like(f"{case}.{name}", value.float()))
-        compare.close("box labels px", *stored.like(f"{case}.reg_label", labels.ltrb.permute(0, 2, 3, 1)), **GEOMETRY)
+        compare.close(
+            "box labels px",
+            *stored.like(f"{case}.reg_label", labels.ltrb.permute(0, 2, 3, 1)),
+            **GEOMETRY,
+        )
         for ours_, theirs in inputs.items():
             if f"grad_{theirs}" in stored.names(f"{case}."):
-                compare.close("gradients", *stored.like(f"{case}.grad_{theirs}", outputs[ours_].grad), 1e-8, 1e-4)
+                compare.close(
+                    "gradients",
+                    *stored.like(f"{case}.grad_{theirs}", outputs[ours_].grad),
+                    1e-8,
+                    1e-4,
+                )
 
 
 @check("teacher_decode_ocean", "teacher_decode.npz")
 def teacher_decode(golden: Golden, compare: Comparison) -> None:
-    """The teacher's box, score and predicted IoU, with boxes moved rather than cut at the border."""
+    """The teacher's box, score and predicted IoU, with boxes moved rather than cut at the
+    border.
+    """
     stored = golden.arrays("teacher_decode.npz")
-    outputs = {name: torch.from_numpy(stored[f"ocean_{name}"]) for name in ("pred_logits", "align_logits", "pred_ious")}
+    outputs = {
+        name: torch.from_numpy(stored[f"ocean_{name}"])
+        for name in ("pred_logits", "align_logits", "pred_ious")
+    }
     corners = torch.from_numpy(stored["ocean_bbox_pred_to_img"])
     line = grid(25, 255, corners)
     positions = torch.stack(torch.meshgrid(line, line, indexing="xy"))
@@ -109,16 +174,24 @@ def teacher_decode(golden: Golden, compare: Comparison) -> None:
     compare.close("predicted IoU", found.ious, stored["ocean_best_conf"], 1e-6)
 
 
-@check("tracker_ocean_{}", "synthetic_sequence.npz", "tracker_spot_ocean.npz",
-       variants=["plain", "plain_box", "plain_box_sharp"], heavy=True)
+@check(
+    "tracker_ocean_{}",
+    "synthetic_sequence.npz",
+    "tracker_spot_ocean.npz",
+    variants=["plain", "plain_box", "plain_box_sharp"],
+    heavy=True,
+)
 def tracker(golden: Golden, compare: Comparison, variant: str) -> None:
     """Boxes of every frame against SPOT's tracker."""
-    stored, sequence = golden.arrays("tracker_spot_ocean.npz"), golden.arrays("synthetic_sequence.npz")
+    stored, sequence = (
+        golden.arrays("tracker_spot_ocean.npz"),
+        golden.arrays("synthetic_sequence.npz"),
+    )
     net = filled_ocean(golden.seed, variant)
     if variant.endswith("_sharp"):
         with torch.no_grad():
             net.connect_model.cls_pred.weight *= float(stored[f"{variant}.cls_scale"])
             net.connect_model.cls_pred.bias.fill_(float(stored[f"{variant}.cls_bias"]))
     boxes, scores = track(get_tracker_class(), net, sequence)
-    compare.close("box px", boxes, stored[f"{variant}.boxes"][:len(boxes)], BOX)
-    compare.close("score", np.array(scores), stored[f"{variant}.best_score"][:len(scores)], SCORE)
+    compare.close("box px", boxes, stored[f"{variant}.boxes"][: len(boxes)], BOX)
+    compare.close("score", np.array(scores), stored[f"{variant}.best_score"][: len(scores)], SCORE)

@@ -1,4 +1,6 @@
-"""Files that checks need: a store, a data set of annotations without images, settings; all in temporary folders."""
+"""Files that checks need: a store, a data set of annotations without images, settings; all in
+temporary folders.
+"""
 
 from __future__ import annotations
 
@@ -26,19 +28,24 @@ def temporary_folder() -> Iterator[Path]:
 def temporary_store(names: Sequence[str], length: int = 200) -> Iterator[PseudoLabelStore]:
     """A store of one path a name, with a label in frame 0."""
     with temporary_folder() as folder:
-        yield PseudoLabelStore.create(folder, [PathEntry(name, 0, length, (0,), np.ones((1, 4))) for name in names])
+        yield PseudoLabelStore.create(
+            folder, [PathEntry(name, 0, length, (0,), np.ones((1, 4))) for name in names]
+        )
 
 
 @contextlib.contextmanager
 def temporary_settings(project_path: str) -> Iterator[Settings]:
-    """Training settings whose local.py and workspace are temporary; the user's local.py is not touched."""
+    """Training settings whose local.py and workspace are temporary; the user's local.py is not
+    touched.
+    """
     with temporary_folder() as folder:
         (folder / "local.py").write_text(
             "class EnvironmentSettings:\n"
             "    def __init__(self):\n"
             f"        self.workspace_dir = {str(folder / 'workspace')!r}\n"
             "        self.tensorboard_dir = self.workspace_dir + '/tensorboard'\n"
-            "        self.pretrained_networks = self.workspace_dir + '/pretrained_networks'\n")
+            "        self.pretrained_networks = self.workspace_dir + '/pretrained_networks'\n"
+        )
         with mock.patch.dict(os.environ, LTR_LOCAL=str(folder / "local.py")):
             settings = Settings()
             settings.project_path, settings.device = project_path, "cpu"

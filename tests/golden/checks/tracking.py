@@ -17,22 +17,30 @@ BOX, SCORE = 0.1, 1e-4  # px; other kernels move boxes by 3e-4 px
 TIE = 1e-6  # between the two best scores; other kernels move scores by 2e-7
 
 
-@check("tracker_transt_{}", "synthetic_sequence.npz", "tracker_spot_transt.npz", "tracker_pytracking_transt.npz",
-       variants=["plain", "zm", "zm_box", "zm_box_sharp"], heavy=True)
+@check(
+    "tracker_transt_{}",
+    "synthetic_sequence.npz",
+    "tracker_spot_transt.npz",
+    "tracker_pytracking_transt.npz",
+    variants=["plain", "zm", "zm_box", "zm_box_sharp"],
+    heavy=True,
+)
 def tracker(golden: Golden, compare: Comparison, variant: str) -> None:
     """Boxes of every frame against SPOT's tracker and TransT's in pytracking."""
-    spot, pytracking = (golden.arrays(f"tracker_{name}_transt.npz") for name in ("spot", "pytracking"))
+    spot, pytracking = (
+        golden.arrays(f"tracker_{name}_transt.npz") for name in ("spot", "pytracking")
+    )
     sequence = golden.arrays("synthetic_sequence.npz")
     boxes, scores = track(TransT, _filled(golden, spot, variant), sequence)
     count = _comparable(boxes, spot[f"{variant}.boxes"], spot[f"{variant}.top2_margin"])
     compare.close("box px, SPOT", boxes[:count], spot[f"{variant}.boxes"][:count], BOX)
     compare.close("box px, pytracking", boxes[:count], pytracking[f"{variant}.boxes"][:count], BOX)
-    compare.close("score", scores[:count - 1], spot[f"{variant}.peak"][:count - 1], SCORE)
+    compare.close("score", scores[: count - 1], spot[f"{variant}.peak"][: count - 1], SCORE)
 
 
 def _comparable(boxes: np.ndarray, theirs: np.ndarray, margins: np.ndarray) -> int:
     """Number of frames before the paths part at a tie, where either candidate is right."""
-    apart = np.flatnonzero(np.abs(boxes - theirs[:len(boxes)]).max(1) > BOX)
+    apart = np.flatnonzero(np.abs(boxes - theirs[: len(boxes)]).max(1) > BOX)
     return int(apart[0]) if len(apart) and margins[apart[0] - 1] < TIE else len(boxes)
 
 
@@ -41,12 +49,16 @@ def _filled(golden: Golden, stored: Arrays, variant: str) -> nn.Module:
     if "_box" in variant:
         formulas.realistic_boxes(net)
     if "_sharp" in variant:
-        formulas.sharp_scores(net, float(stored[f"{variant}.class_scale"]), stored[f"{variant}.class_bias"].tolist())
+        formulas.sharp_scores(
+            net, float(stored[f"{variant}.class_scale"]), stored[f"{variant}.class_bias"].tolist()
+        )
     return net
 
 
 def track(kind: type, net: nn.Module, sequence: Arrays) -> tuple[np.ndarray, list[float]]:
-    """Boxes of all stored frames, the given one first, and scores of all but the first, of a tracker with `net`."""
+    """Boxes of all stored frames, the given one first, and scores of all but the first, of a
+    tracker with `net`.
+    """
     parameters = TrackerParams()
     parameters.net = NetWithBackbone("none", use_gpu=False)
     parameters.net.net = net
@@ -54,4 +66,6 @@ def track(kind: type, net: nn.Module, sequence: Arrays) -> tuple[np.ndarray, lis
     online = kind(parameters)
     online.initialize(frames[0], {"init_bbox": first.tolist()})
     outputs = [online.track(frame) for frame in frames[1:]]
-    return np.array([first, *(output["target_bbox"] for output in outputs)]), [output["best_score"] for output in outputs]
+    return np.array([first, *(output["target_bbox"] for output in outputs)]), [
+        output["best_score"] for output in outputs
+    ]
