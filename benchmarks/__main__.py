@@ -29,7 +29,7 @@ from pathlib import Path
 
 from benchmarks.results import Part, Run
 from ltr.admin.errors import BadInput, BadValue, NotConfigured, run_script, suggestion
-from ltr.admin.files import write_text
+from ltr.io.files import write_text
 
 REPO = Path(__file__).resolve().parents[1]
 GRACE = 15.0  # seconds a benchmark may go on after its time limit before it is ended

@@ -35,7 +35,7 @@ import numpy as np  # noqa: E402
 
 from benchmarks import data_tree  # noqa: E402
 from ltr.admin.errors import BadInput, BadValue, run_script  # noqa: E402
-from ltr.admin.files import replacing, write_text  # noqa: E402
+from ltr.io.files import replacing, write_text  # noqa: E402
 
 VIDEOS = {
     "train": 60,
@@ -71,7 +71,7 @@ def main() -> None:
     if options.cell:
         cell = _cell(options.cell)
         options.arms = cell.arm  # only one of them needs the found targets
-        from spot_ext.budget_study import run_cell
+        from spot_ext.quickstart.quickstart.budget_study import run_cell
 
         run_cell(prepare(options, out), cell)
         return
@@ -141,11 +141,13 @@ def prepare(options: argparse.Namespace, out: Path):
         ):
             write_text(out / name, text)
             os.environ[variable] = str(out / name)
-        from spot_ext.data import toy
+        from spot_ext.rendering import drawn
 
         small = {"size": SMOKE_SIZE, "frames": SMOKE_FRAMES} if options.smoke else {}
         train = (
-            toy.ensure(out / "toy", splits=SMOKE_VIDEOS if options.smoke else VIDEOS, **small).root
+            drawn.ensure(
+                out / "toy", splits=SMOKE_VIDEOS if options.smoke else VIDEOS, **small
+            ).root
             / "train"
         )
         tests = ("toy",)
@@ -157,8 +159,9 @@ def prepare(options: argparse.Namespace, out: Path):
 
     torch.set_num_threads(1)
     cv2.setNumThreads(0)
+    from spot_ext.quickstart.quickstart.budget_study import WITH_UNLABELLED, Study, find_targets
+
     from ltr.train_settings.spot import budget_study as own
-    from spot_ext.budget_study import WITH_UNLABELLED, Study, find_targets
 
     config = own.config().override(
         {**(SMOKE if options.smoke else {}), **parse_assignments(options.set)}
@@ -172,7 +175,7 @@ def prepare(options: argparse.Namespace, out: Path):
 
 
 def _cells(options: argparse.Namespace) -> tuple[list, list]:
-    from spot_ext.budget_study import ARMS, GROWN, MANY_SPARSE, Cell
+    from spot_ext.quickstart.quickstart.budget_study import ARMS, GROWN, MANY_SPARSE, Cell
 
     arms = ARMS if options.arms is None else tuple(options.arms.split(","))
     if unknown := set(arms) - set(ARMS):
@@ -205,7 +208,7 @@ def _numbers(option: str, text: str) -> list[int]:
 
 
 def _cell(name: str):
-    from spot_ext.budget_study import Cell
+    from spot_ext.quickstart.quickstart.budget_study import Cell
 
     match = re.fullmatch(r"(.+)_(\d+)(?:\+(\d+))?_seed_(\d+)", name)
     if match is None:

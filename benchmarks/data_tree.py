@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 
 from ltr.admin.errors import MissingFile
-from ltr.admin.files import write_text
+from ltr.io.files import write_text
 
 TEST_SETS = {
     "got10k_val": "got10k/val",

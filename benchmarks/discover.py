@@ -32,14 +32,14 @@ import numpy as np  # noqa: E402
 
 from ltr.admin.errors import BadInput, run_script  # noqa: E402
 from ltr.dataset.video_folder import VideoFolder  # noqa: E402
-from spot_ext.data import toy  # noqa: E402
-from spot_ext.data.toy.paint import paint  # noqa: E402
 from spot_ext.discover.boxes import iou_matrix  # noqa: E402
 from spot_ext.discover.judging import Limits, Target  # noqa: E402
 from spot_ext.discover.linking import Track  # noqa: E402
 from spot_ext.discover.motion import motion_tracks  # noqa: E402
 from spot_ext.discover.search import search  # noqa: E402
 from spot_ext.discover.sheet import contact_sheet, write_sheet  # noqa: E402
+from spot_ext.rendering import drawn  # noqa: E402
+from spot_ext.rendering.drawn.paint import paint  # noqa: E402
 
 OVERLAP = 0.5
 LIMITS = Limits()
@@ -82,12 +82,12 @@ def main() -> None:
     print(f"OpenCV {cv2.__version__}, one thread; {LIMITS}\n", flush=True)
     if options.splits:
         with tempfile.TemporaryDirectory() as temporary:
-            toy_table(toy.ensure(options.toy or Path(temporary, "toy")), options)
+            toy_table(drawn.ensure(options.toy or Path(temporary, "toy")), options)
     if options.data is not None:
         real_table(options)
 
 
-def toy_table(tree: toy.ToyTree, options: argparse.Namespace) -> None:
+def toy_table(tree: drawn.ToyTree, options: argparse.Namespace) -> None:
     """One row a split."""
     print(
         "| toy videos | videos | targets found | paths | right | right once | mean IoU of right "
@@ -192,7 +192,7 @@ def overlap_with(target: Target, boxes: np.ndarray) -> np.ndarray:
     return values
 
 
-def toy_truth(tree: toy.ToyTree, split: str, index: int) -> list[np.ndarray]:
+def toy_truth(tree: drawn.ToyTree, split: str, index: int) -> list[np.ndarray]:
     """Boxes (T, 4) of the target and of each neighbour, hidden parts included."""
     scene = tree.settings.scene(split, index)
     return [

@@ -27,7 +27,7 @@ import numpy as np  # noqa: E402
 
 from benchmarks.data_tree import TEST_SETS, TRAIN_SETS, configure  # noqa: E402
 from ltr.admin.errors import NotConfigured, run_script  # noqa: E402
-from ltr.admin.files import write_text  # noqa: E402
+from ltr.io.files import write_text  # noqa: E402
 
 RIVALS = ("CSRT", "KCF", "MIL")
 OP50 = 10  # index of the overlap threshold 0.5 among 0, 0.05, …
@@ -89,9 +89,10 @@ def main() -> None:
 
 def networks(options: argparse.Namespace, out: Path) -> list:
     """The shipped network on both backends, fine-tuned, and the networks asked for."""
+    from spot_ext.quickstart.quickstart.evaluate import Candidate, NetworkTracker
+
     from pytracking.parameter.transt.light import SHIPPED
-    from spot_ext.architectures import get_architecture
-    from spot_ext.evaluate import Candidate, NetworkTracker
+    from spot_ext.training.architectures import get_architecture
 
     def row(name: str, file: Path, parameters: str | None = None) -> NetworkTracker:
         tracker = NetworkTracker(

@@ -21,7 +21,7 @@ if str(REPO) not in sys.path:
 
 from benchmarks.data_tree import TRAIN_SETS, configure  # noqa: E402
 from ltr.admin.errors import BadValue, run_script, suggestion  # noqa: E402
-from ltr.admin.files import write_text  # noqa: E402
+from ltr.io.files import write_text  # noqa: E402
 
 SIZES = {
     "small": (
@@ -84,8 +84,8 @@ def main() -> None:
 
     use_one_core(None)
     from pytracking.evaluation import get_dataset
-    from spot_ext import evaluate
-    from spot_ext.architectures import get_architecture
+    from spot_ext.quickstart.quickstart import evaluate
+    from spot_ext.training.architectures import get_architecture
 
     trainers = {name: trained(name, options) for name in names}
     files = {name: out / "networks" / f"light_{name}.pth.tar" for name in names}
@@ -121,8 +121,8 @@ def trained(name: str, options: argparse.Namespace):
     from ltr.admin.settings import Settings
     from ltr.run_training import parse_assignments
     from ltr.train_settings.spot import transt_light
-    from spot_ext import recipe
-    from spot_ext.config import DatasetConfig
+    from spot_ext.training import recipe
+    from spot_ext.training.config import DatasetConfig
 
     settings, base = Settings(), transt_light.config()
     settings.seed, settings.overrides = options.seed, parse_assignments(options.set)

@@ -6,13 +6,13 @@ reference's way.
 A burn-in sample is a template and a search region from two labelled frames; a sparse one has the
 templates of a key and a relay frame and two search regions of an unlabelled frame. Both ways make
 the same samples from the same files, each in this one process: ours through
-`spot_ext.data.loader.SampleSource` with no room to keep frames. The rival does what the reference
-does: OpenCV decodes the whole frame and swaps its channels, NumPy takes the mean of the whole frame
-for the colour outside it, the whole frame is copied into a padded one where a crop reaches over the
-border, and cv2.resize shrinks the patch. The crops are compared before anything is timed, except
-those that `crops.decode = "reduced"` makes, which are not the same. Frames are toy videos,
-enlarged, with grain: photographs in how much the decoder has to do (bits a pixel are printed).
-Times are CPU time, which other programs disturb least, the best of some rounds in turns.
+`spot_ext.training.data.loader.SampleSource` with no room to keep frames. The rival does what the
+reference does: OpenCV decodes the whole frame and swaps its channels, NumPy takes the mean of the
+whole frame for the colour outside it, the whole frame is copied into a padded one where a crop
+reaches over the border, and cv2.resize shrinks the patch. The crops are compared before anything is
+timed, except those that `crops.decode = "reduced"` makes, which are not the same. Frames are toy
+videos, enlarged, with grain: photographs in how much the decoder has to do (bits a pixel are
+printed). Times are CPU time, which other programs disturb least, the best of some rounds in turns.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ from ltr.data import crops as context  # noqa: E402
 from ltr.data.image_loader import default_image_loader  # noqa: E402
 from ltr.data.seeding import generator  # noqa: E402
 from ltr.dataset import Got10k  # noqa: E402
-from spot_ext.data import toy  # noqa: E402
-from spot_ext.data.crops import CropConfig  # noqa: E402
-from spot_ext.data.loader import Draw, SampleSource  # noqa: E402
-from spot_ext.data.samples import LabelledPair  # noqa: E402
-from spot_ext.data.videos import BURN_IN, SPARSE, LabelledDataset, VideoPool  # noqa: E402
-from spot_ext.labels import key_frames  # noqa: E402
-from spot_ext.labels.exploration import draw_pair, draw_unlabelled  # noqa: E402
+from spot_ext.boxes import key_frames  # noqa: E402
+from spot_ext.rendering import drawn  # noqa: E402
+from spot_ext.training.data.crops import CropConfig  # noqa: E402
+from spot_ext.training.data.exploration import draw_pair, draw_unlabelled  # noqa: E402
+from spot_ext.training.data.loader import Draw, SampleSource  # noqa: E402
+from spot_ext.training.data.samples import LabelledPair  # noqa: E402
+from spot_ext.training.data.videos import BURN_IN, SPARSE, LabelledDataset, VideoPool  # noqa: E402
 
 TARGET = 3.0  # times the rival's throughput
 ZOOM = 2  # the toy videos are rendered at half of the size
@@ -109,7 +109,7 @@ def arguments() -> argparse.Namespace:
 def write_videos(folder: Path, options: argparse.Namespace) -> tuple[Path, float]:
     """A GOT-10k tree of enlarged toy videos with grain, and how many bits a pixel takes."""
     width, height = options.size
-    tree = toy.render(
+    tree = drawn.render(
         folder / "toy",
         options.seed,
         {"train": options.videos},

@@ -42,7 +42,7 @@ import numpy as np  # noqa: E402
 import torch  # noqa: E402
 
 from ltr.admin.errors import BadInput, MissingFile, run_script  # noqa: E402
-from ltr.admin.files import replacing, write_text  # noqa: E402
+from ltr.io.files import replacing, write_text  # noqa: E402
 
 TEST_SETS, TRAIN_SETS, K = (
     {"got10k_val": "got10k/val", "lasot": "lasot", "otb": "otb"},
@@ -161,7 +161,7 @@ def make_case(
 ) -> Case | None:
     """None where the rule finds no three key frames."""
     from ltr.data.seeding import generator
-    from spot_ext.labels.key_frames import draw_key_frames
+    from spot_ext.boxes.key_frames import draw_key_frames
 
     count = min(len(frames), len(boxes))
     boxes = boxes[:count]
@@ -265,8 +265,8 @@ def labelled(
     cases: list[Case], options: argparse.Namespace, adapt: bool
 ) -> tuple[dict[str, np.ndarray], list[tuple[str, int]], dict]:
     """Boxes by sequence, the frames of review.csv in its order, and the summary of `label`."""
-    from spot_ext.annotations import formats
-    from spot_ext.own_videos.labelling import LabelJob, label
+    from spot_ext.boxes import formats
+    from spot_ext.propagate.labelling import LabelJob, label
 
     videos, given = own_folder(cases, options.out / f"videos_{len(cases)}")
     few = options.out / f"few_{len(cases)}_{options.seed}.csv"
@@ -296,7 +296,7 @@ def labelled(
 
 def own_folder(cases: list[Case], folder: Path):
     """The cases as a folder of videos, and their given boxes."""
-    from spot_ext.annotations.types import ObjectBoxes, VideoBoxes
+    from spot_ext.boxes.track import ObjectBoxes, VideoBoxes
 
     given = []
     for case in cases:
@@ -314,7 +314,7 @@ def own_folder(cases: list[Case], folder: Path):
 
 def ious(case: Case, boxes: np.ndarray) -> np.ndarray:
     """IoU of the judged frames; 0 where there is no box."""
-    from spot_ext.own_videos.boxes import overlaps
+    from spot_ext.propagate.boxes import overlaps
 
     return np.nan_to_num(overlaps(boxes, case.boxes_xywh))[case.judged]
 
@@ -341,7 +341,7 @@ def lift(
 
 def compare(options: argparse.Namespace) -> None:
     """Run everything and write the tables."""
-    from spot_ext.own_videos.network import open_network
+    from spot_ext.propagate.network import open_network
 
     cases = evaluation_cases(options)
     network = open_network(options.net)
@@ -474,8 +474,8 @@ def report(
 
 def fit(options: argparse.Namespace) -> None:
     """Fit the logistic confidence to training sequences and print it."""
-    from spot_ext.own_videos.fusion import FEATURES
-    from spot_ext.own_videos.network import open_network
+    from spot_ext.propagate.fusion import FEATURES
+    from spot_ext.propagate.network import open_network
 
     network, found = open_network(options.net), []
     for seed in range(FIT_DRAWS):
@@ -518,9 +518,9 @@ def propagated(
     """Name of each case, features (n, F) of its judged frames, and whether their boxes are good
     (n,).
     """
-    from ltr.data.frame_sources import ImageFiles
-    from spot_ext.own_videos.boxes import overlaps
-    from spot_ext.own_videos.propagation import propagate
+    from ltr.frames.sources import ImageFiles
+    from spot_ext.propagate.boxes import overlaps
+    from spot_ext.propagate.propagation import propagate
 
     found = []
     for case, boxes in zip(cases, given, strict=True):
@@ -536,7 +536,7 @@ def propagated(
 
 def adapted_network(network, folder: Path, given: list, options: argparse.Namespace):
     """The network after the training that `label` does."""
-    from spot_ext.own_videos import adapting
+    from spot_ext.propagate import adapting
 
     epochs = adapting.EPOCHS if options.epochs is None else options.epochs
     tracker = adapting.adapt(

@@ -28,7 +28,7 @@ import torch  # noqa: E402
 
 from benchmarks.data_tree import TEST_SETS, configure  # noqa: E402
 from ltr.admin.errors import run_script  # noqa: E402
-from ltr.admin.files import write_text  # noqa: E402
+from ltr.io.files import write_text  # noqa: E402
 
 
 def main() -> None:
@@ -74,8 +74,8 @@ def run(options: argparse.Namespace, out: Path) -> None:
     from ltr.run_training import find_recipe, parse_assignments
     from pytracking.analysis.tables import format_rows
     from pytracking.evaluation import get_dataset
-    from spot_ext import evaluate, quickstart
-    from spot_ext.config import DatasetConfig
+    from spot_ext.quickstart.quickstart import evaluate, quickstart
+    from spot_ext.training.config import DatasetConfig
 
     config = find_recipe("spot", options.recipe).config().override(parse_assignments(options.set))
     config = config.replace(datasets=(DatasetConfig("Got10k", {}),), publish=None)

@@ -28,7 +28,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ltr.admin.errors import BadInput, MissingFile
-from ltr.admin.files import write_text
+from ltr.io.files import write_text
 
 PACKAGES = ("torch", "torchvision", "numpy", "opencv-python", "simplejpeg", "onnxruntime")
 _HEAD = ("what", "ours", "rival", "unit", "ratio", "target", "met")

@@ -32,9 +32,9 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that it runs from a plain clone
 from benchmarks.results import Results, Row, add_options
 from ltr.admin.errors import run_script
-from spot_ext.labels.exploration import coarse_box, draw_unlabelled
-from spot_ext.store import PathEntry, PseudoLabelStore
-from spot_ext.store.merge import RECORD
+from spot_ext.training.data.exploration import coarse_box, draw_unlabelled
+from spot_ext.training.pseudo_labels import PathEntry, PseudoLabelStore
+from spot_ext.training.pseudo_labels.merge import RECORD
 
 BATCH, LABELS = 24, 3  # pseudo-labels of an iteration, labels of a video
 RIVAL_BYTES = 1500  # memory the rival takes at its peak for an explored frame

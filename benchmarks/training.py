@@ -38,20 +38,20 @@ from ltr.admin.errors import BadInput, run_script
 from ltr.data.workers import worker_count
 from ltr.dataset import Got10k
 from ltr.models.neck.featurefusion_network import Attention
-from spot_ext import augment
-from spot_ext.actor import SparseActor
-from spot_ext.architectures import get_architecture
-from spot_ext.compiling import compile_networks
-from spot_ext.config import SparseConfig, TeacherConfig
-from spot_ext.data.crops import CropConfig
-from spot_ext.data.loader import SampleSource, SparseLoader
-from spot_ext.data.prefetch import uploaded
-from spot_ext.data.samples import PairBatch, SparseBatch, TripletBatch, Windows
-from spot_ext.data.videos import BURN_IN, SPARSE, LabelledDataset, VideoPool
-from spot_ext.labels import key_frames
-from spot_ext.optimisation import StudentStep, make_optimizer
-from spot_ext.progress import Stopwatch, peak_gb, start_peak
-from spot_ext.teacher import Teacher
+from spot_ext.boxes import key_frames
+from spot_ext.training import augmentation
+from spot_ext.training.actor import SparseActor
+from spot_ext.training.architectures import get_architecture
+from spot_ext.training.compiling import compile_networks
+from spot_ext.training.config import SparseConfig, TeacherConfig
+from spot_ext.training.data.crops import CropConfig
+from spot_ext.training.data.loader import SampleSource, SparseLoader
+from spot_ext.training.data.prefetch import uploaded
+from spot_ext.training.data.samples import PairBatch, SparseBatch, TripletBatch, Windows
+from spot_ext.training.data.videos import BURN_IN, SPARSE, LabelledDataset, VideoPool
+from spot_ext.training.optimization import StudentStep, make_optimizer
+from spot_ext.training.progress import Stopwatch, peak_gb, start_peak
+from spot_ext.training.teacher import Teacher
 
 RIVAL = (
     "the reference's way: attention maps returned, teacher in train mode, an affine a "
@@ -176,7 +176,7 @@ class Rival:
     def __call__(self, batch: SparseBatch) -> float:
         generator, config = (
             torch.Generator().manual_seed(next(self.numbers)),
-            augment.AugmentConfig(),
+            augmentation.AugmentConfig(),
         )
         pairs, triplets = batch.labelled, batch.unlabelled
         searches, templates = (
@@ -199,7 +199,7 @@ class Rival:
                 boxes.append(
                     torch.stack([found["pred_boxes"][row, place] for row, place in enumerate(best)])
                 )
-            draws = augment.draw_turns(len(triplets), config, generator)
+            draws = augmentation.draw_turns(len(triplets), config, generator)
             hard = one_by_one(
                 _each(triplets.augmented, config, generator), triplets.augmented_fills / 255, draws
             )
@@ -254,18 +254,18 @@ def plain(net: nn.Module) -> nn.Module:
     return net
 
 
-def _each(images: Tensor, config: augment.AugmentConfig, generator: torch.Generator) -> Tensor:
+def _each(images: Tensor, config: augmentation.AugmentConfig, generator: torch.Generator) -> Tensor:
     """Brightness, grey and normalisation of one picture after the other."""
-    draws = augment.draw_pairs(len(images), config, generator)
+    draws = augmentation.draw_pairs(len(images), config, generator)
     return torch.cat(
         [
-            augment.prepare(image[None], factor[None], grey[None])
+            augmentation.prepare(image[None], factor[None], grey[None])
             for image, factor, grey in zip(images, draws.search_factors, draws.grey, strict=True)
         ]
     )
 
 
-def one_by_one(images: Tensor, fills: Tensor, draws: augment.TurnDraws) -> Tensor:
+def one_by_one(images: Tensor, fills: Tensor, draws: augmentation.TurnDraws) -> Tensor:
     """`augment.turn` as a loop of one affine transformation a picture, with torchvision."""
     done = []
     for image, fill, angle, flip in zip(
@@ -278,7 +278,7 @@ def one_by_one(images: Tensor, fills: Tensor, draws: augment.TurnDraws) -> Tenso
     return torch.stack(done)
 
 
-def one_by_one_cv2(images: Tensor, fills: Tensor, draws: augment.TurnDraws) -> Tensor:
+def one_by_one_cv2(images: Tensor, fills: Tensor, draws: augmentation.TurnDraws) -> Tensor:
     """The same with OpenCV, from and to tensors."""
     size, done = images.shape[-1], []
     for image, fill, angle, flip in zip(
@@ -373,21 +373,21 @@ def on_cpu(options: argparse.Namespace) -> None:
             )
     theirs, ours = _taking_turns([rival.update_teacher, variants["fp32"].update_teacher], rounds=5)
     found.add(Row("teacher update", ours, theirs, rival_is=RIVAL))
-    augmentation(found, 24, 64 if options.quick else 256)
+    augmentation_speed(found, 24, 64 if options.quick else 256)
     found.finish()
 
 
-def augmentation(found: Results, count: int, side: int) -> None:
+def augmentation_speed(found: Results, count: int, side: int) -> None:
     """Flip and rotation of `count` crops at once against loops."""
     generator = torch.Generator().manual_seed(0)
-    draws = augment.draw_turns(count, augment.AugmentConfig(), generator)
+    draws = augmentation.draw_turns(count, augmentation.AugmentConfig(), generator)
     images, fills = (
         torch.rand(count, 3, side, side, generator=generator),
         torch.rand(count, 3, generator=generator),
     )
     ours, torchs, opencvs = _taking_turns(
         [
-            lambda: augment.turn(images, fills, draws),
+            lambda: augmentation.turn(images, fills, draws),
             lambda: one_by_one(images, fills, draws),
             lambda: one_by_one_cv2(images, fills, draws),
         ],

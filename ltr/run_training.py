@@ -26,7 +26,7 @@ from ltr.admin.arguments import true_or_false
 from ltr.admin.environment import ensure_local_file
 from ltr.admin.errors import BadValue, run_script, suggestion
 from ltr.admin.plugins import modules_in
-from ltr.admin.threads import let_waiting_threads_sleep
+from ltr.parallel.threads import let_waiting_threads_sleep
 
 RECIPES = "ltr.train_settings"
 
@@ -49,8 +49,8 @@ def run_training(
     import cv2
     import torch
 
-    from ltr.util.distributed import main_first
-    from ltr.util.together import local_device
+    from ltr.parallel.distributed import main_first
+    from ltr.parallel.distributed_run import local_device
 
     with main_first():
         ensure_local_file()
@@ -159,7 +159,7 @@ def main(arguments: list[str] | None = None) -> None:
     if os.environ.get("RANK", "0") != "0":  # of several processes the first says what is wrong
         parser.error = lambda _message: sys.exit(2)
     args = parser.parse_args(arguments)
-    from ltr.util.together import together
+    from ltr.parallel.distributed_run import together
 
     with together():
         run_training(

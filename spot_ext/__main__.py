@@ -8,16 +8,16 @@ import sys
 from pathlib import Path
 
 from ltr.admin.errors import BadInput, BadValue, run_script, suggestion
-from spot_ext.verbs import add_verb
+from spot_ext.commands.declaring import add_verb
 
-COMMANDS: tuple[str, ...] = (  # modules that declare more verbs, see `spot_ext.verbs`
-    "spot_ext.labels.command",
-    "spot_ext.discover.command",
-    "spot_ext.suggest.command",
-    "spot_ext.annotate.command",
-    "spot_ext.own_videos.command",
-    "spot_ext.annotations.command",
-    "spot_ext.report.command",
+COMMANDS: tuple[str, ...] = (  # modules that declare more verbs, see `spot_ext.commands.declaring`
+    "spot_ext.commands.sample",
+    "spot_ext.commands.discover",
+    "spot_ext.commands.suggest",
+    "spot_ext.commands.annotate",
+    "spot_ext.commands.propagate",
+    "spot_ext.commands.export",
+    "spot_ext.commands.report",
 )
 
 
@@ -66,7 +66,7 @@ def _add_quickstart(verbs) -> None:
 def _quickstart_recipe(arch: str | None) -> str:
     if arch is None:
         return "quickstart"
-    from spot_ext.quickstart import recipes
+    from spot_ext.quickstart.quickstart.quickstart import recipes
 
     known = recipes()
     if arch not in known:
@@ -114,12 +114,12 @@ def _add_toy(verbs) -> None:
 
 def _toy(options) -> None:
     from pytracking.evaluation import environment
-    from spot_ext.data import toy
+    from spot_ext.rendering import drawn
 
     if options.out is None:
         environment.ensure_local_file()
         options.out = Path(environment.env_settings().toy_path)
-    tree = toy.ensure(options.out)
+    tree = drawn.ensure(options.out)
     sys.stdout.write(f"{tree.root}\n")
 
 
@@ -152,7 +152,7 @@ def _add_scenes(verbs) -> None:
 
 
 def _scenes(options) -> None:
-    from spot_ext.data.scenes.tree import run
+    from spot_ext.rendering.photographed.tree import run
 
     run(options)
 
@@ -190,7 +190,7 @@ def _add_check(verbs) -> None:
 
 
 def _check(options) -> int:
-    from ltr.admin.files import write_text
+    from ltr.io.files import write_text
     from spot_ext.check import check_dataset
     from spot_ext.check.report import to_json, to_text
 
@@ -295,7 +295,7 @@ def _add_tune(verbs) -> None:
 
 
 def _tune(options) -> None:
-    from spot_ext.tune.command import run
+    from spot_ext.commands.tune import run
 
     run(options)
 

@@ -15,7 +15,7 @@ from types import ModuleType
 from typing import Any
 
 from ltr.admin.errors import BadInput, NotConfigured
-from ltr.admin.files import write_text
+from ltr.io.files import write_text
 
 VARIABLE = "LTR_LOCAL"
 MODULE = "ltr.admin.local"

@@ -11,7 +11,7 @@ import logging
 import sys
 from collections.abc import Callable, Iterable
 
-from ltr.admin.threads import let_waiting_threads_sleep
+from ltr.parallel.threads import let_waiting_threads_sleep
 
 
 class BadInput(Exception):

@@ -13,12 +13,12 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from ltr.admin import checkpoint as files
 from ltr.admin.environment import env_settings
 from ltr.admin.errors import BadInput, BadValue, MissingFile
 from ltr.admin.model_constructor import MissingConstructor, NetConstructor, constructor_function
 from ltr.admin.multigpu import unwrapped
 from ltr.admin.settings import Settings
+from ltr.io import checkpoint as files
 
 _log = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from ltr.util.distributed import get_world_size
+from ltr.parallel.distributed import get_world_size
 
 
 class _Forwarding(nn.Module):
@@ -97,7 +97,7 @@ def sharing_norms(net: nn.Module, device: torch.device) -> nn.Module:
 
     The same parameters stay in place under the same names. Returns `net`.
     """
-    from ltr.util.batch_norm import SharedBatchNorm
+    from ltr.parallel.batch_norm import SharedBatchNorm
 
     if get_world_size() == 1:
         return net

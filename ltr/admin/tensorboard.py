@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 
-from ltr.admin.files import require_room
+from ltr.io.files import require_room
 
 ROOM = (
     16 * 1024

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple, TypeVar
 
 from ltr.admin.errors import BadInput, BadValue
-from ltr.util.distributed import all_gather
+from ltr.parallel.distributed import all_gather
 
 log = logging.getLogger(__name__)
 

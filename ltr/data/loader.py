@@ -27,7 +27,12 @@ from ltr.admin.tensordict import TensorDict
 from ltr.admin.tensorlist import TensorList
 from ltr.data import faults
 from ltr.data.seeding import global_seed, torch_generator
-from ltr.util.distributed import get_world_size, own_part, require_even_shares, require_one_process
+from ltr.parallel.distributed import (
+    get_world_size,
+    own_part,
+    require_even_shares,
+    require_one_process,
+)
 
 
 class LTRLoader(DataLoader):

@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from ltr.admin.array_file import open_arrays, write_arrays
 from ltr.admin.errors import BadInput, BadValue, MissingFile
 from ltr.dataset.sequence_index import index_file, stamps_of
+from ltr.io.array_file import open_arrays, write_arrays
 
 log = logging.getLogger(__name__)
 

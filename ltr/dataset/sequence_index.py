@@ -21,9 +21,9 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from ltr.admin.array_file import open_arrays, write_arrays
 from ltr.admin.environment import find_env_settings
 from ltr.admin.errors import BadInput
+from ltr.io.array_file import open_arrays, write_arrays
 
 log = logging.getLogger(__name__)
 

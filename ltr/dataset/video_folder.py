@@ -8,7 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from ltr.admin.errors import BadValue, MissingFile
-from ltr.data.frame_sources import (
+from ltr.data.image_loader import jpeg4py_loader
+from ltr.dataset.annotations import read_lines
+from ltr.dataset.file_video_dataset import FileVideoDataset
+from ltr.dataset.places import find_root
+from ltr.frames.sources import (
     IMAGE_SUFFIXES,
     VIDEO_SUFFIXES,
     find_packed,
@@ -16,10 +20,6 @@ from ltr.data.frame_sources import (
     natural_key,
     shared_source,
 )
-from ltr.data.image_loader import jpeg4py_loader
-from ltr.dataset.annotations import read_lines
-from ltr.dataset.file_video_dataset import FileVideoDataset
-from ltr.dataset.places import find_root
 
 
 class VideoFolder(FileVideoDataset):

@@ -19,11 +19,11 @@ import numpy as np
 import torch
 
 from ltr.admin.errors import BadValue, MissingFile, suggestion
-from ltr.data.frame_sources import images_in
 from ltr.data.image_loader import imread_indexed
 from ltr.dataset.base_video_dataset import BaseVideoDataset, object_meta
 from ltr.dataset.masks import label_boxes, labels_in
 from ltr.dataset.sequence_index import SequenceIndex, index_file
+from ltr.frames.sources import images_in
 
 log = logging.getLogger(__name__)
 

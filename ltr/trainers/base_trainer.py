@@ -16,8 +16,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from ltr.admin import run_lock
-from ltr.admin.checkpoint import (
+from ltr.admin.errors import BadInput, BadValue, MissingFile, NotConfigured
+from ltr.admin.loading import load_state
+from ltr.admin.model_constructor import NetConstructor
+from ltr.admin.multigpu import unwrapped
+from ltr.data.seeding import generator
+from ltr.io import run_lock
+from ltr.io.checkpoint import (
     TYPE,
     CheckpointFile,
     checkpoint_files,
@@ -26,14 +31,9 @@ from ltr.admin.checkpoint import (
     to_plain,
     write_checkpoint,
 )
-from ltr.admin.errors import BadInput, BadValue, MissingFile, NotConfigured
-from ltr.admin.files import DiskFull, no_room
-from ltr.admin.loading import load_state
-from ltr.admin.model_constructor import NetConstructor
-from ltr.admin.multigpu import unwrapped
-from ltr.admin.stopping import StopRequest, Terminated, stop_requests
-from ltr.data.seeding import generator
-from ltr.util import distributed
+from ltr.io.files import DiskFull, no_room
+from ltr.parallel import distributed
+from ltr.parallel.stopping import StopRequest, Terminated, stop_requests
 
 log = logging.getLogger(__name__)
 

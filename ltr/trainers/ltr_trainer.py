@@ -19,8 +19,8 @@ from ltr.admin.tensorboard import TensorboardWriter
 from ltr.admin.tensordict import TensorDict
 from ltr.data.faults import DEFAULT_SHARE, NAME, FaultLog, checked_share
 from ltr.data.loader import samples_in
+from ltr.parallel.distributed import get_world_size, is_main_process, mean_numbers
 from ltr.trainers.base_trainer import BaseTrainer
-from ltr.util.distributed import get_world_size, is_main_process, mean_numbers
 
 log = logging.getLogger(__name__)
 
@@ -44,8 +44,8 @@ class LTRTrainer(BaseTrainer):
 
     Of several processes (torchrun) each computes its part of every batch, and `actor.net` is
     wrapped so that gradients become those of the whole; a MultiGPU around it is taken off. The loss
-    should be a mean over samples, or follow `ltr.util.distributed`; statistics are averaged. See
-    docs/distributed.md.
+    should be a mean over samples, or follow `ltr.parallel.distributed`; statistics are averaged.
+    See docs/distributed.md.
     """
 
     def __init__(

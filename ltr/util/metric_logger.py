@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ltr.util import distributed
+from ltr.parallel import distributed
 
 
 class SmoothedValue:

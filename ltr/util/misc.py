@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ltr.admin.stats import topk_accuracy
-from ltr.util.distributed import (
+from ltr.parallel.distributed import (
     all_gather,
     get_rank,
     get_world_size,

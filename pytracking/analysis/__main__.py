@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ltr.admin.errors import BadValue, run_script
-from ltr.admin.files import write_text
+from ltr.io.files import write_text
 from pytracking.analysis.attributes import (
     attribute_scores,
     plot_attributes_bars,

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 
 from ltr.admin.errors import suggestion
-from ltr.admin.files import replacing
+from ltr.io.files import replacing
 from pytracking.analysis.scores import get_tracker_display_name
 
 logger = logging.getLogger(__name__)

@@ -24,7 +24,7 @@ import numpy as np
 import torch
 
 from ltr.admin.errors import BadValue, NotConfigured
-from ltr.admin.files import replacing, write_text
+from ltr.io.files import replacing, write_text
 from pytracking.evaluation import environment
 
 logger = logging.getLogger(__name__)

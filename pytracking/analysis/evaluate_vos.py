@@ -18,8 +18,8 @@ import numpy as np
 import pandas as pd
 
 from ltr.admin.errors import BadValue, MissingFile, suggestion
-from ltr.admin.files import write_text
 from ltr.data.image_loader import imread_indexed
+from ltr.io.files import write_text
 from pytracking.analysis import vos_utils
 from pytracking.analysis.tables import generate_formatted_report
 from pytracking.evaluation import get_dataset

@@ -17,7 +17,7 @@ from types import ModuleType
 
 from ltr.admin.environment import default_workspace
 from ltr.admin.errors import BadInput, MissingFile, NotConfigured
-from ltr.admin.files import write_text
+from ltr.io.files import write_text
 from pytracking.utils import plugins
 
 VARIABLE = "PYTRACKING_LOCAL"

@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 
 from ltr.admin.errors import BadValue, MissingFile
-from ltr.data.frame_sources import images_in, natural_key
+from ltr.frames.sources import images_in, natural_key
 from pytracking.evaluation.data import BaseDataset, Sequence, SequenceList, lazy_list
 from pytracking.utils.load_text import read_boxes
 

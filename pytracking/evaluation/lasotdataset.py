@@ -9,7 +9,7 @@ from collections import Counter
 import numpy as np
 
 from ltr.admin.errors import BadInput, BadValue
-from ltr.data.frame_sources import natural_key
+from ltr.frames.sources import natural_key
 from pytracking.evaluation.attributes import OfficialAttributes, WithAttributes
 from pytracking.evaluation.data import BaseDataset, Sequence, SequenceList, lazy_list
 from pytracking.evaluation.environment import local_file

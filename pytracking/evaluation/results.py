@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ltr.admin.errors import BadInput
-from ltr.admin.files import replacing, write_text
+from ltr.io.files import replacing, write_text
 from pytracking.evaluation.data import Sequence
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import tqdm
 
 from ltr.admin.errors import BadInput
-from ltr.admin.stopping import ending_on_sigterm
+from ltr.parallel.stopping import ending_on_sigterm
 from pytracking.evaluation.batch import check_batch, track_many
 from pytracking.evaluation.cluster import Cluster
 from pytracking.evaluation.data import Sequence

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 
 from ltr.admin.errors import MissingFile
-from ltr.data.frame_sources import natural_key
+from ltr.frames.sources import natural_key
 from pytracking.evaluation.attributes import OfficialAttributes, WithAttributes
 from pytracking.evaluation.lists import report_without_frames
 from pytracking.evaluation.tabledataset import TableDataset, text_stems

@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 
 from ltr.admin.errors import BadInput, BadValue, MissingFile
-from ltr.data.frame_sources import images_in
 from ltr.data.image_loader import default_image_loader
+from ltr.frames.sources import images_in
 
 FOLDER_FPS = 25.0  # of a video written from a folder of images or a camera that does not say
 CODECS = {".mp4": "mp4v", ".m4v": "mp4v", ".mov": "mp4v", ".avi": "MJPG"}

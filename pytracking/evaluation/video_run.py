@@ -16,7 +16,7 @@ import numpy as np
 import tqdm
 
 from ltr.admin.errors import BadInput, BadValue
-from ltr.admin.files import replacing
+from ltr.io.files import replacing
 from pytracking.evaluation.display import draw_objects
 from pytracking.evaluation.multi_object_wrapper import MultiObjectWrapper
 from pytracking.evaluation.results import save_boxes

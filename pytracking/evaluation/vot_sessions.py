@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from ltr.admin.errors import BadInput, BadValue, MissingFile
-from ltr.admin.files import write_text
+from ltr.io.files import write_text
 from pytracking.evaluation.vot_regions import (
     Polygon,
     Rectangle,

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ltr.admin.errors import BadInput, show_messages
-from ltr.admin.threads import let_waiting_threads_sleep
 from ltr.data.workers import usable_cores
+from ltr.parallel.threads import let_waiting_threads_sleep
 from pytracking.utils import plugins
 
 # of a job whose worker died: more cost time where memory is short, fewer give up on a machine that

@@ -15,8 +15,8 @@ import torch
 from torch import nn
 
 from ltr.admin.errors import BadValue, NotConfigured
-from ltr.admin.files import replacing, write_text
 from ltr.data.crops import IMAGENET_MEAN, IMAGENET_STD
+from ltr.io.files import replacing, write_text
 from ltr.models.tracking.transt import TransT
 
 FILES = {"template": "template.onnx", "track": "track.onnx"}

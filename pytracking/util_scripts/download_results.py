@@ -29,7 +29,7 @@ if (
 
 from ltr.admin.arguments import true_or_false
 from ltr.admin.errors import BadInput, BadValue, MissingFile, NotConfigured, run_script, suggestion
-from ltr.admin.files import replacing
+from ltr.io.files import replacing
 from pytracking.evaluation.environment import ensure_local_file, env_settings
 
 pytracking_results_link_dict: dict[

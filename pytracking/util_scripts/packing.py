@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ltr.admin.errors import MissingFile, NotConfigured
-from ltr.admin.files import replacing
+from ltr.io.files import replacing
 from pytracking.evaluation.environment import env_settings, local_file
 
 

@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
 from ltr.admin.errors import BadInput, BadValue, MissingFile
-from ltr.admin.files import DiskFull
+from ltr.io.files import DiskFull
 from spot_ext.annotate.guard import HEADERS, refusal
 from spot_ext.annotate.session import Session
 

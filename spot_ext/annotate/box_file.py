@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 
 from ltr.admin.errors import BadInput, BadValue
-from spot_ext.annotations import formats
-from spot_ext.annotations.formats import VideoInfo
-from spot_ext.annotations.types import ObjectBoxes, VideoBoxes
+from spot_ext.boxes import formats
+from spot_ext.boxes.formats import VideoInfo
+from spot_ext.boxes.track import ObjectBoxes, VideoBoxes
 
 Box = tuple[float, float, float, float]  # x, y, w, h in pixels
 

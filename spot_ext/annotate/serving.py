@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ltr.admin.errors import BadInput
-from ltr.admin.files import replacing
+from ltr.io.files import replacing
 from spot_ext.annotate.guard import new_token
 from spot_ext.annotate.session import Session
 

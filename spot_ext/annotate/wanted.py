@@ -15,7 +15,8 @@ import numpy as np
 from ltr.admin.errors import BadValue, MissingFile, suggestion
 from ltr.data.seeding import generator
 from ltr.dataset.video_folder import VideoFolder
-from spot_ext.labels import key_frames, result_file
+from spot_ext.boxes import key_frames
+from spot_ext.boxes.formats import label_file
 
 REVIEWED_APART = (
     10  # frames of review.csv nearer to one already wanted than this show the same mistake
@@ -74,7 +75,7 @@ def from_file(
             content = json.loads(path.read_text(encoding="utf-8"))
         except ValueError as error:
             raise BadValue(f"{path} is not a JSON file ({error}); write it again") from None
-        if isinstance(content, dict) and result_file.RESULT in content:
+        if isinstance(content, dict) and label_file.RESULT in content:
             return _sampled(path, frame_counts), True
         entries = _entries(content, path)
     else:
@@ -94,7 +95,7 @@ def from_file(
 
 
 def _sampled(path: Path, frame_counts: dict[str, int]) -> dict[str, list[WantedFrame]]:
-    labels = result_file.read(path, frame_counts)
+    labels = label_file.read(path, frame_counts)
     wanted = {}
     for name, video in labels.videos.items():
         frame_ids = sorted({frame_id for target in video.paths for frame_id in target.frame_ids})

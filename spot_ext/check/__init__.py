@@ -22,7 +22,7 @@ from spot_ext.check.sequences import (
     check_sequence,
 )
 from spot_ext.check.sources import Part, open_parts
-from spot_ext.progress import CountProgress
+from spot_ext.training.progress import CountProgress
 
 
 @dataclass

@@ -19,8 +19,8 @@ import numpy as np
 import ltr.dataset
 from ltr.admin.environment import ensure_local_file
 from ltr.admin.errors import BadInput, BadValue, MissingFile, suggestion
-from ltr.admin.files import write_text
 from ltr.dataset.file_video_dataset import FileVideoDataset
+from ltr.io.files import write_text
 from pytracking.evaluation import environment
 from pytracking.evaluation.datasets import dataset_dict, load_dataset
 from pytracking.utils import plugins

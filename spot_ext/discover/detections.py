@@ -15,9 +15,9 @@ import numpy as np
 
 from ltr.admin.errors import BadInput, BadValue, MissingFile
 from ltr.dataset.annotations import read_lines
-from spot_ext.annotations.formats import json_file
-from spot_ext.annotations.formats.frame_files import frames_by_name
-from spot_ext.annotations.formats.infos import VideoInfo, stem
+from spot_ext.boxes.formats import json_file
+from spot_ext.boxes.formats.frame_files import frames_by_name
+from spot_ext.boxes.formats.infos import VideoInfo, stem
 from spot_ext.discover.linking import LONGEST_GAP
 from spot_ext.discover.motion import NO_BOXES
 

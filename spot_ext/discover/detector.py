@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from ltr.admin.checkpoint import read_checkpoint
 from ltr.admin.errors import BadValue, NotConfigured, suggestion
+from ltr.io.checkpoint import read_checkpoint
 
 # torchvision's names, also the start of its weights files; the first that is there is taken
 DETECTORS = (

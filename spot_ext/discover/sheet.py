@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ltr.admin.files import replacing
+from ltr.io.files import replacing
 from spot_ext.discover.judging import Target
 
 TILE = (208, 148)  # px: width, height of one frame

@@ -12,13 +12,6 @@ import torch
 from ltr.admin.errors import BadInput
 from ltr.admin.loading import load_network
 from ltr.data.seeding import torch_generator
-from spot_ext import augment
-from spot_ext.actor import PseudoLabels, SparseActor
-from spot_ext.architectures import get_architecture
-from spot_ext.config import SparseConfig
-from spot_ext.data.loader import Draw, SampleSource
-from spot_ext.data.samples import LabelledPair, Triplet, collate
-from spot_ext.data.videos import SPARSE
 from spot_ext.report.pictures import (
     DOUBTFUL,
     GUESS,
@@ -31,7 +24,14 @@ from spot_ext.report.pictures import (
     picture,
 )
 from spot_ext.report.run_folder import Run
-from spot_ext.teacher import Teacher
+from spot_ext.training import augmentation
+from spot_ext.training.actor import PseudoLabels, SparseActor
+from spot_ext.training.architectures import get_architecture
+from spot_ext.training.config import SparseConfig
+from spot_ext.training.data.loader import Draw, SampleSource
+from spot_ext.training.data.samples import LabelledPair, Triplet, collate
+from spot_ext.training.data.videos import SPARSE
+from spot_ext.training.teacher import Teacher
 
 log = logging.getLogger(__name__)
 
@@ -114,15 +114,15 @@ def _ask(run: Run, config: SparseConfig, triplets: list[Triplet]):
         torch_generator(run.seed or 0, "report", run.epoch),
     )
     pseudo = actor.pseudo_label(batch, generator)
-    turns = augment.draw_turns(len(batch), config.augment, generator)
-    factors = augment.draw_pairs(len(batch), config.augment, generator).search_factors
+    turns = augmentation.draw_turns(len(batch), config.augment, generator)
+    factors = augmentation.draw_pairs(len(batch), config.augment, generator).search_factors
     size = batch.augmented.shape[-1]
-    crops = augment.turn(
-        augment.brighten(batch.augmented, factors),
-        augment.brighten(batch.augmented_fills, factors),
+    crops = augmentation.turn(
+        augmentation.brighten(batch.augmented, factors),
+        augmentation.brighten(batch.augmented_fills, factors),
         turns,
     )
-    boxes = augment.turn_boxes(batch.augmented_windows.to_crop(pseudo.boxes_xywh), turns, size)
+    boxes = augmentation.turn_boxes(batch.augmented_windows.to_crop(pseudo.boxes_xywh), turns, size)
     images = (255 * crops).round().clamp(0, 255).byte().permute(0, 2, 3, 1).numpy()
     return pseudo, list(zip(images, boxes.numpy(), strict=True))
 

@@ -11,7 +11,7 @@ from spot_ext.report.charts import bars, percent
 from spot_ext.report.history import sampled_paths
 from spot_ext.report.pictures import data_uri, name_of
 from spot_ext.report.run_folder import Run
-from spot_ext.store import PathView, PseudoLabelStore
+from spot_ext.training.pseudo_labels import PathView, PseudoLabelStore
 
 CELLS = 240  # a longer video is drawn with several frames a cell
 # Colours from low to high, RGB: readable on a light and on a dark page, and without telling red

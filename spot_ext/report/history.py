@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from ltr.admin.errors import BadValue
-from ltr.admin.files import write_text
+from ltr.io.files import write_text
 
 FILE = "history.jsonl"
 SHOWN_PATHS = 48  # object paths whose exploration is followed

@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from ltr.admin.checkpoint import checkpoint_files
 from ltr.admin.errors import BadInput, MissingFile
-from spot_ext.annotations.types import ObjectBoxes, VideoBoxes
+from ltr.io.checkpoint import checkpoint_files
+from spot_ext.boxes.track import ObjectBoxes, VideoBoxes
 from spot_ext.report.exploration import CELLS, CONFIDENCE, Strip, blend, png
 from spot_ext.report.history import sampled_paths
 from spot_ext.report.pictures import DOUBTFUL, HUMAN, Box, Picture, around, picture
@@ -84,7 +84,7 @@ def labelled_videos(folder: Path, videos_folder: Path | None = None) -> Labelled
     """Read the output of `label`; `videos_folder` holds the videos themselves, for pictures.
     MissingFile without boxes.
     """
-    from spot_ext.annotations import formats
+    from spot_ext.boxes import formats
 
     folder, notes = Path(folder).expanduser(), []
     if not is_labelled_folder(folder):

@@ -19,14 +19,14 @@ import numpy as np
 
 from ltr.admin.errors import BadInput, BadValue
 from ltr.data.crops import CropWindow, cut
-from spot_ext.config import DatasetConfig, SparseConfig
-from spot_ext.data.frames import FrameReader
-from spot_ext.data.videos import LabelledDataset, VideoPool
-from spot_ext.labels import result_file
-from spot_ext.labels.key_frames import sequence_key
-from spot_ext.labels.types import LabelSet, TargetPath, VideoLabels
-from spot_ext.recipe import open_dataset
-from spot_ext.store import PseudoLabelStore
+from spot_ext.boxes.formats import label_file
+from spot_ext.boxes.key_frames import sequence_key
+from spot_ext.boxes.labels import LabelSet, TargetPath, VideoLabels
+from spot_ext.training.config import DatasetConfig, SparseConfig
+from spot_ext.training.data.frames import FrameReader
+from spot_ext.training.data.videos import LabelledDataset, VideoPool
+from spot_ext.training.pseudo_labels import PseudoLabelStore
+from spot_ext.training.recipe import open_dataset
 
 HUMAN, SURE, DOUBTFUL, GUESS = (
     (64, 196, 255),
@@ -156,7 +156,7 @@ def open_videos(config: SparseConfig, store: PseudoLabelStore, root: Path | None
     try:
         opened = [open_dataset(part) for part in parts]
         given = [
-            None if part.labels is None else result_file.read(part.labels, _keys(dataset))
+            None if part.labels is None else label_file.read(part.labels, _keys(dataset))
             for part, dataset in zip(parts, opened, strict=True)
         ]
         known = _labels_of(store, opened, given)

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ltr.admin.checkpoint import checkpoint_files, read_checkpoint
 from ltr.admin.errors import BadInput, BadValue, MissingFile
-from spot_ext.config import DatasetConfig, SparseConfig
+from ltr.io.checkpoint import checkpoint_files, read_checkpoint
 from spot_ext.report import history
-from spot_ext.store import PseudoLabelStore
+from spot_ext.training.config import DatasetConfig, SparseConfig
+from spot_ext.training.pseudo_labels import PseudoLabelStore
 
 Curve = dict[int, float]  # epoch -> value
 

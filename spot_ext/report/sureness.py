@@ -9,7 +9,7 @@ import numpy as np
 from ltr.admin.errors import BadInput
 from spot_ext.report.pictures import DOUBTFUL, HUMAN, SURE, Box, Picture, Videos, around, name_of
 from spot_ext.report.run_folder import Run
-from spot_ext.store import PathView
+from spot_ext.training.pseudo_labels import PathView
 
 LOOKED_AT = (
     2000  # object paths, evenly spread: more would not change which are the extremes by much

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from ltr.admin.checkpoint import write_checkpoint
+from ltr.io.checkpoint import write_checkpoint
 from pytracking import TensorDict, TensorList
 from pytracking.utils.convert_vot_anno_to_rect import convert_vot_anno_to_rect
 from pytracking.utils.loading import load_network

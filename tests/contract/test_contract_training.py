@@ -18,11 +18,11 @@ from torch.optim.lr_scheduler import StepLR
 
 from ltr import load_network, model_constructor
 from ltr.actors import BaseActor
-from ltr.admin.checkpoint import read_checkpoint, write_checkpoint
 from ltr.admin.model_constructor import NetConstructor
 from ltr.admin.settings import Settings
 from ltr.admin.tensordict import TensorDict
 from ltr.data import LTRLoader
+from ltr.io.checkpoint import read_checkpoint, write_checkpoint
 from ltr.run_training import run_training
 from ltr.trainers import LTRTrainer
 from tests.support.networks import ToyNet

@@ -10,10 +10,10 @@ import torch
 from torch import nn
 
 from ltr.models.loss.matcher import target_cells
-from spot_ext import augment
-from spot_ext.architectures import Prediction, get_architecture
-from spot_ext.labels.exploration import coarse_box
-from spot_ext.teacher import Teacher, pick
+from spot_ext.training import augmentation
+from spot_ext.training.architectures import Prediction, get_architecture
+from spot_ext.training.data.exploration import coarse_box
+from spot_ext.training.teacher import Teacher, pick
 from tests.golden.checks.labels import merged_state
 from tests.golden.folder import COMMITTED, Golden
 
@@ -60,9 +60,9 @@ def test_every_target_has_a_positive(golden):
 def test_boxes_are_cut_at_the_crop(golden):
     stored = golden.arrays("augment.npz")
     angles = torch.from_numpy(stored["ell.angle"] + 180 * stored["ell.ud"])
-    boxes = augment.turn_boxes(
+    boxes = augmentation.turn_boxes(
         torch.from_numpy(stored["ell.s96.box_in"]),
-        augment.TurnDraws(angles, torch.from_numpy(stored["ell.lr"])),
+        augmentation.TurnDraws(angles, torch.from_numpy(stored["ell.lr"])),
         96,
     )
     assert boxes.min() >= 0 and (boxes[:, :2] + boxes[:, 2:]).max() <= 96 + 1e-4
@@ -82,7 +82,10 @@ def test_boxes_are_cut_at_the_crop(golden):
 def test_grey_is_grey(golden):
     stored = golden.arrays("augment.npz")
     values, chosen = torch.from_numpy(stored["gray.in0"]), torch.tensor([True] * 4)
-    ours, theirs = augment.to_grey(values, chosen), augment.to_grey(values, chosen, reference=True)
+    ours, theirs = (
+        augmentation.to_grey(values, chosen),
+        augmentation.to_grey(values, chosen, reference=True),
+    )
     assert torch.equal(ours[:, 0], ours[:, 1]) and torch.equal(ours[:, 1], ours[:, 2])
     assert not torch.allclose(theirs[:, 0], theirs[:, 1])
 

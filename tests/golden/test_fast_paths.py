@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from ltr.admin.errors import BadValue
 from ltr.models.loss.transt_criterion import TransTCriterion
-from spot_ext import augment
+from spot_ext.training import augmentation
 from tests.golden import formulas
 from tests.golden.checks.networks import filled_network
 
@@ -34,7 +34,7 @@ def plain_attention(query, key, value, allowed=None, dropout=0.0):
 def crops():
     sizes = {"search": 256, "template": 128}
     return [
-        augment.prepare(formulas.image(0, f"transt/{name}", size, size, cell=8, count=1))
+        augmentation.prepare(formulas.image(0, f"transt/{name}", size, size, cell=8, count=1))
         for name, size in sizes.items()
     ]
 

@@ -1,4 +1,4 @@
-"""ltr.admin.checkpoint, loading, model_constructor."""
+"""ltr.io.checkpoint, loading, model_constructor."""
 
 import os
 import pickle
@@ -13,17 +13,17 @@ import torch
 from torch import nn
 
 from ltr.admin import loading, model_constructor
-from ltr.admin.checkpoint import (
+from ltr.admin.errors import BadInput, BadValue, MissingFile
+from ltr.admin.model_constructor import NetConstructor
+from ltr.admin.settings import Settings
+from ltr.admin.stats import AverageMeter, StatValue
+from ltr.io.checkpoint import (
     checkpoint_files,
     from_plain,
     read_checkpoint,
     to_plain,
     write_checkpoint,
 )
-from ltr.admin.errors import BadInput, BadValue, MissingFile
-from ltr.admin.model_constructor import NetConstructor
-from ltr.admin.settings import Settings
-from ltr.admin.stats import AverageMeter, StatValue
 
 
 def save(net, path, **more):

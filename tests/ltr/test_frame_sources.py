@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 
 from ltr.admin.errors import BadInput, BadValue, MissingFile
-from ltr.data import frame_sources
-from ltr.data.frame_sources import open_source, shared_source
 from ltr.data.image_loader import default_image_loader
 from ltr.dataset import Got10k, Lasot, TrackingNet, VideoFolder
+from ltr.frames import sources
+from ltr.frames.sources import open_source, shared_source
 
 FRAMES, SIZE = 40, (48, 64)
 
@@ -181,7 +181,7 @@ def test_without_pyav_the_extra_is_named(tmp_path, monkeypatch):
 
 def pack(folder, place):
     """Move the images of `folder` into an archive at `place`."""
-    images = frame_sources.images_in(folder)
+    images = sources.images_in(folder)
     place.parent.mkdir(exist_ok=True)
     with tarfile.open(place, "w") as archive:
         for image in images:
@@ -259,7 +259,7 @@ def test_folder_of_video_files(tmp_path, no_local_py):
 
 
 def read_in_child(place, connection):
-    connection.send(len(frame_sources._sources))
+    connection.send(len(sources._sources))
     connection.send([int(shared_source(place).read(i)[0, 0, 0]) for i in range(FRAMES)])
 
 
@@ -289,4 +289,4 @@ def test_few_files_stay_open(tmp_path):
     before = len(os.listdir("/proc/self/fd"))
     for number in range(50):
         shared_source(tmp_path / f"{number}.tar").read(0)
-    assert len(os.listdir("/proc/self/fd")) - before <= frame_sources._OPEN
+    assert len(os.listdir("/proc/self/fd")) - before <= sources._OPEN

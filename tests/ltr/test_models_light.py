@@ -11,9 +11,10 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ltr.admin import checkpoint, loading
+from ltr.admin import loading
 from ltr.admin.errors import BadValue, NotConfigured
 from ltr.data.crops import IMAGENET_MEAN, IMAGENET_STD
+from ltr.io import checkpoint
 from ltr.models.backbone import efficientnet_lite
 from ltr.models.backbone.efficientnet_lite import EfficientNetLite0, SameConv2d, load_lite0_weights
 from ltr.models.loss.matcher import on_lattice, target_cells

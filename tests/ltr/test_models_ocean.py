@@ -11,9 +11,9 @@ import torchvision
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ltr.admin import checkpoint
 from ltr.admin.errors import BadValue
 from ltr.admin.loading import load_network
+from ltr.io import checkpoint
 from ltr.models.backbone.ocean_backbone import UnpaddedResNet, map_cells
 from ltr.models.backbone.pretrained import load_imagenet_weights
 from ltr.models.backbone.transt_backbone import SmallResNet, TruncatedResNet50

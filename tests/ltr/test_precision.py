@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from ltr.models.backbone.efficientnet_lite import EfficientNetLite0
-from ltr.util.precision import autocast, differentiable_in_fp32_on_cpu, in_fp32
+from ltr.parallel.precision import autocast, differentiable_in_fp32_on_cpu, in_fp32
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""ltr.admin.run_lock: one run in a folder, and what killed ones left in it."""
+"""ltr.io.run_lock: one run in a folder, and what killed ones left in it."""
 
 import contextlib
 import errno
@@ -10,9 +10,9 @@ import time
 
 import pytest
 
-from ltr.admin import run_lock
 from ltr.admin.errors import BadInput
-from ltr.admin.files import remove_abandoned
+from ltr.io import run_lock
+from ltr.io.files import remove_abandoned
 
 
 def forked(work) -> int:

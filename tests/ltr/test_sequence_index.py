@@ -6,10 +6,10 @@ import pickle
 import numpy as np
 import pytest
 
-from ltr.admin.array_file import open_arrays, write_arrays
 from ltr.admin.errors import BadValue
 from ltr.dataset import Got10k, TrackingNet, file_video_dataset
 from ltr.dataset.sequence_index import SequenceIndex
+from ltr.io.array_file import open_arrays, write_arrays
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""ltr.admin.stopping: SIGTERM in a loop, anywhere, twice, and with a loader whose workers it has
+"""ltr.parallel.stopping: SIGTERM in a loop, anywhere, twice, and with a loader whose workers it has
 ended.
 """
 
@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from ltr.admin import stopping
+from ltr.parallel import stopping
 
 
 def terminate():

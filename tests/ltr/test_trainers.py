@@ -12,11 +12,11 @@ from torch import nn
 from torch.optim import lr_scheduler
 
 from ltr.actors import BaseActor, TranstActor
-from ltr.admin.checkpoint import checkpoint_files, read_checkpoint, write_checkpoint
 from ltr.admin.errors import BadInput, BadValue, MissingFile
 from ltr.admin.settings import Settings
 from ltr.admin.tensordict import TensorDict
 from ltr.data import LTRLoader
+from ltr.io.checkpoint import checkpoint_files, read_checkpoint, write_checkpoint
 from ltr.trainers import BaseTrainer, LTRTrainer
 
 

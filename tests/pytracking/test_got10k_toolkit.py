@@ -14,7 +14,7 @@ from pytracking.evaluation.tracker import Tracker
 
 @pytest.fixture(scope="module")
 def toy_root(tmp_path_factory):
-    from spot_ext.data.toy import ensure
+    from spot_ext.rendering.drawn import ensure
 
     root = tmp_path_factory.mktemp("toy")
     ensure(root, seed=3, splits={"val": 3, "test": 1}, size=(160, 120), frames=(12, 14), workers=1)

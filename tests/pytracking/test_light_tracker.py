@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import torch
 
-from ltr.admin import checkpoint
 from ltr.admin.errors import BadInput, BadValue, MissingFile
 from ltr.data.crops import CropWindow, cut
+from ltr.io import checkpoint
 from ltr.models.tracking.transt_light import transt_light
 from pytracking.features import onnx_export, onnx_net
 from pytracking.features.net_wrappers import NetWithBackbone

@@ -61,9 +61,9 @@ def workspace(machine, trees, tmp_path, monkeypatch) -> Path:
     pytest.importorskip("vot", reason='needs pip install "spot-tracking[vot]"')
     import torch
 
-    from ltr.admin.checkpoint import write_checkpoint
+    from ltr.io.checkpoint import write_checkpoint
     from ltr.models.tracking.transt import transt_small
-    from spot_ext.data.toy import ensure
+    from spot_ext.rendering.drawn import ensure
 
     torch.manual_seed(0)
     net = transt_small()

@@ -34,7 +34,14 @@ def test_imports_flow_one_way(package):
 
 @pytest.mark.parametrize(
     "module",
-    ["ltr", "ltr.dataset", "pytracking", "pytracking.evaluation", "spot_ext", "spot_ext.recipe"],
+    [
+        "ltr",
+        "ltr.dataset",
+        "pytracking",
+        "pytracking.evaluation",
+        "spot_ext",
+        "spot_ext.training.recipe",
+    ],
 )
 def test_importing_does_no_work_and_needs_no_extra(module):
     """Without local.py and without optional packages; nothing is written."""

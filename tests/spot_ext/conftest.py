@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from ltr.dataset import Got10k
-from spot_ext.data.videos import LabelledDataset, VideoPool
-from spot_ext.labels import key_frames
+from spot_ext.boxes import key_frames
+from spot_ext.training.data.videos import LabelledDataset, VideoPool
 
 VIDEOS, FRAMES, SIZE = 4, 24, (96, 128)
 

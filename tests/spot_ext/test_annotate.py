@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 from ltr.admin.errors import BadInput, BadValue
-from spot_ext.annotations import formats
-from spot_ext.annotations.types import ObjectBoxes, VideoBoxes
+from spot_ext.boxes import formats
+from spot_ext.boxes.track import ObjectBoxes, VideoBoxes
 
 pytest.importorskip(
     "starlette", reason='the page needs starlette: pip install "spot-tracking[annotate]"'
@@ -77,7 +77,7 @@ def drawn(folder) -> dict:
 
 def test_the_same_frames_are_wanted_as_sample_draws(folder, client):
     from ltr.dataset.video_folder import VideoFolder
-    from spot_ext.labels import key_frames
+    from spot_ext.boxes import key_frames
 
     (folder / "dense.txt").write_text("")  # no video: passed over
     chosen = key_frames.choose(VideoFolder(folder), 3, 0).videos
@@ -151,13 +151,13 @@ def test_a_reason_names_the_later_targets_of_a_video(folder, tmp_path, path, rea
 
 
 def test_a_file_of_sample_replaces_the_choice(folder, tmp_path):
-    from spot_ext.labels import result_file
-    from spot_ext.labels.types import LabelSet, TargetPath, VideoLabels
+    from spot_ext.boxes.formats import label_file
+    from spot_ext.boxes.labels import LabelSet, TargetPath, VideoLabels
 
     labels = LabelSet(
         "folder", "train", "key_frames", 2, 5, {"für": VideoLabels("für", (TargetPath((1, 29)),))}
     )
-    session = Session(folder, suggested=[result_file.write(labels, tmp_path)])
+    session = Session(folder, suggested=[label_file.write(labels, tmp_path)])
     assert [item.frame_id for item in session.video("für").wanted] == [1, 29]
 
 

@@ -14,8 +14,8 @@ import cv2
 import numpy as np
 import pytest
 
-from spot_ext.annotations import formats
-from spot_ext.annotations.types import ObjectBoxes, VideoBoxes
+from spot_ext.boxes import formats
+from spot_ext.boxes.track import ObjectBoxes, VideoBoxes
 
 pytest.importorskip(
     "uvicorn", reason='the page needs uvicorn: pip install "spot-tracking[annotate]"'

@@ -5,7 +5,7 @@ import torch
 
 from ltr.admin.errors import BadValue
 from ltr.models.backbone.base import Backbone
-from spot_ext.architectures import get_architecture
+from spot_ext.training.architectures import get_architecture
 
 SMALL = {
     "hidden_dim": 32,

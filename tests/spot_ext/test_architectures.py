@@ -1,4 +1,4 @@
-"""The method does not know the networks it trains: only `spot_ext/architectures` does."""
+"""The method does not know the networks it trains: only `spot_ext/training/architectures` does."""
 
 import inspect
 import re
@@ -8,9 +8,9 @@ import pytest
 import torch
 
 import spot_ext
-from spot_ext.architectures import Architecture, get_architecture
-from spot_ext.architectures.ocean import OceanArchitecture
-from spot_ext.architectures.transt import TransTArchitecture
+from spot_ext.training.architectures import Architecture, get_architecture
+from spot_ext.training.architectures.ocean import OceanArchitecture
+from spot_ext.training.architectures.transt import TransTArchitecture
 
 ROOT = Path(spot_ext.__file__).parent
 NETWORKS = {

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ltr.data.seeding import torch_generator
-from spot_ext.augment import (
+from spot_ext.training.augmentation import (
     AugmentConfig,
     TurnDraws,
     draw_pairs,

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from ltr.admin.errors import BadInput, BadValue, NotConfigured
 from spot_ext.__main__ import main
-from spot_ext.labels import budget, diversity, key_frames, result_file
-from spot_ext.labels.budget import Budget, filled_up, spread
+from spot_ext.boxes import budget, diversity, key_frames
+from spot_ext.boxes.budget import Budget, filled_up, spread
+from spot_ext.boxes.formats import label_file
 
 
 class Videos:
@@ -257,12 +258,12 @@ def test_verb_writes_a_file_of_its_own_name(tree, tmp_path, capsys, monkeypatch)
     )
     main([*command, "--json"])
     summary = json.loads(capsys.readouterr().out)
-    labels = result_file.read(summary["labels"])
+    labels = label_file.read(summary["labels"])
     assert (labels.num_labels, labels.seed, labels.extra["strategy"]) == (10, 2, "uniform")
     assert summary["labels"].endswith(
         "GOT-10k_train_uniform_0004x_00010.json"
     )  # never taken for the file of some k
-    assert result_file.read(summary["labels"]) == labels
+    assert label_file.read(summary["labels"]) == labels
 
 
 @pytest.mark.parametrize(

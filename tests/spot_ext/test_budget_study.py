@@ -9,13 +9,7 @@ import re
 
 import numpy as np
 import pytest
-
-from benchmarks import budget_study as script
-from ltr.admin.errors import BadInput, BadValue
-from ltr.dataset import Got10k
-from ltr.run_training import run_training
-from spot_ext import budget_study
-from spot_ext.budget_study import (
+from spot_ext.quickstart.quickstart.budget_study import (
     FEW_DENSE,
     MANY_SPARSE,
     RANDOM,
@@ -28,10 +22,16 @@ from spot_ext.budget_study import (
     run_cell,
     with_frames,
 )
-from spot_ext.config import CropConfig, SparseConfig, TeacherConfig
-from spot_ext.data import toy
-from spot_ext.labels import result_file
-from spot_ext.labels.types import LabelSet, TargetPath, VideoLabels
+
+from benchmarks import budget_study as script
+from ltr.admin.errors import BadInput, BadValue
+from ltr.dataset import Got10k
+from ltr.run_training import run_training
+from spot_ext.boxes.formats import label_file
+from spot_ext.boxes.labels import LabelSet, TargetPath, VideoLabels
+from spot_ext.quickstart.quickstart import budget_study
+from spot_ext.rendering import drawn
+from spot_ext.training.config import CropConfig, SparseConfig, TeacherConfig
 
 CONFIG = SparseConfig(
     (),
@@ -125,7 +125,7 @@ def local_env_settings():
 """)
     monkeypatch.setenv("LTR_LOCAL", str(tmp_path / "ltr_local.py"))
     monkeypatch.setenv("PYTRACKING_LOCAL", str(tmp_path / "pytracking_local.py"))
-    toy.ensure(tmp_path / "toy", splits={"test": 1}, size=(128, 96), frames=(8, 10))
+    drawn.ensure(tmp_path / "toy", splits={"test": 1}, size=(128, 96), frames=(8, 10))
     box = np.array([[10.0, 15, 24, 20]])
     found = LabelSet(
         "folder",
@@ -145,7 +145,7 @@ def local_env_settings():
         ("toy",),
         tmp_path / "study",
         CONFIG,
-        result_file.write(found, tmp_path / "found.json"),
+        label_file.write(found, tmp_path / "found.json"),
     )
 
 
@@ -181,7 +181,7 @@ def test_the_recipe_runs(study, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(
         budget_study.toy,
         "ensure",
-        lambda root: toy.render(
+        lambda root: drawn.render(
             root, splits={"train": 3, "test": 1}, size=(240, 180), frames=(16, 18)
         ),
     )

@@ -23,7 +23,7 @@ from spot_ext import __main__ as command
 from spot_ext.check import check_dataset, sequences
 from spot_ext.check.images import image_size
 from spot_ext.check.sequences import SequenceFiles, check_sequence
-from spot_ext.progress import CountProgress
+from spot_ext.training.progress import CountProgress
 
 
 @pytest.fixture(autouse=True)

@@ -11,12 +11,12 @@ import torch
 from ltr.admin.errors import BadInput
 from ltr.data.seeding import generator
 from ltr.dataset import Got10k
-from spot_ext.data.crops import CropConfig, jitter
-from spot_ext.data.loader import Draw, SampleSource, SparseLoader
-from spot_ext.data.samples import SparseBatch, Windows
-from spot_ext.data.videos import BURN_IN, SPARSE, LabelledDataset, VideoPool
-from spot_ext.labels import key_frames
-from spot_ext.labels.types import LabelSet, TargetPath, VideoLabels
+from spot_ext.boxes import key_frames
+from spot_ext.boxes.labels import LabelSet, TargetPath, VideoLabels
+from spot_ext.training.data.crops import CropConfig, jitter
+from spot_ext.training.data.loader import Draw, SampleSource, SparseLoader
+from spot_ext.training.data.samples import SparseBatch, Windows
+from spot_ext.training.data.videos import BURN_IN, SPARSE, LabelledDataset, VideoPool
 
 CROPS = CropConfig(template_size=32, search_size=64)
 

@@ -15,16 +15,16 @@ from hypothesis import strategies as st
 from ltr.admin.errors import BadInput
 from ltr.dataset.video_folder import VideoFolder
 from spot_ext.__main__ import main
-from spot_ext.config import DatasetConfig, SparseConfig
-from spot_ext.data.videos import VideoPool
+from spot_ext.boxes.formats import label_file
 from spot_ext.discover.boxes import iou_matrix, moved, touches_border
 from spot_ext.discover.camera import Flow
 from spot_ext.discover.judging import Limits, Target, best_of, judge, judge_pieces, thinned
 from spot_ext.discover.linking import Linker, Track, carried_by
 from spot_ext.discover.motion import motion_tracks
 from spot_ext.discover.sheet import contact_sheet
-from spot_ext.labels import result_file
-from spot_ext.recipe import open_datasets
+from spot_ext.training.config import DatasetConfig, SparseConfig
+from spot_ext.training.data.videos import VideoPool
+from spot_ext.training.recipe import open_datasets
 
 SIZE = (160, 120)  # width, height
 SIDE = 28
@@ -278,7 +278,7 @@ def test_motion_labels_train_the_sparse_stage(videos, tmp_path, capsys):
         38,
     )
     assert Path(summary["sheet"]).is_file()
-    labels = result_file.read(summary["labels"])
+    labels = label_file.read(summary["labels"])
     assert (labels.mode, labels.extra["stage"], labels.failures) == ("mot", ["sparse"], ("still",))
     assert [len(labels.videos[name].paths) for name in ("one", "two")] == [1, 2]
     assert all(0.3 <= path.quality <= 1 for video in labels.videos.values() for path in video.paths)
@@ -318,7 +318,7 @@ def test_one_video_of_a_folder(videos, tmp_path, capsys):
             "2",
         ]
     )
-    (path,) = result_file.read(next(tmp_path.glob("*_mot_002.json"))).videos["two"].paths
+    (path,) = label_file.read(next(tmp_path.glob("*_mot_002.json"))).videos["two"].paths
     assert len(path.frame_ids) == 2
     assert VideoFolder(str(videos)).get_sequence_length(2) == 14
 

@@ -12,9 +12,9 @@ import torchvision
 
 from ltr.admin.errors import BadInput, BadValue, NotConfigured
 from spot_ext.__main__ import main
+from spot_ext.boxes.formats import label_file
 from spot_ext.discover.detections import read_detections
 from spot_ext.discover.detector import Detector
-from spot_ext.labels import result_file
 
 NAMES, IMAGES = ["a", "b"], {"a": tuple(f"{i:04d}.jpg" for i in (5, 6, 7)), "b": None}
 
@@ -133,7 +133,7 @@ def test_detections_become_targets(detected, capsys, mode, boxes):
             "--json",
         ]
     )
-    labels = result_file.read(json.loads(capsys.readouterr().out)["labels"])
+    labels = label_file.read(json.loads(capsys.readouterr().out)["labels"])
     paths = labels.videos["walk"].paths
     assert (
         labels.mode == mode and len(paths) == 2

@@ -14,11 +14,11 @@ import pytest
 import torch
 
 from ltr import run_training
-from ltr.admin.checkpoint import read_checkpoint
 from ltr.admin.errors import run_script
-from ltr.util import distributed, together
-from spot_ext.data.loader import EpochDraws
-from spot_ext.store import PseudoLabelStore
+from ltr.io.checkpoint import read_checkpoint
+from ltr.parallel import distributed, distributed_run
+from spot_ext.training.data.loader import EpochDraws
+from spot_ext.training.pseudo_labels import PseudoLabelStore
 
 FORK = multiprocessing.get_context("fork")
 REPO = Path(__file__).resolve().parents[2]
@@ -29,7 +29,7 @@ import signal
 import time
 from ltr.admin.errors import BadInput
 from spot_ext import recipe
-from spot_ext.config import CropConfig, DatasetConfig, OptimConfig, SparseConfig, TeacherConfig
+from spot_ext.training.config import CropConfig, DatasetConfig, OptimConfig, SparseConfig, TeacherConfig
 
 NETWORKS = {"transt_small": ({"hidden_dim": 16, "nheads": 2, "dim_feedforward": 32, "width": 4, "template_sz": 32,
                               "search_sz": 64}, CropConfig(template_size=32, search_size=64)),
@@ -108,7 +108,7 @@ def _train(values: dict[str, str], out: Path, err: Path, arguments: list[str]) -
         distributed.barrier = _late(distributed.barrier)
         distributed.require_even_shares = _late(distributed.require_even_shares)
         torch.distributed.TCPStore = _late(torch.distributed.TCPStore)
-    together._GRACE = float(values.get("STUCK", together._GRACE))
+    distributed_run._GRACE = float(values.get("STUCK", distributed_run._GRACE))
     run_script(lambda: run_training.main(arguments))
 
 

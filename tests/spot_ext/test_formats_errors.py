@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ltr.admin.errors import BadInput, BadValue, MissingFile
-from spot_ext.annotations.formats import FORMATS, read, write
-from spot_ext.annotations.types import ObjectBoxes, VideoBoxes
+from spot_ext.boxes.formats import FORMATS, read, write
+from spot_ext.boxes.track import ObjectBoxes, VideoBoxes
 
 FOLDERS = ["mot", "yolo", "got10k", "lasot"]
 KNOWN = {"walk": (20, (200, 100))}

@@ -7,16 +7,16 @@ import numpy as np
 import pytest
 
 from ltr.admin.errors import BadValue, MissingFile
-from spot_ext.annotations import command
-from spot_ext.annotations.formats import FORMATS, cvat, read, write
-from spot_ext.annotations.formats.straight_lines import kinks
-from spot_ext.annotations.types import ObjectBoxes, VideoBoxes
+from spot_ext.boxes.formats import FORMATS, cvat, read, write
+from spot_ext.boxes.formats.straight_lines import kinks
+from spot_ext.boxes.track import ObjectBoxes, VideoBoxes
+from spot_ext.commands import export as export_command
 
 
 @pytest.fixture
 def export():
     parser = argparse.ArgumentParser()
-    command.add_to(parser.add_subparsers())
+    export_command.add_to(parser.add_subparsers())
 
     def call(*arguments):
         options = parser.parse_args(["export", *map(str, arguments)])
@@ -45,7 +45,7 @@ def run_folder(tmp_path):
 
 def test_help_shows_an_example_and_every_format(capsys):
     parser = argparse.ArgumentParser()
-    command.add_to(parser.add_subparsers())
+    export_command.add_to(parser.add_subparsers())
     with pytest.raises(SystemExit):
         parser.parse_args(["export", "--help"])
     text = capsys.readouterr().out

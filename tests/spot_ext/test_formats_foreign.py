@@ -8,8 +8,8 @@ import pytest
 
 from ltr.data import image_loader
 from ltr.dataset.video_folder import VideoFolder
-from spot_ext.annotations.formats import VideoInfo, complete, guess, infos_of, read
-from spot_ext.annotations.types import VideoBoxes
+from spot_ext.boxes.formats import VideoInfo, complete, guess, infos_of, read
+from spot_ext.boxes.track import VideoBoxes
 
 KNOWN = {"walk": (20, (200, 100))}
 

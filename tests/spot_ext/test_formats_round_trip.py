@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from spot_ext.annotations.formats import FORMATS, VideoInfo, guess, read, write
-from spot_ext.annotations.types import ObjectBoxes, VideoBoxes
+from spot_ext.boxes.formats import FORMATS, VideoInfo, guess, read, write
+from spot_ext.boxes.track import ObjectBoxes, VideoBoxes
 
 TO_A_MILLIONTH = (
     "cvat",

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from ltr.admin.errors import BadValue
 from ltr.data.crops import CropWindow, cut
 from ltr.data.workers import worker_count
-from spot_ext.data.crops import CropConfig
-from spot_ext.data.frames import FrameReader, _Bounded, reduction
-from spot_ext.data.loader import Draw, SampleSource
-from spot_ext.data.samples import Crop
-from spot_ext.data.videos import BURN_IN, SPARSE
+from spot_ext.training.data.crops import CropConfig
+from spot_ext.training.data.frames import FrameReader, _Bounded, reduction
+from spot_ext.training.data.loader import Draw, SampleSource
+from spot_ext.training.data.samples import Crop
+from spot_ext.training.data.videos import BURN_IN, SPARSE
 
 CROPS = CropConfig(
     template_size=8, search_size=16

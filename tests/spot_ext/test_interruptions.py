@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from ltr.admin.errors import BadInput
-from spot_ext.store import PseudoLabelStore
+from spot_ext.training.pseudo_labels import PseudoLabelStore
 from tests.support import killing
 
 REPO = Path(__file__).resolve().parents[2]
@@ -98,7 +98,7 @@ def stopped(lasting_tree, tmp_path, monkeypatch):
     """A run that was asked to stop after an iteration of an epoch (both from 1)."""
 
     def until(epoch: int, iteration: int, **changes) -> Path:
-        from spot_ext import trainer
+        from spot_ext.training import trainer
 
         record = trainer.EpochProgress.step
 
@@ -281,7 +281,7 @@ def test_a_full_disk_is_one_sentence_and_costs_the_epoch_at_most(
 
 
 def test_a_second_run_in_the_folder_is_refused_before_it_writes_anything(lasting_tree, tmp_path):
-    from ltr.admin import run_lock
+    from ltr.io import run_lock
 
     child = os.fork()
     if not child:

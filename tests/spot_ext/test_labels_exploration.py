@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spot_ext.labels.exploration import (
+from spot_ext.training.data.exploration import (
     coarse_box,
     draw_pair,
     draw_unlabelled,
@@ -18,7 +18,7 @@ from spot_ext.labels.exploration import (
     p_propagate,
     propagation_intervals,
 )
-from spot_ext.store import PathView
+from spot_ext.training.pseudo_labels import PathView
 from tests.support.labels import candidate_frames
 
 explored_sets = (

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ltr.admin.errors import BadValue
-from spot_ext.labels import result_file
-from spot_ext.labels.key_frames import (
+from spot_ext.boxes.formats import label_file
+from spot_ext.boxes.key_frames import (
     WindowRule,
     candidates,
     choose,
@@ -145,7 +145,7 @@ def test_walk_back(boxes, row):
 def test_names(name, sequence, key, file):
     videos = Videos({sequence: [True] * 40}, name)
     assert sequence_key(videos, 0) == key
-    assert result_file.file_name(choose(videos, 3, seed=0)) == file
+    assert label_file.file_name(choose(videos, 3, seed=0)) == file
 
 
 @pytest.mark.parametrize(("sets", "split"), [([0, 1, 2, 3], "0-3"), ([0, 2], "0,2"), ([5], "5")])
@@ -156,7 +156,7 @@ def test_split_of_trackingnet_sets(sets, split):
 def test_split_can_be_given_or_found():
     videos = Videos({"v": [True] * 40})
     videos.split = "vottrain"
-    assert result_file.file_name(choose(videos, 2, seed=0)) == "GOT-10k_vottrain_kf_002.json"
+    assert label_file.file_name(choose(videos, 2, seed=0)) == "GOT-10k_vottrain_kf_002.json"
     assert choose(videos, 2, seed=0, split="mine").split == "mine"
 
 

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ltr.admin.errors import BadValue, MissingFile
-from spot_ext.labels import result_file
-from spot_ext.labels.types import LabelSet, TargetPath, VideoLabels
+from spot_ext.boxes.formats import label_file
+from spot_ext.boxes.labels import LabelSet, TargetPath, VideoLabels
 
 coordinates = st.floats(-1e4, 1e4, allow_nan=False)
 sizes = st.floats(0.01, 1e4)
@@ -48,8 +48,8 @@ def label_sets(draw):
 @settings(max_examples=30, deadline=None)
 @given(labels=label_sets())
 def test_round_trip(labels, tmp_path_factory):
-    path = result_file.write(labels, tmp_path_factory.mktemp("labels") / "x.json")
-    assert result_file.read(path) == labels
+    path = label_file.write(labels, tmp_path_factory.mktemp("labels") / "x.json")
+    assert label_file.read(path) == labels
 
 
 def test_a_file_of_the_reference_is_written_again_as_it_was(tmp_path):
@@ -73,9 +73,9 @@ def test_a_file_of_the_reference_is_written_again_as_it_was(tmp_path):
         },
     }
     (tmp_path / "in.json").write_text(json.dumps(theirs))
-    labels = result_file.read(tmp_path / "in.json")
+    labels = label_file.read(tmp_path / "in.json")
     assert len(labels.videos["LaSOT_dog-1"].paths) == 2
-    ours = json.loads(result_file.write(labels, tmp_path / "out.json").read_text())
+    ours = json.loads(label_file.write(labels, tmp_path / "out.json").read_text())
     ours["fs_settings"] = {
         key: value for key, value in ours["fs_settings"].items() if key in theirs["fs_settings"]
     }
@@ -151,14 +151,14 @@ def test_damaged_files_are_named(damaged, sentence, tmp_path):
     path = tmp_path / "LaSOT_train_kf_003.json"
     path.write_text(damaged if isinstance(damaged, str) else json.dumps(damaged))
     with pytest.raises(BadValue) as error:
-        result_file.read(path)
+        label_file.read(path)
     assert sentence in str(error.value) and str(error.value).startswith(str(path))
     assert "\n" not in str(error.value)
 
 
 def test_missing_file_says_how_to_make_it(tmp_path):
     with pytest.raises(MissingFile, match="spot_ext sample"):
-        result_file.read(tmp_path / "none.json")
+        label_file.read(tmp_path / "none.json")
 
 
 def test_sequences_unknown_to_the_data_set(tmp_path, caplog):
@@ -170,19 +170,17 @@ def test_sequences_unknown_to_the_data_set(tmp_path, caplog):
         0,
         {n: VideoLabels(n, (TargetPath((0, 1)),)) for n in ("LaSOT_cat-1", "LaSOT_cat-2")},
     )
-    path = result_file.write(labels, tmp_path)
+    path = label_file.write(labels, tmp_path)
     with caplog.at_level(logging.WARNING):
-        assert list(result_file.read(path, ["LaSOT_cat-2", "LaSOT_cat-3"]).videos) == [
-            "LaSOT_cat-2"
-        ]
+        assert list(label_file.read(path, ["LaSOT_cat-2", "LaSOT_cat-3"]).videos) == ["LaSOT_cat-2"]
     assert "1 of 2 sequences are not in the data set" in caplog.text
     with pytest.raises(BadValue, match="none of its 2 sequences"):
-        result_file.read(path, ["GOT-10k_Train_000001"])
+        label_file.read(path, ["GOT-10k_Train_000001"])
 
 
 def test_a_folder_gets_the_usual_name(tmp_path):
     labels = LabelSet("TrackingNet", "0-3", "key_frames", 3)
-    assert result_file.write(labels, tmp_path).name == "TrackingNet_0-3_kf_003.json"
+    assert label_file.write(labels, tmp_path).name == "TrackingNet_0-3_kf_003.json"
 
 
 def test_boxes_of_a_path_cannot_be_changed():

@@ -10,9 +10,14 @@ import torch
 from torch import nn
 
 from ltr.admin.errors import BadInput, BadValue
-from spot_ext.architectures import get_architecture
-from spot_ext.config import OptimConfig
-from spot_ext.optimisation import StudentStep, hold_backbone, make_optimizer, make_scheduler
+from spot_ext.training.architectures import get_architecture
+from spot_ext.training.config import OptimConfig
+from spot_ext.training.optimization import (
+    StudentStep,
+    hold_backbone,
+    make_optimizer,
+    make_scheduler,
+)
 
 LOG = OptimConfig(
     method="sgd", lr=5e-3, lr_backbone=5e-4, schedule="log", start_lr=1e-3, final_lr=1e-5

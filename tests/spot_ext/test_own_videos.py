@@ -15,18 +15,19 @@ import numpy as np
 import pytest
 import torch
 
-from ltr.admin import checkpoint
 from ltr.admin.errors import BadInput, BadValue
+from ltr.io import checkpoint
 from ltr.models.tracking.transt_light import transt_light
-from spot_ext.annotations import formats
-from spot_ext.annotations.types import ObjectBoxes, VideoBoxes
-from spot_ext.own_videos import adapting, command, labelling
-from spot_ext.own_videos.boxes import overlaps
-from spot_ext.own_videos.frames import CountedFrames, descending, open_frames
-from spot_ext.own_videos.fusion import Fused
-from spot_ext.own_videos.propagation import propagate
-from spot_ext.own_videos.review import doubts
-from spot_ext.own_videos.walks import TwoTemplates
+from spot_ext.boxes import formats
+from spot_ext.boxes.track import ObjectBoxes, VideoBoxes
+from spot_ext.commands import propagate as propagate_command
+from spot_ext.propagate import adapting, labelling
+from spot_ext.propagate.boxes import overlaps
+from spot_ext.propagate.frames import CountedFrames, descending, open_frames
+from spot_ext.propagate.fusion import Fused
+from spot_ext.propagate.propagation import propagate
+from spot_ext.propagate.review import doubts
+from spot_ext.propagate.walks import TwoTemplates
 
 COUNT, SMALL = (
     14,
@@ -215,7 +216,7 @@ def folder(tmp_path) -> Path:
 
 def spot(*arguments) -> int | None:
     parser = argparse.ArgumentParser()
-    command.add_to(parser.add_subparsers())
+    propagate_command.add_to(parser.add_subparsers())
     options = parser.parse_args([str(argument) for argument in arguments])
     return options.run(options)
 

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spot_ext.annotations.types import ObjectBoxes
-from spot_ext.own_videos.boxes import corrected, difference, overlaps
-from spot_ext.own_videos.fusion import FEATURES, blur, fuse, smooth, without_jitter
-from spot_ext.own_videos.walks import Walk
+from spot_ext.boxes.track import ObjectBoxes
+from spot_ext.propagate.boxes import corrected, difference, overlaps
+from spot_ext.propagate.fusion import FEATURES, blur, fuse, smooth, without_jitter
+from spot_ext.propagate.walks import Walk
 
 COUNT = 41
 

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from spot_ext import __main__ as command
-from spot_ext.annotations import formats
-from spot_ext.data import toy
-from spot_ext.own_videos import adapting
+from spot_ext.boxes import formats
+from spot_ext.propagate import adapting
+from spot_ext.rendering import drawn
 
 pytest.importorskip(
     "uvicorn", reason='the page needs uvicorn: pip install "spot-tracking[annotate]"'
@@ -25,7 +25,7 @@ pytest.importorskip(
 @pytest.fixture
 def videos(tmp_path) -> tuple[Path, dict[str, np.ndarray]]:
     """Two short toy videos without their annotation, and the boxes that a person would draw."""
-    tree = toy.render(
+    tree = drawn.render(
         tmp_path / "toy", splits={"val": 2}, size=(128, 96), frames=(12, 14), workers=1
     )
     truth = {}

@@ -8,9 +8,9 @@ import pytest
 
 from ltr.run_training import run_training
 from spot_ext import __main__ as command
-from spot_ext import quickstart
-from spot_ext.data import toy
-from spot_ext.labels import result_file
+from spot_ext.boxes.formats import label_file
+from spot_ext.quickstart.quickstart import quickstart
+from spot_ext.rendering import drawn
 
 SHORT = {
     "iterations": "2",
@@ -45,7 +45,7 @@ def local_env_settings():
 """)
     monkeypatch.setenv("LTR_LOCAL", str(tmp_path / "ltr_local.py"))
     monkeypatch.setenv("PYTRACKING_LOCAL", str(tmp_path / "pytracking_local.py"))
-    monkeypatch.setattr(quickstart.toy, "ensure", functools.partial(toy.ensure, **SMALL))
+    monkeypatch.setattr(quickstart.toy, "ensure", functools.partial(drawn.ensure, **SMALL))
     monkeypatch.setattr(quickstart, "run", functools.partial(quickstart.run, threads=0))
     return tmp_path
 
@@ -148,7 +148,7 @@ def test_labels_only_starts_from_the_same_burn_in(configured):
 
 
 def test_sample_writes_a_label_file(configured, tmp_path, capsys):
-    toy.ensure(tmp_path / "toy", **SMALL)
+    drawn.ensure(tmp_path / "toy", **SMALL)
     command.main(
         [
             "sample",
@@ -163,7 +163,7 @@ def test_sample_writes_a_label_file(configured, tmp_path, capsys):
             str(tmp_path / "labels"),
         ]
     )
-    labels = result_file.read(tmp_path / "labels/GOT-10k_train_kf_002.json")
+    labels = label_file.read(tmp_path / "labels/GOT-10k_train_kf_002.json")
     assert (labels.num, labels.seed, len(labels.videos)) == (2, 5, 3)
     assert "3 videos, 6 boxes" in capsys.readouterr().out
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 import torchvision
 
-from ltr.admin.checkpoint import read_checkpoint
+from ltr.io.checkpoint import read_checkpoint
 from ltr.run_training import find_recipe, run_training
 from ltr.train_settings.spot import quickstart, transt_sparse
 

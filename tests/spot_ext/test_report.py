@@ -13,18 +13,19 @@ import numpy as np
 import pytest
 import torch
 
-from ltr.admin.checkpoint import write_checkpoint
 from ltr.admin.errors import BadInput, BadValue, MissingFile
 from ltr.dataset import Got10k
-from spot_ext.config import CropConfig, DatasetConfig, SparseConfig
-from spot_ext.data.videos import LabelledDataset, VideoPool
-from spot_ext.labels import key_frames
-from spot_ext.report import charts, command, history, verdict
+from ltr.io.checkpoint import write_checkpoint
+from spot_ext.boxes import key_frames
+from spot_ext.commands import report
+from spot_ext.report import charts, history, verdict
 from spot_ext.report.evaluation import evaluation
 from spot_ext.report.exploration import exploration
 from spot_ext.report.page import build, to_html, to_plain
 from spot_ext.report.pictures import open_videos
 from spot_ext.report.run_folder import Run, config_of, open_run
+from spot_ext.training.config import CropConfig, DatasetConfig, SparseConfig
+from spot_ext.training.data.videos import LabelledDataset, VideoPool
 
 EVIL = "<script>alert('&')</script>"
 
@@ -405,7 +406,7 @@ def test_the_verb_writes_the_page(run, tmp_path, capsys, arguments):
     (tmp_path / "label" / "boxes.csv").write_text("video,object,frame,x,y,w,h\nwalk,1,0,1,2,3,4\n")
     places = {"RUN": str(run), "LABEL": str(tmp_path / "label")}
     parser = argparse.ArgumentParser()
-    command.add_to(parser.add_subparsers())
+    report.add_to(parser.add_subparsers())
     out = tmp_path / "pages" / "report.html"
     options = parser.parse_args(
         ["report", *(places.get(one, one) for one in arguments), "--out", str(out)]

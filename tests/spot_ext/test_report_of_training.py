@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from ltr.admin.settings import Settings
-from spot_ext import recipe
-from spot_ext.config import CropConfig, DatasetConfig, SparseConfig, TeacherConfig
 from spot_ext.report.page import build
 from spot_ext.report.run_folder import open_run
+from spot_ext.training import recipe
+from spot_ext.training.config import CropConfig, DatasetConfig, SparseConfig, TeacherConfig
 
 NETWORK = {
     "hidden_dim": 16,

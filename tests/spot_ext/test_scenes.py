@@ -11,16 +11,16 @@ import pytest
 
 from ltr.admin.errors import BadValue, MissingFile, NotConfigured
 from ltr.dataset import Got10k
-from spot_ext import recipe
 from spot_ext.__main__ import main
-from spot_ext.config import DatasetConfig
-from spot_ext.data.crops import CropConfig
-from spot_ext.data.loader import Draw, SampleSource
-from spot_ext.data.scenes import RenderedVideos, bank, pictures
-from spot_ext.data.scenes.actors import Waves
-from spot_ext.data.scenes.plan import ABSENT_BELOW, Plan
-from spot_ext.data.videos import BURN_IN, LabelledDataset, VideoPool
-from spot_ext.labels import key_frames
+from spot_ext.boxes import key_frames
+from spot_ext.rendering.photographed import RenderedVideos, bank, pictures
+from spot_ext.rendering.photographed.actors import Waves
+from spot_ext.rendering.photographed.plan import ABSENT_BELOW, Plan
+from spot_ext.training import recipe
+from spot_ext.training.config import DatasetConfig
+from spot_ext.training.data.crops import CropConfig
+from spot_ext.training.data.loader import Draw, SampleSource
+from spot_ext.training.data.videos import BURN_IN, LabelledDataset, VideoPool
 
 COUNT, FRAMES = 24, 24
 

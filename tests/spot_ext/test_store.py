@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ltr.admin.errors import BadValue, MissingFile
-from spot_ext.store import PathEntry, PseudoLabelStore
+from spot_ext.training.pseudo_labels import PathEntry, PseudoLabelStore
 
 LENGTHS = (12, 5, 30)
 KEYS = ((2, 9), (0,), (1, 15, 29))

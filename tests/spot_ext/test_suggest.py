@@ -12,15 +12,15 @@ from torch import nn
 
 from ltr.admin.errors import BadInput, BadValue, MissingFile
 from ltr.admin.settings import Settings
-from spot_ext import recipe
 from spot_ext.annotate.wanted import from_file
-from spot_ext.config import CropConfig, DatasetConfig, SparseConfig, TeacherConfig
-from spot_ext.store import PathView
-from spot_ext.suggest import command
-from spot_ext.suggest.choice import choose
-from spot_ext.suggest.run import SuggestConfig, TrainedRun, suggest
-from spot_ext.suggest.scores import PathScores, Weights, score_paths
-from spot_ext.suggest.tracks import Leg, follow
+from spot_ext.commands import suggest as suggest_command
+from spot_ext.propagate.suggest.choice import choose
+from spot_ext.propagate.suggest.run import SuggestConfig, TrainedRun, suggest
+from spot_ext.propagate.suggest.scores import PathScores, Weights, score_paths
+from spot_ext.propagate.suggest.tracks import Leg, follow
+from spot_ext.training import recipe
+from spot_ext.training.config import CropConfig, DatasetConfig, SparseConfig, TeacherConfig
+from spot_ext.training.pseudo_labels import PathView
 
 CROPS = CropConfig(template_size=32, search_size=64)
 
@@ -244,7 +244,7 @@ def run(tree, tmp_path, monkeypatch):
 
 def call(*arguments) -> None:
     parser = argparse.ArgumentParser()
-    command.add_to(parser.add_subparsers())
+    suggest_command.add_to(parser.add_subparsers())
     options = parser.parse_args(["suggest", *map(str, arguments)])
     options.run(options)
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from spot_ext.architectures import Prediction, get_architecture
-from spot_ext.teacher import Teacher, accept, calibrate, hann_window, pick, refill
+from spot_ext.training.architectures import Prediction, get_architecture
+from spot_ext.training.teacher import Teacher, accept, calibrate, hann_window, pick, refill
 
 
 class Net(nn.Module):

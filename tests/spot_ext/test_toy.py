@@ -15,14 +15,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ltr.admin.errors import BadValue
-from spot_ext.data import toy
-from spot_ext.data.toy import tree as toy_tree
-from spot_ext.data.toy.backdrops import BACKDROPS, backdrop
-from spot_ext.data.toy.obstacles import Obstacle
-from spot_ext.data.toy.paint import FINE, Pose, line_kernel, outlines, paint
-from spot_ext.data.toy.textures import PATTERNS, noise, palette, pattern
-from spot_ext.data.toy.things import FAMILIES, thing, wardrobe
-from spot_ext.data.toy.workers import in_processes
+from spot_ext.rendering import drawn
+from spot_ext.rendering.drawn import tree as toy_tree
+from spot_ext.rendering.drawn.backdrops import BACKDROPS, backdrop
+from spot_ext.rendering.drawn.obstacles import Obstacle
+from spot_ext.rendering.drawn.paint import FINE, Pose, line_kernel, outlines, paint
+from spot_ext.rendering.drawn.textures import PATTERNS, noise, palette, pattern
+from spot_ext.rendering.drawn.things import FAMILIES, thing, wardrobe
+from spot_ext.rendering.drawn.workers import in_processes
 
 TINY = {"splits": {"train": 2, "test": 1}, "size": (128, 96), "frames": (4, 6)}
 
@@ -37,8 +37,8 @@ def digest(root: Path) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> toy.ToyTree:
-    return toy.render(tmp_path_factory.mktemp("toy") / "set", **TINY, workers=1)
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> drawn.ToyTree:
+    return drawn.render(tmp_path_factory.mktemp("toy") / "set", **TINY, workers=1)
 
 
 def a_thing(family: str, seed: int = 0):
@@ -131,7 +131,7 @@ def test_motion_blur_keeps_the_centre_and_the_light(motion):
 
 @pytest.mark.parametrize("index", range(6))
 def test_the_truth_of_a_video(index):
-    video = toy.Scene(7, "train", index, (160, 120), 24, difficulty=index / 5)
+    video = drawn.Scene(7, "train", index, (160, 120), 24, difficulty=index / 5)
     frames = list(video.frames())
     assert (
         len(frames) == 24 and frames[0].visible > 0.6
@@ -148,7 +148,7 @@ def test_the_truth_of_a_video(index):
 
 
 def test_an_obstacle_hides_the_target_and_not_its_box():
-    video = toy.Scene(0, "train", 0, (160, 120), 10, difficulty=0.5)
+    video = drawn.Scene(0, "train", 0, (160, 120), 10, difficulty=0.5)
     video.others = video.obstacles = ()
     clear = list(video.frames())
     wall = np.full((300, 400, 3), 40, np.float32)
@@ -166,7 +166,7 @@ def test_a_target_shows_other_sides_of_itself():
     """The first frame's appearance does not carry through a video: that is what a tracker has to
     learn.
     """
-    video = toy.Scene(0, "train", 3, (320, 240), 40, difficulty=0.5)
+    video = drawn.Scene(0, "train", 3, (320, 240), 40, difficulty=0.5)
     ends = []
     for pose in (video.target.poses[0], video.target.poses[-1]):
         layer = paint(
@@ -179,20 +179,20 @@ def test_a_target_shows_other_sides_of_itself():
 
 def test_videos_differ_and_do_not_depend_on_each_other():
     first = {
-        key: next(toy.Scene(*key, (128, 96), 5, 0.5).frames()).image
+        key: next(drawn.Scene(*key, (128, 96), 5, 0.5).frames()).image
         for key in ((0, "train", 0), (0, "train", 1), (0, "val", 0), (1, "train", 0))
     }
     images = list(first.values())
     for i, one in enumerate(images):
         for other in images[:i]:
             assert np.abs(one.astype(float) - other).mean() > 5
-    again = next(toy.Scene(0, "train", 1, (128, 96), 5, 0.5).frames()).image
+    again = next(drawn.Scene(0, "train", 1, (128, 96), 5, 0.5).frames()).image
     np.testing.assert_array_equal(again, first[0, "train", 1])
 
 
 def test_splits_share_no_object():
     pairs = [
-        [toy.Scene(2, split, index, (96, 96), 2, 0.5).target.thing for split in ("train", "test")]
+        [drawn.Scene(2, split, index, (96, 96), 2, 0.5).target.thing for split in ("train", "test")]
         for index in range(8)
     ]
     alike = [(one, other) for one, other in pairs if one.family == other.family]
@@ -203,7 +203,7 @@ def test_splits_share_no_object():
 
 def test_a_seed_has_every_family_and_all_difficulties():
     scenes = [
-        toy.ToySettings(size=(96, 96), held_out_range=(2, 2)).scene("val", index)
+        drawn.ToySettings(size=(96, 96), held_out_range=(2, 2)).scene("val", index)
         for index in range(8)
     ]
     assert {scene.family for scene in scenes} == set(FAMILIES)
@@ -233,7 +233,7 @@ def test_the_tree_is_a_got10k_tree(tiny):
 
 
 def test_labels_say_what_is_hidden():
-    video = toy.Scene(0, "test", 0, (128, 96), 3, 0.0)
+    video = drawn.Scene(0, "test", 0, (128, 96), 3, 0.0)
     frame = next(video.frames())
     shares = [(1.0, "0", "8"), (0.5, "0", "4"), (0.04, "1", "0")]
     text = toy_tree.labels(
@@ -248,7 +248,7 @@ def test_labels_say_what_is_hidden():
 
 def test_the_files_do_not_depend_on_the_number_of_processes(tiny, tmp_path):
     seen = []
-    other = toy.render(
+    other = drawn.render(
         tmp_path / "set", **TINY, workers=2, on_video=lambda done, total: seen.append((done, total))
     )
     assert digest(other.root) == digest(tiny.root)
@@ -256,7 +256,7 @@ def test_the_files_do_not_depend_on_the_number_of_processes(tiny, tmp_path):
 
 
 def test_more_videos_leave_the_first_ones_as_they_are(tiny, tmp_path):
-    more = toy.render(
+    more = drawn.render(
         tmp_path / "set", splits={"train": 3}, size=(128, 96), frames=(4, 6), workers=1
     )
     for index in range(2):
@@ -278,7 +278,7 @@ def copy(tiny, tmp_path) -> Path:
 
 def test_a_whole_set_is_used_as_it_is(tiny, copy, monkeypatch):
     written = counting(monkeypatch)
-    tree = toy.ensure(copy, **TINY)
+    tree = drawn.ensure(copy, **TINY)
     assert written == [] and tree.settings == tiny.settings and tree.root == copy
 
 
@@ -291,7 +291,7 @@ def test_an_interrupted_set_is_continued(tiny, copy, monkeypatch, gone):
         shutil.rmtree(copy / "train" / "toy_train_0002")
         (copy / "train" / "list.txt").unlink()
     written = counting(monkeypatch)
-    toy.ensure(copy, **TINY, workers=1)
+    drawn.ensure(copy, **TINY, workers=1)
     assert written == ([("train", 1)] if gone == "video and lists" else [])
     assert digest(copy) == digest(tiny.root)
 
@@ -307,7 +307,7 @@ def test_a_set_of_other_settings_is_replaced(copy, monkeypatch, change):
         (copy / toy_tree.STAMP).unlink()
     asked = {**TINY, **change} if isinstance(change, dict) else TINY
     written = counting(monkeypatch)
-    tree = toy.ensure(copy, **asked, workers=1)
+    tree = drawn.ensure(copy, **asked, workers=1)
     assert written == tree.settings.videos()
     assert sorted(p.name for p in copy.glob("*/toy_*")) == sorted(
         n for s in toy_tree.SPLITS for n in tree.names(s)
@@ -320,21 +320,25 @@ def test_an_error_while_rendering_leaves_no_stamp_of_a_whole_set(tmp_path, monke
 
     monkeypatch.setattr(toy_tree, "_write_video", broken)
     with pytest.raises(OSError, match="no space"):
-        toy.render(tmp_path / "set", **TINY, workers=1)
+        drawn.render(tmp_path / "set", **TINY, workers=1)
     monkeypatch.undo()
     assert json.loads((tmp_path / "set" / toy_tree.STAMP).read_text())["complete"] is False
-    assert len(toy.ensure(tmp_path / "set", **TINY, workers=1).names("train")) == 2
+    assert len(drawn.ensure(tmp_path / "set", **TINY, workers=1).names("train")) == 2
 
 
 def test_a_video_that_another_process_finished_first_is_kept(tiny, copy):
     before = digest(copy)
-    toy_tree._write_video(toy.ToyTree(copy, tiny.settings), "train", 0)
+    toy_tree._write_video(drawn.ToyTree(copy, tiny.settings), "train", 0)
     assert digest(copy) == before and not list(copy.glob("*/.*"))
 
 
 def test_a_failing_helper_process_is_an_error(tmp_path, capfd):
     with pytest.raises(RuntimeError, match="ended early"):
-        list(in_processes("spot_ext.data.toy.tree:nothing", None, [("train", 0), ("train", 1)], 2))
+        list(
+            in_processes(
+                "spot_ext.rendering.drawn.tree:nothing", None, [("train", 0), ("train", 1)], 2
+            )
+        )
     assert "nothing" in capfd.readouterr().err
 
 
@@ -342,7 +346,7 @@ def test_a_folder_with_other_files_is_refused(tmp_path):
     (tmp_path / "train").mkdir()
     (tmp_path / "train" / "GOT-10k_Train_000001").mkdir()
     with pytest.raises(BadValue, match=r"GOT-10k_Train_000001.* is not part of a toy set"):
-        toy.ensure(tmp_path, **TINY)
+        drawn.ensure(tmp_path, **TINY)
     assert (tmp_path / "train" / "GOT-10k_Train_000001").is_dir()
 
 
@@ -359,5 +363,5 @@ def test_a_folder_with_other_files_is_refused(tmp_path):
 )
 def test_settings_that_make_no_sense_are_one_sentence(tmp_path, asked, message):
     with pytest.raises(BadValue, match=message):
-        toy.ensure(tmp_path / "set", **asked)
+        drawn.ensure(tmp_path / "set", **asked)
     assert not (tmp_path / "set").exists()

@@ -6,13 +6,19 @@ from pathlib import Path
 import pytest
 import torch
 
-from ltr.admin.checkpoint import read_checkpoint
 from ltr.admin.errors import BadInput, BadValue, NotConfigured
 from ltr.admin.settings import Settings
 from ltr.data.seeding import torch_generator
-from spot_ext import recipe
-from spot_ext.actor import draw_absent
-from spot_ext.config import CropConfig, DatasetConfig, OptimConfig, SparseConfig, TeacherConfig
+from ltr.io.checkpoint import read_checkpoint
+from spot_ext.training import recipe
+from spot_ext.training.actor import draw_absent
+from spot_ext.training.config import (
+    CropConfig,
+    DatasetConfig,
+    OptimConfig,
+    SparseConfig,
+    TeacherConfig,
+)
 
 NETWORK = {
     "hidden_dim": 16,

@@ -17,16 +17,22 @@ from torch import nn
 from ltr.admin.errors import BadValue
 from ltr.admin.settings import Settings
 from ltr.models.layers.dropout import Dropout
-from spot_ext import compiling, recipe, trainer
-from spot_ext.actor import PseudoLabels, SparseActor
-from spot_ext.architectures import get_architecture
-from spot_ext.compiling import compile_networks
-from spot_ext.config import CropConfig, DatasetConfig, OptimConfig, SparseConfig, TeacherConfig
-from spot_ext.data.prefetch import uploaded
-from spot_ext.data.samples import PairBatch, SparseBatch, TripletBatch, Windows
-from spot_ext.optimisation import StudentStep, make_optimizer
-from spot_ext.progress import Stopwatch, peak_gb
-from spot_ext.teacher import Teacher
+from spot_ext.training import compiling, recipe, trainer
+from spot_ext.training.actor import PseudoLabels, SparseActor
+from spot_ext.training.architectures import get_architecture
+from spot_ext.training.compiling import compile_networks
+from spot_ext.training.config import (
+    CropConfig,
+    DatasetConfig,
+    OptimConfig,
+    SparseConfig,
+    TeacherConfig,
+)
+from spot_ext.training.data.prefetch import uploaded
+from spot_ext.training.data.samples import PairBatch, SparseBatch, TripletBatch, Windows
+from spot_ext.training.optimization import StudentStep, make_optimizer
+from spot_ext.training.progress import Stopwatch, peak_gb
+from spot_ext.training.teacher import Teacher
 
 CPU = torch.device("cpu")
 SMALL = {

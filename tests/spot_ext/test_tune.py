@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from spot_ext.quickstart.quickstart.evaluate import score_rows
 
 from ltr.admin.errors import BadInput
 from pytracking.evaluation import get_dataset
@@ -18,9 +19,8 @@ from pytracking.features.net_wrappers import NetWithBackbone
 from pytracking.tracker.base import MatchingTracker
 from pytracking.utils import TrackerParams, plugins
 from spot_ext import __main__ as command
-from spot_ext.evaluate import score_rows
-from spot_ext.tune import Search, remembering, together, tune
-from spot_ext.tune import workers as tune_workers
+from spot_ext.tuning import Search, remembering, together, tune
+from spot_ext.tuning import workers as tune_workers
 
 pytest.importorskip("optuna", reason="tune needs the package optuna")
 

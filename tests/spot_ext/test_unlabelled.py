@@ -9,21 +9,22 @@ import numpy as np
 import pytest
 import torch
 
-from ltr.admin.checkpoint import read_checkpoint
 from ltr.admin.errors import BadInput, BadValue
 from ltr.admin.settings import Settings
 from ltr.data.seeding import generator
 from ltr.dataset import Got10k, VideoFolder
+from ltr.io.checkpoint import read_checkpoint
 from ltr.train_settings.spot import transt_sparse, transt_sparse_unlabelled
-from spot_ext import recipe
 from spot_ext.__main__ import main
-from spot_ext.config import CropConfig, DatasetConfig, SparseConfig, TeacherConfig
-from spot_ext.data.loader import Draw, SampleSource
-from spot_ext.data.videos import BURN_IN, SPARSE, LabelledDataset, VideoPool, stages_of
-from spot_ext.labels import key_frames, result_file, sampler_state
-from spot_ext.labels.types import LabelSet, TargetPath, VideoLabels
-from spot_ext.store import PathEntry, PseudoLabelStore
-from spot_ext.suggest.run import SuggestConfig, TrainedRun, suggest
+from spot_ext.boxes import key_frames
+from spot_ext.boxes.formats import label_file, sampler_state
+from spot_ext.boxes.labels import LabelSet, TargetPath, VideoLabels
+from spot_ext.propagate.suggest.run import SuggestConfig, TrainedRun, suggest
+from spot_ext.training import recipe
+from spot_ext.training.config import CropConfig, DatasetConfig, SparseConfig, TeacherConfig
+from spot_ext.training.data.loader import Draw, SampleSource
+from spot_ext.training.data.videos import BURN_IN, SPARSE, LabelledDataset, VideoPool, stages_of
+from spot_ext.training.pseudo_labels import PathEntry, PseudoLabelStore
 
 CROPS = CropConfig(template_size=64, search_size=128)
 FOUND = {
@@ -143,19 +144,19 @@ def test_without_labels_in_the_sparse_stage_it_does_not_start(tree, tmp_path):
 
 
 def test_found_labels_survive_their_file(tmp_path):
-    file = result_file.write(found_labels(), tmp_path / "found.json")
-    assert result_file.read(file) == found_labels()
+    file = label_file.write(found_labels(), tmp_path / "found.json")
+    assert label_file.read(file) == found_labels()
     assert json.loads(file.read_text())["fs_settings"]["stage"] == ["sparse"]
 
 
 @pytest.mark.parametrize("quality", ['"high"', "1.5", "true"])
 def test_a_wrong_quality_names_the_file_and_the_path(tmp_path, quality):
-    file = result_file.write(found_labels(), tmp_path / "found.json")
+    file = label_file.write(found_labels(), tmp_path / "found.json")
     file.write_text(file.read_text().replace('"quality": 0.4', f'"quality": {quality}'))
     with pytest.raises(
         BadValue, match=r"found.json: 'video_02', path 1: quality .* is not a number from 0 to 1"
     ):
-        result_file.read(file)
+        label_file.read(file)
 
 
 # A video with labels in which further targets were found
@@ -258,7 +259,7 @@ def test_burn_in_is_the_same_with_and_without_unlabelled_videos(tree, tmp_path):
     alone = trained(tree, tmp_path / "alone", (labelled,))
     shutil.copytree(tree, tmp_path / "poisoned")
     poison(tmp_path / "poisoned", FOUND)
-    file = result_file.write(found_labels(), tmp_path / "found.json")
+    file = label_file.write(found_labels(), tmp_path / "found.json")
     found = DatasetConfig("VideoFolder", {"root": str(tmp_path / "poisoned")}, labels=str(file))
     both = trained(tree, tmp_path / "both", (labelled, found))
     assert all(torch.equal(alone[0][name], both[0][name]) for name in alone[0])
@@ -305,7 +306,7 @@ def test_two_labelled_targets_of_a_video_from_the_file_to_every_output(tree, tmp
             TargetPath((4, 18), [[60.0, 60, 20, 20], [62, 60, 20, 20]]),
         ),
     )
-    file = result_file.write(
+    file = label_file.write(
         LabelSet("got10k", "train", "key_frames", 3, videos={"video_02": two}),
         tmp_path / "two.json",
     )

@@ -28,11 +28,17 @@ from types import SimpleNamespace
 
 import torch
 
-from ltr.admin.array_file import open_arrays
-from ltr.admin.checkpoint import read_checkpoint
 from ltr.admin.settings import Settings
-from spot_ext import recipe
-from spot_ext.config import CropConfig, DatasetConfig, OptimConfig, SparseConfig, TeacherConfig
+from ltr.io.array_file import open_arrays
+from ltr.io.checkpoint import read_checkpoint
+from spot_ext.training import recipe
+from spot_ext.training.config import (
+    CropConfig,
+    DatasetConfig,
+    OptimConfig,
+    SparseConfig,
+    TeacherConfig,
+)
 
 BURN_IN, EPOCHS = 2, 4
 
@@ -161,7 +167,7 @@ def _note_times(train: Callable[[], None], notes: Path) -> None:
     """Train, and write down the CPU seconds that burn-in and everything took, and how many files
     were written.
     """
-    from spot_ext.trainer import SparseTrainer
+    from spot_ext.training.trainer import SparseTrainer
 
     replace, save, ends, written = os.replace, SparseTrainer.save_checkpoint, [], []
     begin = time.process_time()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from spot_ext.labels.exploration import propagation_intervals
+from spot_ext.training.data.exploration import propagation_intervals
 
 
 def candidate_frames(explored_ids: np.ndarray, length: int, inner: int, outer: int) -> np.ndarray:

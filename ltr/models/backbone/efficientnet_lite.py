@@ -19,11 +19,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ltr.admin.checkpoint import read_checkpoint
 from ltr.admin.errors import BadValue, MissingFile, NotConfigured, suggestion
 from ltr.data.crops import IMAGENET_MEAN, IMAGENET_STD
+from ltr.io.checkpoint import read_checkpoint
 from ltr.models.backbone.base import Backbone
-from ltr.util.precision import differentiable_in_fp32_on_cpu
+from ltr.parallel.precision import differentiable_in_fp32_on_cpu
 
 __all__ = ["EfficientNetLite0", "SameConv2d", "load_lite0_weights"]
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from ltr.admin.errors import BadValue
 from ltr.models.loss.transt_criterion import masked_mean
 from ltr.models.tracking.ocean import STRIDE, grid
-from ltr.util.distributed import get_world_size, total
+from ltr.parallel.distributed import get_world_size, total
 
 
 @dataclass(frozen=True)

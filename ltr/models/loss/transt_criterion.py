@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from ltr.admin.errors import BadValue, suggestion
 from ltr.models.loss.box_ops import cxcywh_to_xyxy, paired_iou_giou
 from ltr.models.loss.matcher import build_matcher, grid_side, on_lattice, target_cells
-from ltr.util.distributed import get_world_size, mean_count, total
+from ltr.parallel.distributed import get_world_size, mean_count, total
 
 
 def classification_losses(

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from ltr.admin.errors import BadValue, suggestion
 from ltr.models.layers.attention import attention
 from ltr.models.layers.dropout import Dropout
-from ltr.util.precision import differentiable_in_fp32_on_cpu
+from ltr.parallel.precision import differentiable_in_fp32_on_cpu
 
 _ACTIVATIONS = {"relu": F.relu, "gelu": F.gelu}
 

@@ -3,8 +3,8 @@ motion gave away.
 """
 
 from ltr.train_settings.spot import quickstart
-from spot_ext import budget_study
-from spot_ext.config import SparseConfig
+from spot_ext.quickstart.quickstart import budget_study
+from spot_ext.training.config import SparseConfig
 
 
 def config() -> SparseConfig:

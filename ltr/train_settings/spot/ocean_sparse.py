@@ -3,8 +3,8 @@
 """
 
 from ltr.train_settings.spot import transt_sparse
-from spot_ext import recipe
-from spot_ext.config import SparseConfig
+from spot_ext.training import recipe
+from spot_ext.training.config import SparseConfig
 
 
 def config() -> SparseConfig:

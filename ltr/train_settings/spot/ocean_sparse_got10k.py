@@ -3,8 +3,8 @@ in epoch 60.
 """
 
 from ltr.train_settings.spot import ocean_sparse, transt_sparse_got10k
-from spot_ext import recipe
-from spot_ext.config import SparseConfig
+from spot_ext.training import recipe
+from spot_ext.training.config import SparseConfig
 
 
 def config() -> SparseConfig:

@@ -2,8 +2,8 @@
 configure.
 """
 
-from spot_ext import quickstart
-from spot_ext.config import CropConfig, OptimConfig, SparseConfig, TeacherConfig
+from spot_ext.quickstart.quickstart import quickstart
+from spot_ext.training.config import CropConfig, OptimConfig, SparseConfig, TeacherConfig
 
 
 def config() -> SparseConfig:

@@ -3,8 +3,8 @@ of every video.
 """
 
 from ltr.train_settings.spot import quickstart as sparse
-from spot_ext import quickstart
-from spot_ext.config import SparseConfig
+from spot_ext.quickstart.quickstart import quickstart
+from spot_ext.training.config import SparseConfig
 
 
 def config() -> SparseConfig:

@@ -1,8 +1,8 @@
 """The quickstart with Ocean in the place of TransT: the same videos, labels, stages and table."""
 
 from ltr.train_settings.spot import quickstart as transt
-from spot_ext import quickstart
-from spot_ext.config import SparseConfig
+from spot_ext.quickstart.quickstart import quickstart
+from spot_ext.training.config import SparseConfig
 
 
 def config() -> SparseConfig:

@@ -5,8 +5,14 @@ Needs the extra `render` and the Debian packages of the picture sources (`python
 says which); leave out of `SOURCES` what cannot be had.
 """
 
-from spot_ext import recipe
-from spot_ext.config import CropConfig, DatasetConfig, OptimConfig, SparseConfig, TeacherConfig
+from spot_ext.training import recipe
+from spot_ext.training.config import (
+    CropConfig,
+    DatasetConfig,
+    OptimConfig,
+    SparseConfig,
+    TeacherConfig,
+)
 
 TEMPLATE, SEARCH = 113, 225  # crop sides in pixels, as the network wants them
 SOURCES = ("wheels", "tuxpaint", "wallpapers", "drawn")

@@ -6,8 +6,8 @@ there is `python -m spot_ext label`. Other weights to start from: `--set init_fr
 """
 
 from ltr.train_settings.spot import transt_light
-from spot_ext import recipe
-from spot_ext.config import DatasetConfig, SparseConfig
+from spot_ext.training import recipe
+from spot_ext.training.config import DatasetConfig, SparseConfig
 
 REHEARSAL = {
     "count": 500,

@@ -8,8 +8,8 @@ package, see their model card.
 
 from ltr.models.backbone.efficientnet_lite import STAGES
 from ltr.train_settings.spot import transt_light
-from spot_ext import recipe
-from spot_ext.config import DatasetConfig, SparseConfig
+from spot_ext.training import recipe
+from spot_ext.training.config import DatasetConfig, SparseConfig
 
 WHOLE_BACKBONE = ("stem", *list(STAGES)[:5])
 

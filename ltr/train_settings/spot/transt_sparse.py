@@ -2,8 +2,8 @@
 2024, table I).
 """
 
-from spot_ext import recipe
-from spot_ext.config import DatasetConfig, SparseConfig
+from spot_ext.training import recipe
+from spot_ext.training.config import DatasetConfig, SparseConfig
 
 
 def config() -> SparseConfig:

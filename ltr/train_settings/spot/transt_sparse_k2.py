@@ -1,8 +1,8 @@
 """SP-TransT with 2 boxes per video."""
 
 from ltr.train_settings.spot import transt_sparse
-from spot_ext import recipe
-from spot_ext.config import SparseConfig
+from spot_ext.training import recipe
+from spot_ext.training.config import SparseConfig
 
 
 def config() -> SparseConfig:

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from ltr.admin.errors import BadInput, MissingFile
 from ltr.train_settings.spot import transt_sparse
-from spot_ext import recipe
-from spot_ext.config import DatasetConfig, SparseConfig
-from spot_ext.data.videos import SPARSE
+from spot_ext.training import recipe
+from spot_ext.training.config import DatasetConfig, SparseConfig
+from spot_ext.training.data.videos import SPARSE
 
 
 def config(targets: str | None = None) -> SparseConfig:

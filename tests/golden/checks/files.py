@@ -13,9 +13,9 @@ import torch
 from torch import nn
 
 from ltr.actors.base_actor import BaseActor
-from ltr.admin.checkpoint import TYPE
 from ltr.admin.loading import load_network
 from ltr.admin.model_constructor import model_constructor
+from ltr.io.checkpoint import TYPE
 from ltr.models.tracking import transt_model
 from ltr.train_settings.spot import (
     ocean_sparse,
@@ -24,13 +24,13 @@ from ltr.train_settings.spot import (
     transt_sparse_got10k,
 )
 from ltr.trainers.base_trainer import BaseTrainer
-from spot_ext import recipe
-from spot_ext.actor import SparseActor
-from spot_ext.architectures import get_architecture
-from spot_ext.config import DatasetConfig, SparseConfig
-from spot_ext.optimisation import hold_backbone
-from spot_ext.teacher import Teacher
-from spot_ext.trainer import SparseTrainer
+from spot_ext.training import recipe
+from spot_ext.training.actor import SparseActor
+from spot_ext.training.architectures import get_architecture
+from spot_ext.training.config import DatasetConfig, SparseConfig
+from spot_ext.training.optimization import hold_backbone
+from spot_ext.training.teacher import Teacher
+from spot_ext.training.trainer import SparseTrainer
 from tests.golden.checks.places import temporary_settings, write_annotations
 from tests.golden.comparison import Comparison, check
 from tests.golden.folder import Golden

@@ -6,9 +6,9 @@ import numpy as np
 import torch
 
 from ltr.data.crops import context_window, cut, mean_color
-from spot_ext import augment
-from spot_ext.augment import TurnDraws
-from spot_ext.data.crops import jitter
+from spot_ext.training import augmentation
+from spot_ext.training.augmentation import TurnDraws
+from spot_ext.training.data.crops import jitter
 from tests.golden import formulas
 from tests.golden.comparison import GEOMETRY, Comparison, check
 from tests.golden.folder import Golden
@@ -97,16 +97,21 @@ def brightness(golden: Golden, compare: Comparison) -> None:
     factors, colours = torch.from_numpy(stored["norm.factor"]), torch.from_numpy(stored["norm.avg"])
     compare.close(
         "brightened crop",
-        *stored.like("norm.jitter_out", augment.brighten(images, factors)),
+        *stored.like("norm.jitter_out", augmentation.brighten(images, factors)),
         VALUES,
     )
     compare.close(
-        "brightened colour", augment.brighten(colours, factors), stored["norm.jitter_avg"], VALUES
+        "brightened colour",
+        augmentation.brighten(colours, factors),
+        stored["norm.jitter_avg"],
+        VALUES,
     )
     compare.close(
-        "network input", *stored.like("norm.out", augment.prepare(images, factors)), VALUES
+        "network input", *stored.like("norm.out", augmentation.prepare(images, factors)), VALUES
     )
-    compare.close("colour in it", augment.prepare(colours, factors), stored["norm.out_avg"], VALUES)
+    compare.close(
+        "colour in it", augmentation.prepare(colours, factors), stored["norm.out_avg"], VALUES
+    )
 
 
 @check("augment_grey", "augment.npz")
@@ -120,12 +125,12 @@ def grey(golden: Golden, compare: Comparison) -> None:
         )
         compare.close(
             "crop",
-            augment.to_grey(values, chosen, reference=True),
+            augmentation.to_grey(values, chosen, reference=True),
             stored[f"gray.out{image}"],
             VALUES,
         )
         compare.close(
-            "colour", augment.to_grey(colours, chosen), stored[f"gray.out_avg{image}"], VALUES
+            "colour", augmentation.to_grey(colours, chosen), stored[f"gray.out_avg{image}"], VALUES
         )
 
 
@@ -143,8 +148,8 @@ def turns(golden: Golden, compare: Comparison) -> None:
         images = formulas.image(golden.seed, f"aug/ell/s{size}", size, size, cell=6, count=10)
         if f"{prefix}image_in_u8" in stored:
             compare.equal("inputs by formula", images, stored[f"{prefix}image_in_u8"])
-        turned = augment.turn(
-            augment.prepare(images), torch.from_numpy(stored[f"{prefix}avg"]), draws
+        turned = augmentation.turn(
+            augmentation.prepare(images), torch.from_numpy(stored[f"{prefix}avg"]), draws
         )
         if size == 96:
             compare.close("crop of 96 px", *stored.like(f"{prefix}image_out", turned), VALUES)
@@ -160,7 +165,7 @@ def turns(golden: Golden, compare: Comparison) -> None:
                 stored[f"{prefix}image_out_mean"],
                 AVERAGES,
             )
-        boxes = augment.turn_boxes(
+        boxes = augmentation.turn_boxes(
             torch.from_numpy(stored[f"{prefix}box_in"]), draws, size, reference_clamp=True
         )
         compare.close("box px", boxes, stored[f"{prefix}box_out"], **GEOMETRY)
@@ -175,7 +180,7 @@ def rotations(golden: Golden, compare: Comparison) -> None:
         compare.equal("inputs by formula", image[0], stored["affine.image_u8"])
     for angle in (10, -10, 180):
         draws = TurnDraws(torch.tensor([angle]), torch.tensor([False]))
-        turned = augment.turn(
-            augment.prepare(image), torch.from_numpy(stored["affine.avg"])[None], draws
+        turned = augmentation.turn(
+            augmentation.prepare(image), torch.from_numpy(stored["affine.avg"])[None], draws
         )
         compare.close("crop", *stored.like(f"affine.{angle}.out", turned[0]), VALUES)

@@ -9,16 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from spot_ext.labels import exploration, result_file
-from spot_ext.labels.exploration import (
+from spot_ext.boxes.formats import label_file
+from spot_ext.boxes.key_frames import base_frame, candidates, walk_back_to_human_box, windows
+from spot_ext.training.data import exploration
+from spot_ext.training.data.exploration import (
     coarse_box,
     draw_unlabelled,
     inner_distance,
     neighbours,
     p_propagate,
 )
-from spot_ext.labels.key_frames import base_frame, candidates, walk_back_to_human_box, windows
-from spot_ext.store import PathView, PseudoLabelStore
+from spot_ext.training.pseudo_labels import PathView, PseudoLabelStore
 from tests.golden.checks.places import temporary_folder
 from tests.golden.comparison import GEOMETRY, Comparison, check
 from tests.golden.folder import Golden
@@ -211,9 +212,9 @@ def merged_state(case: dict[str, Any], reference_key_guard: bool) -> dict[str, A
 def example_result(golden: Golden, compare: Comparison) -> None:
     """A result file of the reference, read and written again."""
     name = "example_key_frame_result_LaSOT_train_kf_003.json"
-    labels, theirs = result_file.read(golden.path(name)), golden.json(name)
+    labels, theirs = label_file.read(golden.path(name)), golden.json(name)
     with temporary_folder() as folder:
-        path = result_file.write(labels, folder)
+        path = label_file.write(labels, folder)
         ours = json.loads(path.read_text())
     compare.equal("file name", path.name, "LaSOT_train_kf_003.json")
     ours["fs_settings"] = {

@@ -14,9 +14,9 @@ from torch import Tensor
 from ltr.models.loss.matcher import TrackingMatcher, target_cells
 from ltr.models.loss.transt_criterion import TransTCriterion
 from ltr.models.tracking import ocean_model, transt, transt_model
-from spot_ext import augment
-from spot_ext.architectures import get_architecture
-from spot_ext.teacher import hann_window, pick
+from spot_ext.training import augmentation
+from spot_ext.training.architectures import get_architecture
+from spot_ext.training.teacher import hann_window, pick
 from tests.golden import formulas
 from tests.golden.comparison import GEOMETRY, Comparison, check
 from tests.golden.folder import Golden
@@ -97,7 +97,7 @@ def forward(golden: Golden, compare: Comparison, variant: str) -> None:
     if "template_u8" in stored:
         compare.equal("inputs by formula", template, stored["template_u8"])
         compare.equal("inputs by formula", search, stored["search_u8"])
-    template, search = augment.prepare(template), augment.prepare(search)
+    template, search = augmentation.prepare(template), augmentation.prepare(search)
     compare.close("normalised input", *stored.like("template_norm", template), absolute=1e-5)
     net = filled_network(golden.seed, variant)
     with _recorded(net) as seen:

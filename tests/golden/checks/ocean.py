@@ -10,9 +10,9 @@ import torch
 from ltr.models.loss.ocean_criterion import OceanCriterion, ocean_labels
 from ltr.models.tracking.ocean import Ocean, box_offsets, grid, ocean_resnet50
 from pytracking.tracker.ocean import get_tracker_class
-from spot_ext import augment
-from spot_ext.architectures import get_architecture
-from spot_ext.teacher import pick
+from spot_ext.training import augmentation
+from spot_ext.training.architectures import get_architecture
+from spot_ext.training.teacher import pick
 from tests.golden import formulas
 from tests.golden.checks.networks import BOXES, FEATURES, LOGITS, LOSSES
 from tests.golden.checks.tracking import BOX, SCORE, track
@@ -49,7 +49,9 @@ def forward(golden: Golden, compare: Comparison, variant: str) -> None:
     """Outputs and what leads to them, in one pass and as template() and track()."""
     stored = golden.arrays(f"ocean_forward_{variant}.npz")
     template, search = (
-        augment.prepare(formulas.image(golden.seed, f"ocean/{name}", size, size, cell=8, count=2))
+        augmentation.prepare(
+            formulas.image(golden.seed, f"ocean/{name}", size, size, cell=8, count=2)
+        )
         for name, size in (("template", 127), ("search", 255))
     )
     net, seen = filled_ocean(golden.seed, variant), {}

@@ -14,7 +14,7 @@ from unittest import mock
 import numpy as np
 
 from ltr.admin.settings import Settings
-from spot_ext.store import PathEntry, PseudoLabelStore
+from spot_ext.training.pseudo_labels import PathEntry, PseudoLabelStore
 
 
 @contextlib.contextmanager

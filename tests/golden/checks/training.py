@@ -11,15 +11,15 @@ from torch import Tensor, nn
 
 from ltr.data.seeding import torch_generator
 from ltr.models.tracking.transt import TransT, transt_resnet50
-from spot_ext import augment, trainer
-from spot_ext.actor import PseudoLabels, SparseActor
-from spot_ext.architectures import get_architecture
-from spot_ext.augment import AugmentConfig
-from spot_ext.config import OptimConfig, SparseConfig
-from spot_ext.data.samples import PairBatch, SparseBatch, TripletBatch, Windows
-from spot_ext.optimisation import hold_backbone, make_optimizer
-from spot_ext.store.writer import UNITS
-from spot_ext.teacher import PseudoBox, Teacher, accept
+from spot_ext.training import augmentation, trainer
+from spot_ext.training.actor import PseudoLabels, SparseActor
+from spot_ext.training.architectures import get_architecture
+from spot_ext.training.augmentation import AugmentConfig
+from spot_ext.training.config import OptimConfig, SparseConfig
+from spot_ext.training.data.samples import PairBatch, SparseBatch, TripletBatch, Windows
+from spot_ext.training.optimization import hold_backbone, make_optimizer
+from spot_ext.training.pseudo_labels.writer import UNITS
+from spot_ext.training.teacher import PseudoBox, Teacher, accept
 from tests.golden import formulas
 from tests.golden.checks.networks import BOXES, LOSSES, filled_network
 from tests.golden.checks.ocean import filled_ocean
@@ -185,8 +185,8 @@ def teacher_boxes(golden: Golden, compare: Comparison, name: str) -> None:
             net, get_architecture(name), subject.window_weight, reference_mode=mode == "train"
         )
         found = teacher.find(
-            augment.prepare(_crops(golden, name, "key")),
-            augment.prepare(_crops(golden, name, "unlabeled")),
+            augmentation.prepare(_crops(golden, name, "key")),
+            augmentation.prepare(_crops(golden, name, "unlabeled")),
             reference_clamp=True,
         )
         compare.close(

@@ -1,0 +1,1 @@
+"""The frames of a video, from folders of images, tar archives, video files and cameras."""

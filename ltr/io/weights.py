@@ -1,0 +1,68 @@
+"""Weight files in the safetensors format: a network to ship or to track with, without the state of
+its training.
+
+The header holds what a checkpoint calls `constructor` and `net_info`, as JSON, so that
+`load_network` rebuilds the network.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+
+from ltr.admin.errors import BadValue
+from ltr.io.files import replacing
+
+SUFFIX = ".safetensors"
+_DESCRIPTION = ("constructor", "net_info")
+
+
+def write_weights(path: str | os.PathLike, content: Mapping[str, Any]) -> None:
+    """Write `content['net']`, a state dict, with the entries `constructor` and `net_info`, plain
+    values, in one step.
+    """
+    if not isinstance(content.get("net"), Mapping):
+        raise BadValue(
+            f"{path} cannot be written: the checkpoint has no entry 'net', which a weight file is "
+            "made of"
+        )
+    try:
+        header = {
+            name: json.dumps(content[name])
+            for name in _DESCRIPTION
+            if content.get(name) is not None
+        }
+    except TypeError as error:
+        raise BadValue(
+            f"{path} cannot be written: how its network is built has no JSON form ({error}); "
+            "write a .pth.tar "
+            "file instead"
+        ) from None
+    with replacing(path) as temporary:
+        tensors = {
+            name: value.detach().cpu().contiguous() for name, value in content["net"].items()
+        }
+        temporary.write_bytes(
+            save(tensors, header)
+        )  # its save_file makes files that only their owner can read
+
+
+def read_weights(path: str | os.PathLike) -> dict[str, Any]:
+    """What `write_weights` was given, on the CPU; of another program's file the entry `net` alone.
+    BadValue when damaged.
+    """
+    try:
+        with safe_open(Path(path), framework="pt") as file:
+            header = file.metadata() or {}
+            described = {name: json.loads(header[name]) for name in _DESCRIPTION if name in header}
+            return {"net": {name: file.get_tensor(name) for name in file.keys()}, **described}  # noqa: SIM118 - no mapping
+    except (SafetensorError, ValueError) as error:
+        raise BadValue(
+            f"{path} is not a safetensors file or is damaged ({error}); copy it again"
+        ) from error

@@ -1,0 +1,1 @@
+"""Several processes, devices and threads: distributed runs, gradient sync, precision, stopping."""

@@ -1,0 +1,1 @@
+"""Boxes of objects over time: tracks, label files and formats, key frames, budgets."""

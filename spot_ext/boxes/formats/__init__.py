@@ -1,0 +1,112 @@
+"""Reading and writing boxes in the file formats people have; `FORMATS` lists them.
+
+    boxes = read("few.csv")                        # the format is guessed, or give its name
+    write(boxes, "boxes.xml", "cvat")
+
+A format is one module with `NAME`, `TEXT`, `looks_like(place)`, `read(path, infos)` and
+`write(videos, path, infos)`; its name in `FORMATS` is all that is needed to add one. What each
+holds and loses is in docs/formats.md.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import ModuleType
+
+from ltr.admin.errors import BadValue, MissingFile, suggestion
+from spot_ext.boxes.formats.checks import check_videos
+from spot_ext.boxes.formats.infos import VideoInfo, complete, infos_of
+from spot_ext.boxes.formats.place import Place
+from spot_ext.boxes.track import VideoBoxes
+
+__all__ = ["FORMATS", "VideoInfo", "check_name", "complete", "guess", "infos_of", "read", "write"]
+
+FORMATS = {  # name -> module of this package, in the order in which `guess` asks them
+    "csv": "csv_table",
+    "keyframes": "keyframes",
+    "coco": "coco",
+    "labelstudio": "label_studio",
+    "cvat": "cvat",
+    "mot": "mot",
+    "lasot": "lasot",
+    "got10k": "got10k",
+    "yolo": "yolo",
+}
+
+
+def read(
+    path: str | os.PathLike, format: str | None = None, videos: Mapping | object | None = None
+) -> list[VideoBoxes]:
+    """Boxes of all videos in a file or folder, in the order in which it names them.
+
+    `format` is a name in FORMATS; None guesses it from the name and the content. `videos` says what
+    is known of the videos: a `VideoFolder`, the path of such a folder, or a mapping from a video's
+    name to a `VideoInfo` or to (frame_count, (width, height)). With it names are matched
+    (`walk.mp4` is the video `walk`), frame numbers are checked against the number of frames, and
+    relative boxes (YOLO, Label Studio) get their size where the file does not say it. Videos of the
+    file that are not among `videos` are kept; when none is among them, that is an error.
+
+    A file that does not say who drew a box counts as drawn by a person where its confidence is 1 or
+    not given. Raises MissingFile, or BadValue: one sentence with file and line or field.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise MissingFile(f"there is no file or folder {path} with boxes; correct the path")
+    infos = infos_of(videos)
+    module = _module(guess(path) if format is None else format)
+    try:
+        return infos.matched(module.read(path, infos), path)
+    except UnicodeDecodeError as error:
+        raise BadValue(f"{path} is not UTF-8 text ({error}); save it as UTF-8") from None
+
+
+def write(
+    videos: Sequence[VideoBoxes],
+    path: str | os.PathLike,
+    format: str,
+    known: Mapping | object | None = None,
+) -> list[Path]:
+    """Write `videos` in the format of that name; returns the files written, each whole or not at
+    all.
+
+    `path` is a file, or a folder where the format has a file a video or frame. `known` is what
+    `read` takes as `videos`: it fills in sizes, numbers of frames and names of images where
+    `videos` lack them (YOLO and Label Studio need sizes). Raises BadValue for boxes that are no
+    boxes, for names that cannot be written, and for what a format has no place for and cannot leave
+    out.
+    """
+    module = _module(format)
+    infos = infos_of(known)
+    videos = [complete(video, infos) for video in videos]
+    check_videos(videos)
+    return module.write(videos, Path(path), infos)
+
+
+def guess(path: str | os.PathLike) -> str:
+    """Name of the format of a file or folder, by its name and content. Raises BadValue where no
+    format fits.
+    """
+    place = Place(Path(path))
+    for name in FORMATS:
+        if _module(name).looks_like(place):
+            return name
+    raise BadValue(
+        f"{path}: its format is not recognised; give one with --from: {', '.join(FORMATS)}"
+    )
+
+
+def check_name(format: str) -> None:
+    """Raise BadValue for a format that is not there, with the nearest name."""
+    if format not in FORMATS:
+        raise BadValue(
+            f"the format '{format}' is not known{suggestion(format, FORMATS)}; choose one of "
+            f"{', '.join(FORMATS)}"
+        )
+
+
+def _module(format: str) -> ModuleType:
+    check_name(format)
+    return importlib.import_module(f"{__name__}.{FORMATS[format]}")

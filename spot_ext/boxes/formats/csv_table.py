@@ -1,0 +1,203 @@
+"""CSV: a line a box, `video,object,frame,x,y,w,h,confidence,human,label`; ours, which loses nothing
+about a box.
+
+Frames count from 0, boxes are pixels. An absent object has its x, y, w and h empty; `human` is 1
+for boxes a person drew. Of other files only frame, x, y, w and h must be there, under a header in
+any order; without a header a line holds `frame,x,y,w,h` of one video or `video,frame,x,y,w,h`.
+Commas, semicolons or tabs separate.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from ltr.admin.errors import BadValue, MissingFile, suggestion
+from ltr.io.files import replacing
+from spot_ext.boxes.formats.infos import Infos
+from spot_ext.boxes.formats.numbers import to_float, to_int, to_text
+from spot_ext.boxes.formats.place import Place
+from spot_ext.boxes.formats.table import DEFAULT_OBJECT, BoxTable
+from spot_ext.boxes.track import ObjectBoxes, VideoBoxes
+
+NAME, TEXT = "csv", "a table video,object,frame,x,y,w,h,confidence,human,label"
+COLUMNS = ("video", "object", "frame", "x", "y", "w", "h", "confidence", "human", "label")
+FILE_NAME = "boxes.csv"  # in the output folder of `label`
+_NEEDED = ("frame", "x", "y", "w", "h")
+_OTHER_NAMES = {
+    "width": "w",
+    "height": "h",
+    "frame_id": "frame",
+    "object_id": "object",
+    "score": "confidence",
+    "class": "label",
+}
+_TRUE, _FALSE = ("1", "true", "yes"), ("0", "false", "no", "")
+
+
+def looks_like(place: Place) -> bool:
+    """A `.csv` file, a text file with our header or five or six columns, or a folder that holds
+    `boxes.csv`.
+    """
+    if place.is_folder:
+        return place.holds(FILE_NAME)
+    if place.suffix in (".csv", ".tsv"):
+        return True
+    return place.suffix == ".txt" and (
+        place.numbers == 5 or set(_NEEDED) <= set(_split(place.first_line))
+    )
+
+
+def read(path: Path, infos: Infos) -> list[VideoBoxes]:
+    """Boxes of a file, or of `boxes.csv` in a folder."""
+    path = path / FILE_NAME if path.is_dir() else path
+    if not path.is_file():
+        raise MissingFile(
+            f"there is no {path}; give a CSV file, or a folder that `label` has written"
+        )
+    table = BoxTable(path, infos)
+    with open(path, encoding="utf-8-sig", newline="") as file:
+        first = file.readline()
+        file.seek(0)
+        lines = csv.reader(file, delimiter=_delimiter(first), skipinitialspace=True)
+        try:
+            _read_lines(lines, table, infos)
+        except csv.Error as error:
+            raise BadValue(
+                f"{path} line {lines.line_num}: not a line of a CSV file ({error}); correct it"
+            ) from None
+    return table.videos()
+
+
+def write(videos: Sequence[VideoBoxes], path: Path, infos: Infos) -> list[Path]:
+    """One file; a folder gets it as `boxes.csv`."""
+    path = path / FILE_NAME if path.is_dir() else path
+    with replacing(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
+        file.write(",".join(COLUMNS) + "\n")
+        for video in videos:
+            for item in video.objects:
+                file.writelines(_lines(video.video, item))
+    return [path]
+
+
+def _lines(video: str, item: ObjectBoxes) -> Iterable[str]:
+    start, label = f"{_cell(video)},{_cell(item.object_id)}", _cell(item.label)
+    rows = zip(
+        item.frame_ids.tolist(),
+        item.boxes_xywh.tolist(),
+        item.absent.tolist(),
+        item.confidences.tolist(),
+        item.human.tolist(),
+        strict=True,
+    )
+    for frame_id, box, absent, confidence, human in rows:
+        numbers = ",,," if absent else ",".join(map(to_text, box))
+        yield f"{start},{frame_id},{numbers},{to_text(confidence)},{int(human)},{label}\n"
+
+
+def _cell(text: str) -> str:
+    """Text as one cell, in quotes where it would be read as anything else."""
+    if any(sign in text for sign in ',;\t"\r\n') or text != text.strip():
+        return '"' + text.replace('"', '""') + '"'
+    return text
+
+
+def _read_lines(lines, table: BoxTable, infos: Infos) -> None:
+    columns: dict[str, int] | None = None
+    video = ""
+    for cells in lines:
+        if not any(cell.strip() for cell in cells):
+            continue
+        where = f"{table.path} line {lines.line_num}"
+        if columns is None:
+            columns, is_header = _columns(cells, where)
+            if "video" not in columns:
+                video = infos.only(_video_of(table.path), table.path)
+            if is_header:
+                continue
+        _add_line(cells, columns, where, video, table)
+    if columns is None:
+        raise BadValue(f"{table.path} is empty; a line holds frame,x,y,w,h")
+
+
+def _add_line(
+    cells: list[str], columns: dict[str, int], where: str, video: str, table: BoxTable
+) -> None:
+    if len(cells) < len(columns):
+        raise BadValue(f"{where}: {len(cells)} values for {len(columns)} columns; correct it")
+
+    def cell(name: str) -> str:
+        return cells[columns[name]] if name in columns else ""
+
+    frame_id = to_int(cell("frame"), where, "frame")
+    corners = [cell(name).strip() for name in "xywh"]
+    if all(text.lower() in ("", "nan") for text in corners):
+        box = None
+    else:
+        box = [to_float(text, where, name) for text, name in zip(corners, "xywh", strict=True)]
+    confidence = (
+        to_float(cell("confidence"), where, "confidence") if cell("confidence").strip() else 1.0
+    )
+    human = _flag(cell("human"), where) if "human" in columns else None
+    name = table.infos.name(cell("video")) if "video" in columns else video
+    if not name:
+        raise BadValue(f"{where}: the video's name is empty; give it")
+    table.add(
+        where,
+        name,
+        cell("object") or DEFAULT_OBJECT,
+        frame_id,
+        box,
+        confidence,
+        human,
+        cell("label"),
+    )
+
+
+def _columns(cells: list[str], where: str) -> tuple[dict[str, int], bool]:
+    """Column of each name, and whether the line is a header."""
+    names = [cell.strip().lower() for cell in cells]
+    if not any(name in names for name in _NEEDED):
+        for order in (_NEEDED, ("video", *_NEEDED)):
+            if len(cells) == len(order):
+                return {name: number for number, name in enumerate(order)}, False
+        raise BadValue(
+            f"{where}: neither a header nor frame,x,y,w,h nor video,frame,x,y,w,h; write the "
+            "header "
+            f"{','.join(COLUMNS)}, of which {', '.join(_NEEDED)} are needed"
+        )
+    names = [_OTHER_NAMES.get(name, name) for name in names]
+    for name in _NEEDED:
+        if name not in names:
+            raise BadValue(
+                f"{where}: the header has no column '{name}'{suggestion(name, names)}; add it"
+            )
+    if twice := next((name for name in COLUMNS if names.count(name) > 1), None):
+        raise BadValue(f"{where}: the header has the column '{twice}' twice; remove one")
+    return {name: number for number, name in enumerate(names)}, True
+
+
+def _flag(text: str, where: str) -> bool:
+    value = text.strip().lower()
+    if value not in (*_TRUE, *_FALSE):
+        raise BadValue(f"{where}: human is '{text[:40]}', not 0 or 1; correct it")
+    return value in _TRUE
+
+
+def _video_of(path: Path) -> str:
+    """The video that a file without names is about: its own name, or its folder's where it is
+    called as in data sets.
+    """
+    return path.resolve().parent.name if path.stem in ("groundtruth", "boxes") else path.stem
+
+
+def _delimiter(line: str) -> str:
+    return max(",;\t", key=line.count)
+
+
+def _split(line: str) -> list[str]:
+    return [
+        cell.strip() for cell in next(csv.reader(io.StringIO(line), delimiter=_delimiter(line)), [])
+    ]

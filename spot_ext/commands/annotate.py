@@ -1,0 +1,108 @@
+"""The verb `annotate`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from spot_ext.commands.declaring import add_verb
+
+TEXT = (
+    "Draw boxes in the frames SPOT wants labelled, on a page in your browser; every change is "
+    "saved at once. Ctrl-C ends it."
+)
+EXAMPLE = """annotate videos/val --boxes few.csv
+          (videos: python -m spot_ext toy --out videos)
+and after `label videos/val --boxes few.csv --out labelled`, to look at what it doubts:
+          python -m spot_ext annotate videos/val --boxes few.csv --propagated labelled/boxes.csv \\
+                                      --suggest labelled/review.csv"""
+
+
+def add_to(verbs) -> None:
+    """Declare `annotate FOLDER`."""
+    parser = add_verb(verbs, "annotate", _annotate, TEXT, EXAMPLE)
+    parser.add_argument(
+        "folder", type=Path, metavar="FOLDER", help="the videos: sub-folders of images, video files"
+    )
+    parser.add_argument(
+        "--boxes",
+        type=Path,
+        metavar="FILE",
+        help="the CSV file to read and write (FOLDER/boxes.csv)",
+    )
+    parser.add_argument("--k", type=int, default=3, help="frames to label per video (3)")
+    parser.add_argument("--seed", type=int, default=0, help="of their choice, as in `sample` (0)")
+    parser.add_argument(
+        "--suggest",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="more frames to label: columns video,frame[,score] of a CSV or JSON file, as "
+        "`suggest` and "
+        "`label` write them; a file of `sample` replaces the choice. May be repeated",
+    )
+    parser.add_argument(
+        "--propagated",
+        type=Path,
+        metavar="FILE",
+        help="boxes to show dashed, for correction, as from `label`",
+    )
+    parser.add_argument("--port", type=int, help="default: the first free one from 8765; 0: any")
+    parser.add_argument("--no-browser", action="store_true", help="print the address only")
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        help="print the address as one line of JSON, when the page is ready",
+    )
+
+
+def _annotate(options: argparse.Namespace) -> None:
+    from spot_ext.annotate.serving import serve
+    from spot_ext.annotate.session import Session
+
+    session = Session(
+        options.folder, options.boxes, options.k, options.seed, options.propagated, options.suggest
+    )
+    serve(
+        session,
+        options.port,
+        not options.no_browser,
+        lambda url: _announce(session, url, options.json),
+    )
+    if not options.json:
+        _say(
+            f"\n{_progress(session)}, {session.boxes.count()} boxes in "
+            f"{session.boxes.path}\nnext: python -m spot_ext label "
+            f"{options.folder} --boxes {session.boxes.path} --out run"
+        )
+
+
+def _announce(session, url: str, as_json: bool) -> None:
+    if as_json:
+        _say(
+            json.dumps(
+                {
+                    "url": url,
+                    "boxes_file": str(session.boxes.path.resolve()),
+                    "videos": len(session.frame_counts),
+                }
+            )
+        )
+    else:
+        _say(f"{url}\n{_progress(session)}; boxes are saved to {session.boxes.path}; Ctrl-C ends")
+
+
+def _progress(session) -> str:
+    videos = session.overview()["videos"]
+    return (
+        f"{sum(video['done'] for video in videos)} of "
+        f"{sum(len(video['wanted']) for video in videos)} wanted frames done"
+    )
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()

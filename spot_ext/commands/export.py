@@ -1,0 +1,127 @@
+"""`python -m spot_ext export`: boxes from any format that is read here to any other."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from spot_ext.commands.declaring import add_verb
+
+_FORMATS = """
+formats:
+  csv          video,object,frame,x,y,w,h,confidence,human,label
+  coco         COCO JSON with videos and tracks; also reads plain COCO, TAO, YouTube-VIS
+  cvat         CVAT for video 1.1 (XML): PLACE.xml for all videos, a folder for a file a video, which CVAT loads as a task
+  labelstudio  Label Studio tasks with VideoRectangle regions; sizes needed
+  mot          MOTChallenge: <video>/gt/gt.txt with seqinfo.ini, or PLACE.txt for one video
+  yolo         labels/<video>/<frame>.txt, classes.txt, data.yaml; sizes needed
+  got10k       <video>/groundtruth.txt, absence.label, cover.label, meta_info.ini, list.txt
+  lasot        <class>/<class>-<number>/groundtruth.txt, full_occlusion.txt, out_of_view.txt
+  keyframes    the JSON of key frames that `sample` writes and `train` reads
+
+docs/formats.md says what each of them holds and what it cannot.
+"""  # noqa: E501
+
+
+def add_to(verbs) -> None:
+    """Declare the verb `export`."""
+    parser = add_verb(
+        verbs,
+        "export",
+        run,
+        "Write boxes in another format. BOXES is what `label` wrote, or a file or "
+        "folder in any of the formats below, so this also converts between them.",
+        "export labelled --format cvat --out cvat   (labelled: what `label` wrote)\n"
+        "          python -m spot_ext export videos/val --format coco --out boxes.json --videos "
+        "videos/val\n"
+        "          (videos: python -m spot_ext toy --out videos)",
+    )
+    parser.epilog += "\n" + _FORMATS
+    parser.add_argument(
+        "boxes",
+        type=Path,
+        metavar="BOXES",
+        help="output folder of `label`, or a file or folder of boxes",
+    )
+    parser.add_argument(
+        "--format", required=True, metavar="NAME", help="format to write, see below"
+    )
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="PLACE", help="file or folder to write"
+    )
+    parser.add_argument(
+        "--from",
+        dest="source",
+        metavar="NAME",
+        help="format of BOXES; default: recognised by itself",
+    )
+    parser.add_argument(
+        "--videos",
+        type=Path,
+        metavar="FOLDER",
+        help="folder of the videos: gives sizes and numbers of frames where BOXES does not say "
+        "them; "
+        "default: the folder that `label` was given",
+    )
+    parser.add_argument("--json", action="store_true", help="say what was written as JSON")
+
+
+def run(options) -> None:
+    """Read, write, and say what was written."""
+    from spot_ext.boxes import formats
+
+    formats.check_name(options.format)  # before the videos are opened
+    known = formats.infos_of(options.videos or _labelled_videos(options.boxes))
+    videos = formats.read(options.boxes, options.source, known)
+    files = formats.write(videos, options.out, options.format, known)
+    if options.json:
+        sys.stdout.write(
+            json.dumps(
+                {
+                    "format": options.format,
+                    "out": str(options.out),
+                    "videos": [_counts(v) for v in videos],
+                    "files": [str(file) for file in files],
+                },
+                indent=2,
+                ensure_ascii=False,
+            )
+            + "\n"
+        )
+        return
+    counts = [_counts(video) for video in videos]
+    total = {key: sum(item[key] for item in counts) for key in ("objects", "boxes", "absent")}
+    sys.stdout.write(
+        f"{_many(len(videos), 'video')}, {_many(total['objects'], 'object')}, "
+        f"{_many(total['boxes'], 'box')}, "
+        f"{_many(total['absent'], 'absence')}: {options.out} ({options.format}, "
+        f"{_many(len(files), 'file')})\n"
+    )
+
+
+def _labelled_videos(folder: Path) -> Path | None:
+    """The videos of which `label` wrote the boxes in `folder`; None where that is not known, or
+    they are gone.
+    """
+    try:
+        videos = Path(
+            json.loads((folder / "label.json").read_text(encoding="utf-8"))["settings"]["folder"]
+        )
+        return videos if videos.is_dir() else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count} {what}" + ("" if count == 1 else "es" if what == "box" else "s")
+
+
+def _counts(video) -> dict:
+    absent = sum(int(item.absent.sum()) for item in video.objects)
+    return {
+        "video": video.video,
+        "objects": len(video.objects),
+        "absent": absent,
+        "boxes": sum(len(item.frame_ids) for item in video.objects) - absent,
+    }

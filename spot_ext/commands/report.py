@@ -1,0 +1,87 @@
+"""The verb `report`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from spot_ext.commands.declaring import add_verb
+
+
+def add_to(verbs) -> None:
+    """Declare `report`."""
+    parser = add_verb(
+        verbs,
+        "report",
+        _run,
+        "Show a run as one HTML file that needs no network: curves, pseudo-labels, what was "
+        "explored, examples, "
+        "the success plot, settings and times.",
+        "report workspace/checkpoints/ltr/spot/quickstart/seed_000 --out report.html      (after "
+        "`quickstart`)\n"
+        "          python -m spot_ext report labelled --out report.html      (after `label`)",
+    )
+    parser.add_argument(
+        "run_folder",
+        type=Path,
+        metavar="RUN",
+        help="folder of a run, with checkpoints, of a quickstart, or the one that `label` wrote",
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path("report.html"), metavar="FILE.html", help="(report.html)"
+    )
+    parser.add_argument(
+        "--label",
+        type=Path,
+        metavar="DIR",
+        help="also show the dense boxes that `label` wrote there",
+    )
+    parser.add_argument(
+        "--results",
+        type=Path,
+        metavar="DIR",
+        help="an evaluation to show: a report's folder below "
+        "result_plot_path; default: the one of the quickstart",
+    )
+    parser.add_argument(
+        "--root",
+        type=Path,
+        metavar="DIR",
+        help="where the videos are now, if not where the run found them",
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="write the numbers to stdout as JSON, beside the page"
+    )
+
+
+def _run(options) -> None:
+    from ltr.admin.errors import BadValue
+    from ltr.io.checkpoint import checkpoint_files
+    from ltr.io.files import write_text
+    from spot_ext.report.labelled import adaptation_run, is_labelled_folder
+    from spot_ext.report.page import build, to_html, to_plain
+    from spot_ext.report.run_folder import run_folder
+
+    if options.out.is_dir():
+        raise BadValue(
+            f"--out {options.out} is a folder; name a file in it, e.g. "
+            f"{options.out / 'report.html'}"
+        )
+    folder, label = options.run_folder, options.label
+    if label is None and is_labelled_folder(folder):
+        label = folder
+        folder = folder if checkpoint_files(run_folder(folder)) else adaptation_run(label)
+    report = build(folder, label, options.results, options.root)
+    title = (
+        report.run.name
+        if report.run is not None and label is not options.run_folder
+        else label.resolve().name
+    )
+    write_text(options.out, to_html(report, title))
+    if options.json:
+        sys.stdout.write(json.dumps({**to_plain(report), "report": str(options.out)}) + "\n")
+    else:
+        for answer in report.answers:
+            sys.stdout.write(f"{answer.question} {answer.short}: {answer.text}\n")
+        sys.stdout.write(f"{options.out}\n")

@@ -1,0 +1,91 @@
+"""`python -m spot_ext suggest`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from spot_ext.commands.declaring import add_verb
+
+TEXT = """Name the frames of a trained run whose labels would help most, at most a few of a video.
+
+The newest teacher follows every target from both sides of every unlabelled frame. Frames where the two tracks disagree,
+where the predicted IoU is low, or that training has not explored come first. Writes suggestions.json, .csv (video, frame,
+path, score, reason; frames count from 0) and .png, a sheet of pictures. No annotation of the videos is read."""  # noqa: E501
+
+
+def add_to(verbs) -> None:
+    """Declare the verb."""
+    parser = add_verb(
+        verbs,
+        "suggest",
+        run,
+        TEXT,
+        "suggest workspace/checkpoints/ltr/spot/quickstart/seed_000 --n 12",
+    )
+    parser.add_argument(
+        "run_folder",
+        type=Path,
+        metavar="RUN",
+        help="folder of the run: its checkpoints and its store",
+    )
+    parser.add_argument("--n", type=int, default=12, dest="count", help="frames to name (12)")
+    parser.add_argument(
+        "--per-video", type=int, default=2, metavar="M", help="frames of a video, at most (2)"
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="folder for the files; default: RUN/suggestions"
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="print the JSON instead of lines to read"
+    )
+    parser.add_argument(
+        "--videos",
+        type=int,
+        metavar="N",
+        help="look at a random choice of N videos only; default: all",
+    )
+    parser.add_argument(
+        "--steps",
+        type=int,
+        metavar="N",
+        help="frames looked at between two labels, at most; longer gaps are crossed in larger "
+        "steps (120)",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the choice of videos")
+    parser.add_argument(
+        "--device", default=None, help="cpu, cuda, cuda:1 …; default: cuda where there is some"
+    )
+
+
+def run(options) -> None:
+    """Score, choose, write, print."""
+    import json
+
+    import torch
+
+    from ltr.admin.environment import ensure_local_file
+    from spot_ext.propagate.suggest import output
+    from spot_ext.propagate.suggest.run import SuggestConfig, TrainedRun, suggest
+
+    steps = {} if options.steps is None else {"max_steps": options.steps}
+    config = SuggestConfig(
+        options.count, options.per_video, options.videos, seed=options.seed, **steps
+    )
+    ensure_local_file()
+    trained = TrainedRun.open(
+        options.run_folder, options.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    )
+    suggestions = suggest(trained, config)
+    files = output.write(trained, suggestions, options.out or trained.folder / "suggestions")
+    if options.json:
+        sys.stdout.write(json.dumps(output.as_plain(trained, suggestions), indent=2) + "\n")
+        return
+    sys.stdout.write(output.as_text(suggestions) + "\n" * bool(suggestions))
+    if len(suggestions) < config.count:
+        sys.stdout.write(
+            f"{len(suggestions)} of the {config.count} frames asked for: more would be "
+            "neighbours, or more than "
+            f"{config.per_video} of a video; --per-video {config.per_video + 1} allows more\n"
+        )
+    sys.stdout.write("".join(f"{file}\n" for file in files))

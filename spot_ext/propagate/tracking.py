@@ -1,0 +1,128 @@
+"""`track`: follow one box through one video."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ltr.admin.errors import BadValue
+from pytracking.evaluation.display import draw_objects
+from pytracking.evaluation.video import FOLDER_FPS, VideoWriter
+from spot_ext.boxes import formats
+from spot_ext.boxes.track import ObjectBoxes, VideoBoxes
+from spot_ext.propagate.frames import Frames, open_frames
+from spot_ext.propagate.fusion import Fused, fuse
+from spot_ext.propagate.network import SHIPPED, open_network
+from spot_ext.propagate.propagation import check_boxes, dense
+from spot_ext.propagate.walks import Walk, starts, walk
+from spot_ext.training.progress import CountProgress
+
+
+@dataclass(frozen=True)
+class TrackJob:
+    """What `track` is to do."""
+
+    video: Path
+    box_xywh: tuple[float, float, float, float]
+    start: int = 0  # frame of the box
+    out: Path | None = None  # csv
+    annotated: Path | None = None  # video with the box drawn in
+    net: str = SHIPPED
+    device: str = "cpu"
+
+
+def track(job: TrackJob) -> dict[str, Any]:
+    """Do `job`; returns a summary. Frames are decoded one after the other and none is kept."""
+    frames = open_frames(job.video)
+    count, name = len(frames), job.video.stem if job.video.is_file() else job.video.absolute().name
+    if not 0 <= job.start < count:
+        raise BadValue(f"--start {job.start}: {job.video} has frames 0 to {count - 1}")
+    given = VideoBoxes(name, (ObjectBoxes.drawn("1", [job.start], [job.box_xywh]),))
+    check_boxes(given, count)
+    height, width = frames.read(job.start).shape[:2]
+    _check_inside(job.box_xywh, width, height)
+    writer = (
+        None
+        if job.annotated is None
+        else VideoWriter(job.annotated, video_fps(job.video), not_over=job.video)
+    )
+    tracker = open_network(job.net).make_tracker(job.device)()
+    progress, start = CountProgress(name, "frames", count - job.start), time.time()
+    try:
+        begins = [starts(frames, given.objects[0], tracker)]
+        found = walk(frames, given.objects, begins, True, count, lambda: progress.step("tracking"))[
+            0
+        ]
+    finally:
+        progress.close()
+    fused = fuse(given.objects[0], found, Walk.empty(count))
+    seconds = time.time() - start
+    if writer is not None:
+        _draw(frames, job.start, fused, writer)
+    result = _from(dense(given, [fused], frame_count=count, size=(width, height)), job.start)
+    if job.out is not None:
+        formats.write([result], job.out, "csv")
+    boxes = result.objects[0]
+    return {
+        "video": str(job.video),
+        "frames": count,
+        "start": job.start,
+        "without_box": int(boxes.absent.sum()),
+        "confidence": round(float(boxes.confidences.mean()), 4),
+        "seconds": round(seconds, 1),
+        "frames_per_second": round((count - job.start) / max(seconds, 1e-9), 1),
+        "out": job.out and str(job.out),
+        "annotated": job.annotated and str(job.annotated),
+    }
+
+
+def _check_inside(box: tuple[float, float, float, float], width: int, height: int) -> None:
+    x, y, w, h = box
+    if x + w <= 0 or y + h <= 0 or x >= width or y >= height:
+        raise BadValue(
+            f"--box {','.join(f'{value:g}' for value in box)} lies outside the frame of "
+            f"{width}x{height} pixels; "
+            "give x,y,w,h in pixels"
+        )
+
+
+def _from(video: VideoBoxes, first: int) -> VideoBoxes:
+    """The frames from `first` on: before it nothing was looked for."""
+    objects = tuple(
+        ObjectBoxes(
+            item.object_id,
+            item.frame_ids[first:],
+            item.boxes_xywh[first:],
+            item.confidences[first:],
+            item.human[first:],
+            item.label,
+        )
+        for item in video.objects
+    )
+    return VideoBoxes(video.video, objects, video.frame_count, video.size, video.fps)
+
+
+def _draw(frames: Frames, first: int, fused: Fused, writer: VideoWriter) -> None:
+    """The frames once more, as only now it is known where the target was lost."""
+    try:
+        for frame_id in range(first, len(frames)):
+            box = fused.boxes_xywh[frame_id]
+            writer.write(
+                draw_objects(frames.read(frame_id), {1: box if np.isfinite(box).all() else None})
+            )
+    finally:
+        writer.close()
+
+
+def video_fps(place: Path) -> float:
+    """Frames a second of a video file, as OpenCV reads them; of a folder, 25."""
+    if place.is_dir() or place.suffix.lower() == ".tar":
+        return FOLDER_FPS
+    from pytracking.evaluation.video import open_stream
+
+    with open_stream(place) as stream:
+        return stream.fps

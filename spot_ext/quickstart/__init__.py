@@ -1,0 +1,1 @@
+"""Studies on the embedded videos: train, track unseen videos, compare."""

@@ -1,0 +1,1 @@
+"""The method: teacher, filter, student, losses, and the run that trains them."""

@@ -1,0 +1,35 @@
+"""`transt_light` as the method sees it: TransT in all but its factory and where its positions
+are.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import nn
+
+from ltr.models.tracking.transt_light import lattice, transt_light
+from pytracking.parameter.transt.light import SHIPPED
+from spot_ext.training.architectures.base import with_iou_head
+from spot_ext.training.architectures.transt import TransTArchitecture
+
+
+class TransTLightArchitecture(TransTArchitecture):
+    """`transt_light`: for one CPU core. With `backbone_pretrained` ImageNet weights come from an
+    installed package.
+    """
+
+    parameters, weights_file, shipped = "light", None, SHIPPED
+
+    def build(self, options: Mapping[str, Any]) -> nn.Module:
+        """Make the network with an IoU head; `options` are the factory's keyword arguments."""
+        net = transt_light(
+            **with_iou_head(self.name, options, inspect.signature(transt_light).parameters)
+        )
+        self._criterion.positions = lattice
+        return net.to(
+            memory_format=torch.channels_last
+        )  # a quarter faster on CPUs: most of it is 1x1 convolutions

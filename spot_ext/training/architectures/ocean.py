@@ -1,0 +1,93 @@
+"""Ocean as the method sees it: SP-Ocean (full size) and its small sibling for the embedded
+videos.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ltr.models.backbone.base import Backbone
+from ltr.models.loss.ocean_criterion import OceanCriterion
+from ltr.models.tracking import ocean
+from spot_ext.training.architectures.base import Outputs, Prediction, with_iou_head
+
+CLS_SHARE = 0.94  # of the classification in a position's score; the rest is the align head's
+
+
+class OceanArchitecture:
+    """`ocean`: the published network with an IoU head; `ocean_small`: 0.7 M parameters for two CPU
+    cores.
+    """
+
+    tracker, parameters, weights_file = "ocean", "ocean", "resnet50*.pth"
+    learns_absence, shipped = False, None
+
+    def __init__(self, name: str, reference_targets: bool = False):
+        self.name = name
+        self._criterion = OceanCriterion(reference=reference_targets)
+
+    def build(self, options: Mapping[str, Any]) -> nn.Module:
+        """Make the network with an IoU head; `options` are the factory's keyword arguments."""
+        if self.name == "ocean":
+            known = [field.name for field in dataclasses.fields(ocean.OceanSettings)]
+            net = ocean.ocean_resnet50(**with_iou_head(self.name, options, known))
+        else:
+            net = ocean.ocean_small(
+                **with_iou_head(self.name, options, inspect.signature(ocean.ocean_small).parameters)
+            )
+        self._criterion.crop_size = net.search_sz
+        return net
+
+    def backbone(self, net: nn.Module) -> Backbone:
+        """The ResNet."""
+        return net.features.features
+
+    def parameter_groups(self, net: nn.Module, lr: float, lr_backbone: float) -> list[dict]:
+        """Head first, then the backbone with its own rate."""
+        named = list(
+            net.named_parameters()
+        )  # held still or not: the groups of a resumed run are the same at any epoch
+        return [
+            {"params": [p for name, p in named if not name.startswith("features.")], "lr": lr},
+            {"params": [p for name, p in named if name.startswith("features.")], "lr": lr_backbone},
+        ]
+
+    def predict(
+        self, net: nn.Module, searches: Tensor, templates: Tensor, labelled: int
+    ) -> Outputs:
+        """IoUs are predicted for the labelled rows alone: the norms of their tower see no
+        others.
+        """
+        return net(searches, templates, iou_rows=labelled)
+
+    def decode(self, outputs: Outputs) -> Prediction:
+        """Scores are checked at the predicted box; boxes are counted from the positions."""
+        ltrb = outputs["pred_boxes"]
+        crop_size = self._criterion.crop_size
+        line = ocean.grid(ltrb.shape[-1], crop_size, ltrb)
+        positions = torch.stack(torch.meshgrid(line, line, indexing="xy"))  # x, y
+        low, high = positions - ltrb[:, :2], positions + ltrb[:, 2:]
+        boxes = torch.cat([(low + high) / 2, high - low], 1) / crop_size
+        scores = (
+            CLS_SHARE * outputs["pred_logits"].sigmoid()
+            + (1 - CLS_SHARE) * outputs["align_logits"].sigmoid()
+        )
+        return Prediction(
+            scores.flatten(1), boxes.flatten(2).transpose(1, 2), outputs["pred_ious"].flatten(1)
+        )
+
+    def criterion(
+        self, outputs: Outputs, boxes_cxcywh_B4: Tensor, labelled: bool
+    ) -> dict[str, Tensor]:
+        """Classification, box, align, and on labelled samples the IoU head's L1."""
+        return self._criterion(outputs, boxes_cxcywh_B4, with_iou=labelled)
+
+    def rows(self, outputs: Outputs, start: int, stop: int | None) -> Outputs:
+        """Every output is batch-first."""
+        return {name: value[start:stop] for name, value in outputs.items()}

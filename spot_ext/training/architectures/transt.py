@@ -1,0 +1,79 @@
+"""TransT as the method sees it: SP-TransT (full size) and its small sibling for the embedded
+videos.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor, nn
+
+from ltr.models.backbone.base import Backbone
+from ltr.models.loss.transt_criterion import TransTCriterion
+from ltr.models.tracking import transt
+from spot_ext.training.architectures.base import Outputs, Prediction, with_iou_head
+
+
+class TransTArchitecture:
+    """`transt`: the published network with an IoU head; `transt_small`: 0.4 M parameters for two
+    CPU cores.
+    """
+
+    tracker, parameters, weights_file = "transt", "transt50", "resnet50*.pth"
+    learns_absence, shipped = True, None
+
+    def __init__(self, name: str, reference_targets: bool = False):
+        self.name = name
+        self._criterion = TransTCriterion(reference_edges=reference_targets)
+
+    def build(self, options: Mapping[str, Any]) -> nn.Module:
+        """Make the network with an IoU head; `options` are the factory's keyword arguments."""
+        if self.name == "transt":
+            known = [field.name for field in dataclasses.fields(transt.TransTSettings)]
+            return transt.transt_resnet50(**with_iou_head(self.name, options, known))
+        return transt.transt_small(
+            **with_iou_head(self.name, options, inspect.signature(transt.transt_small).parameters)
+        )
+
+    def backbone(self, net: nn.Module) -> Backbone:
+        """The ResNet."""
+        return net.backbone[0].body
+
+    def parameter_groups(self, net: nn.Module, lr: float, lr_backbone: float) -> list[dict]:
+        """Head first, then the backbone with its own rate."""
+        named = list(
+            net.named_parameters()
+        )  # held still or not: the groups of a resumed run are the same at any epoch
+        return [
+            {"params": [p for name, p in named if not name.startswith("backbone.")], "lr": lr},
+            {"params": [p for name, p in named if name.startswith("backbone.")], "lr": lr_backbone},
+        ]
+
+    def predict(
+        self, net: nn.Module, searches: Tensor, templates: Tensor, labelled: int
+    ) -> Outputs:
+        """All samples alike: nothing in the head averages over the batch."""
+        return net(searches, templates)
+
+    def decode(self, outputs: Outputs) -> Prediction:
+        """Class 0 is the target."""
+        return Prediction(
+            outputs["pred_logits"].softmax(-1)[..., 0],
+            outputs["pred_boxes"],
+            outputs["pred_ious"][..., 0],
+        )
+
+    def criterion(
+        self, outputs: Outputs, boxes_cxcywh_B4: Tensor, labelled: bool
+    ) -> dict[str, Tensor]:
+        """Cross-entropy, L1, GIoU, and on labelled samples the IoU head's L1."""
+        return self._criterion.to(boxes_cxcywh_B4.device)(
+            outputs, boxes_cxcywh_B4, with_iou=labelled
+        )
+
+    def rows(self, outputs: Outputs, start: int, stop: int | None) -> Outputs:
+        """Every output is batch-first."""
+        return {name: value[start:stop] for name, value in outputs.items()}

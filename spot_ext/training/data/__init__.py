@@ -1,0 +1,1 @@
+"""From labels and pseudo-labels to batches of crops."""

@@ -1,0 +1,89 @@
+"""Tracks and scores sequences in this process or in several, each of which always gets the same
+sequences.
+"""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+
+from ltr.admin.errors import BadInput
+from ltr.data.workers import usable_cores
+from ltr.parallel.threads import let_waiting_threads_sleep
+from pytracking.evaluation import workers
+from pytracking.evaluation.data import Sequence as Video
+from pytracking.evaluation.tracker import Tracker
+from pytracking.utils import plugins
+from spot_ext.tuning.remembering import memory
+from spot_ext.tuning.scores import Part, sequence_part
+from spot_ext.tuning.together import Values, track_together
+
+
+@dataclass(frozen=True)
+class Job:
+    """Some trials on one sequence; `place` is its number in the search."""
+
+    place: int
+    seq: Video
+    trials: tuple[Values, ...]
+
+
+class Workers:
+    """`count` processes (0 or 1: this one), to be closed after use.
+
+    A sequence is always tracked by the same process, which remembers the network's outputs on it.
+    """
+
+    def __init__(self, tracker: Tracker, metric: str, count: int, memory_mb: int):
+        self.arguments = (tracker, metric, memory_mb)
+        self.pools: list[ProcessPoolExecutor] = []
+        memory.clear()  # it may be another network's
+        if count > 1:
+            context = multiprocessing.get_context("spawn")  # CUDA does not survive a fork
+            let_waiting_threads_sleep()
+            shared = (
+                context.Value("i", 0),
+                max(1, usable_cores() // count),
+                plugins.folders(),
+                logging.getLogger().getEffectiveLevel(),
+            )
+            self.pools = [
+                ProcessPoolExecutor(1, context, workers.start_worker, shared) for _ in range(count)
+            ]
+
+    def run(self, jobs: Sequence[Job]) -> Iterator[tuple[Job, list[Part]]]:
+        """Each job with the scores of its trials, as they come in."""
+        if not self.pools:
+            for job in jobs:
+                yield job, _run(job, *self.arguments)
+            return
+        futures = {
+            self.pools[job.place % len(self.pools)].submit(_run, job, *self.arguments): job
+            for job in jobs
+        }
+        try:
+            for future in as_completed(futures):
+                yield futures[future], future.result()
+        except BrokenProcessPool:
+            raise BadInput(
+                "a worker process ended unexpectedly, usually for lack of memory - use fewer "
+                "--workers, or "
+                "less --memory; start the same command again, finished sequences are kept"
+            ) from None
+
+    def close(self, at_once: bool = False) -> None:
+        """End the processes; `at_once` without waiting for their sequences."""
+        for pool in self.pools:
+            if at_once:
+                for process in list((pool._processes or {}).values()):
+                    process.terminate()
+            pool.shutdown(wait=not at_once, cancel_futures=True)
+
+
+def _run(job: Job, tracker: Tracker, metric: str, memory_mb: int) -> list[Part]:
+    boxes = track_together(tracker, job.seq, job.trials, memory_mb)
+    return [sequence_part(metric, one, job.seq) for one in boxes]
