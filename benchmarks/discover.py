@@ -33,9 +33,9 @@ import numpy as np  # noqa: E402
 from ltr.admin.errors import BadInput, run_script  # noqa: E402
 from ltr.dataset.video_folder import VideoFolder  # noqa: E402
 from spot_ext.discover.boxes import iou_matrix  # noqa: E402
-from spot_ext.discover.judging import Limits, Target  # noqa: E402
 from spot_ext.discover.linking import Track  # noqa: E402
 from spot_ext.discover.motion import motion_tracks  # noqa: E402
+from spot_ext.discover.quality import Limits, Target  # noqa: E402
 from spot_ext.discover.search import search  # noqa: E402
 from spot_ext.discover.sheet import contact_sheet, write_sheet  # noqa: E402
 from spot_ext.rendering import drawn  # noqa: E402

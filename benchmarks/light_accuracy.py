@@ -89,9 +89,8 @@ def main() -> None:
 
 def networks(options: argparse.Namespace, out: Path) -> list:
     """The shipped network on both backends, fine-tuned, and the networks asked for."""
-    from spot_ext.quickstart.quickstart.evaluate import Candidate, NetworkTracker
-
     from pytracking.parameter.transt.light import SHIPPED
+    from spot_ext.quickstart.evaluate import Candidate, NetworkTracker
     from spot_ext.training.architectures import get_architecture
 
     def row(name: str, file: Path, parameters: str | None = None) -> NetworkTracker:

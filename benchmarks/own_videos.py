@@ -42,7 +42,7 @@ import numpy as np  # noqa: E402
 import torch  # noqa: E402
 
 from ltr.admin.errors import BadInput, MissingFile, run_script  # noqa: E402
-from ltr.io.files import replacing, write_text  # noqa: E402
+from ltr.io.files import atomic_write, write_text  # noqa: E402
 
 TEST_SETS, TRAIN_SETS, K = (
     {"got10k_val": "got10k/val", "lasot": "lasot", "otb": "otb"},
@@ -256,7 +256,7 @@ def kept(path: Path, compute: Callable[[], np.ndarray]) -> np.ndarray:
     """What was computed in an earlier run, or now."""
     if not path.is_file():
         boxes = compute()
-        with replacing(path) as temporary, open(temporary, "wb") as file:
+        with atomic_write(path) as temporary, open(temporary, "wb") as file:
             np.save(file, boxes)
     return np.load(path)
 

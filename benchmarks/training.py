@@ -46,7 +46,7 @@ from spot_ext.training.compiling import compile_networks
 from spot_ext.training.config import SparseConfig, TeacherConfig
 from spot_ext.training.data.crops import CropConfig
 from spot_ext.training.data.loader import SampleSource, SparseLoader
-from spot_ext.training.data.prefetch import uploaded
+from spot_ext.training.data.prefetch import prefetch_to_device
 from spot_ext.training.data.samples import PairBatch, SparseBatch, TripletBatch, Windows
 from spot_ext.training.data.videos import BURN_IN, SPARSE, LabelledDataset, VideoPool
 from spot_ext.training.optimization import StudentStep, make_optimizer
@@ -523,7 +523,7 @@ def _parts(ours: Ours, batch: SparseBatch, rounds: int) -> tuple[float, dict[str
         ours(batch.to(ours.device))
     watch, began = Stopwatch(), time.perf_counter()
     pinned = batch.pin_memory() if ours.device.type == "cuda" else batch
-    for moved in uploaded(itertools.repeat(pinned, rounds), ours.device, watch):
+    for moved in prefetch_to_device(itertools.repeat(pinned, rounds), ours.device, watch):
         ours(moved, watch)
     ours.update_teacher()
     wait(ours.device)

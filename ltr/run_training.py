@@ -26,7 +26,7 @@ from ltr.admin.arguments import true_or_false
 from ltr.admin.environment import ensure_local_file
 from ltr.admin.errors import BadValue, run_script, suggestion
 from ltr.admin.plugins import modules_in
-from ltr.parallel.threads import let_waiting_threads_sleep
+from ltr.parallel.threads import limit_openmp_spinning
 
 RECIPES = "ltr.train_settings"
 
@@ -45,7 +45,7 @@ def run_training(
     that have settings of their own (a function `config`), as `settings.overrides`. Raises BadValue
     for an unknown recipe, or overrides it cannot take.
     """
-    let_waiting_threads_sleep()
+    limit_openmp_spinning()
     import cv2
     import torch
 
@@ -159,9 +159,9 @@ def main(arguments: list[str] | None = None) -> None:
     if os.environ.get("RANK", "0") != "0":  # of several processes the first says what is wrong
         parser.error = lambda _message: sys.exit(2)
     args = parser.parse_args(arguments)
-    from ltr.parallel.distributed_run import together
+    from ltr.parallel.distributed_run import distributed_run
 
-    with together():
+    with distributed_run():
         run_training(
             args.train_module,
             args.train_name,

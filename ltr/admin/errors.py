@@ -11,7 +11,7 @@ import logging
 import sys
 from collections.abc import Callable, Iterable
 
-from ltr.parallel.threads import let_waiting_threads_sleep
+from ltr.parallel.threads import limit_openmp_spinning
 
 
 class BadInput(Exception):
@@ -58,7 +58,7 @@ def run_script(main: Callable[[], int | None]) -> None:
     keeps its traceback.
     """
     show_messages()
-    let_waiting_threads_sleep()
+    limit_openmp_spinning()
     try:
         status = main()
     except BadInput as error:

@@ -84,7 +84,7 @@ def sharing_gradients(
     return made
 
 
-def alone(net: nn.Module) -> contextlib.AbstractContextManager:
+def no_gradient_sync(net: nn.Module) -> contextlib.AbstractContextManager:
     """Within it, what `sharing_gradients` returned gathers gradients and keeps them until the first
     batch outside.
     """

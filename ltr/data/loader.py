@@ -29,7 +29,7 @@ from ltr.data import faults
 from ltr.data.seeding import global_seed, torch_generator
 from ltr.parallel.distributed import (
     get_world_size,
-    own_part,
+    rank_slice,
     require_even_shares,
     require_one_process,
 )
@@ -286,7 +286,7 @@ class _Shared:
     def __iter__(self) -> Iterator[list]:
         for batch in self.batches:
             if even := len(batch) // get_world_size() * get_world_size():
-                yield batch[:even][own_part(even)]
+                yield batch[:even][rank_slice(even)]
 
     def __len__(self) -> int:
         return len(self.batches)

@@ -15,7 +15,7 @@ from ltr.dataset.base_image_dataset import BaseImageDataset
 from ltr.dataset.base_video_dataset import object_meta
 from ltr.dataset.coco_annotations import CocoAnnotations
 from ltr.dataset.file_video_dataset import take_fraction
-from ltr.dataset.places import find_root
+from ltr.dataset.roots import find_root
 
 
 class CocoObjects:

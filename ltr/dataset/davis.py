@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ltr.admin.errors import BadValue, MissingFile, suggestion
 from ltr.data.image_loader import jpeg4py_loader
-from ltr.dataset.places import find_root, read_names
+from ltr.dataset.roots import find_root, read_names
 from ltr.dataset.vos_base import VOSDataset
 
 # (version, split) -> setting of local.py. The masks of test-challenge are not public, so nobody can

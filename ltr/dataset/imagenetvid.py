@@ -14,7 +14,7 @@ from ltr.admin.errors import BadValue
 from ltr.data.image_loader import default_image_loader
 from ltr.dataset.base_video_dataset import object_meta
 from ltr.dataset.file_video_dataset import FileVideoDataset, by_class
-from ltr.dataset.places import find_root
+from ltr.dataset.roots import find_root
 from ltr.dataset.sequence_index import SequenceIndex, index_file
 from ltr.frames.sources import natural_key
 

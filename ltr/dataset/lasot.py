@@ -14,7 +14,7 @@ from ltr.data.image_loader import jpeg4py_loader
 from ltr.dataset.annotations import read_flags
 from ltr.dataset.base_video_dataset import object_meta
 from ltr.dataset.file_video_dataset import FileVideoDataset, by_class, take_fraction
-from ltr.dataset.places import find_root, log, read_names, spec_file
+from ltr.dataset.roots import find_root, log, read_names, spec_file
 
 # the rule without lists leaves 4 of a class's 20 sequences for testing, as the official split does
 _HELD_OUT_EVERY = 5

@@ -9,7 +9,7 @@ from ltr.admin.errors import MissingFile
 from ltr.data.image_loader import jpeg4py_loader_w_failsafe
 from ltr.dataset.coco import CocoImages, CocoObjects
 from ltr.dataset.coco_annotations import CocoAnnotations
-from ltr.dataset.places import find_root
+from ltr.dataset.roots import find_root
 
 
 class LVIS(CocoImages):

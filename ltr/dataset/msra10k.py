@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ltr.data.image_loader import jpeg4py_loader
 from ltr.dataset.mask_images import MaskImages, refuse_fraction
-from ltr.dataset.places import find_root
+from ltr.dataset.roots import find_root
 
 
 class MSRA10k(MaskImages):

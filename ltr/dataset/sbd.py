@@ -16,7 +16,7 @@ from ltr.dataset.base_image_dataset import BaseImageDataset
 from ltr.dataset.base_video_dataset import object_meta
 from ltr.dataset.mask_images import mask_info, refuse_fraction
 from ltr.dataset.masks import labels_in
-from ltr.dataset.places import find_root, read_names
+from ltr.dataset.roots import find_root, read_names
 from ltr.dataset.sequence_index import SequenceIndex, index_file
 
 SPLITS = ("train", "train_noval", "val")

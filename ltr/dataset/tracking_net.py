@@ -12,7 +12,7 @@ from ltr.admin.errors import BadValue, MissingFile
 from ltr.data.image_loader import jpeg4py_loader
 from ltr.dataset.base_video_dataset import object_meta
 from ltr.dataset.file_video_dataset import FileVideoDataset, by_class, take_fraction
-from ltr.dataset.places import find_root, log, read_lines, spec_file
+from ltr.dataset.roots import find_root, log, read_lines, spec_file
 
 NUM_SETS = 12
 

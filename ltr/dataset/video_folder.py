@@ -11,7 +11,7 @@ from ltr.admin.errors import BadValue, MissingFile
 from ltr.data.image_loader import jpeg4py_loader
 from ltr.dataset.annotations import read_lines
 from ltr.dataset.file_video_dataset import FileVideoDataset
-from ltr.dataset.places import find_root
+from ltr.dataset.roots import find_root
 from ltr.frames.sources import (
     IMAGE_SUFFIXES,
     VIDEO_SUFFIXES,

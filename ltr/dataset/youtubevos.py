@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ltr.admin.errors import BadValue, MissingFile, suggestion
 from ltr.data.image_loader import jpeg4py_loader
-from ltr.dataset.places import find_root, log, read_names, spec_file
+from ltr.dataset.roots import find_root, log, read_names, spec_file
 from ltr.dataset.vos_base import VOSDataset
 
 SPLITS = ("train", "valid", "test", "jjtrain", "jjvalid")

@@ -20,7 +20,7 @@ import numpy as np
 from safetensors.numpy import save_file
 
 from ltr.admin.errors import BadValue
-from ltr.io.files import replacing
+from ltr.io.files import atomic_write
 
 DTYPES = {"I64": np.int64, "I32": np.int32, "U16": np.uint16, "U8": np.uint8, "F32": np.float32}
 
@@ -36,7 +36,7 @@ def write_arrays(
         "info": json.dumps(dict(info)),
         "crc32": json.dumps({n: _crc(a) for n, a in contents.items()}),
     }
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         save_file(contents, temporary, metadata=metadata)
 
 

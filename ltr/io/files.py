@@ -29,7 +29,7 @@ class DiskFull(BadInput, OSError):
         self.path = path
 
 
-def no_room(error: BaseException) -> bool:
+def is_disk_full(error: BaseException) -> bool:
     """Whether `error` says that the disk, or the user's share of it, is full. Writers of other
     packages hide its number.
     """
@@ -44,7 +44,7 @@ def no_room(error: BaseException) -> bool:
 
 
 @contextlib.contextmanager
-def replacing(path: str | os.PathLike) -> Iterator[Path]:
+def atomic_write(path: str | os.PathLike) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on success flush it to disk and rename it over `path`.
 
     A crash at any moment leaves the old file or the new one, never a part. On an exception the
@@ -68,7 +68,7 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
         finally:
             os.close(folder)
     except Exception as error:
-        if no_room(error):
+        if is_disk_full(error):
             raise DiskFull(path, "start again; what was written before is whole") from error
         raise
     finally:
@@ -84,7 +84,7 @@ def require_room(folder: str | os.PathLike, size: int) -> None:
 
 
 def remove_abandoned(folder: str | os.PathLike, of: str = "*", hours: float = 0) -> None:
-    """Remove temporary files of `replacing` in `folder` and below, for files called `of`, whose
+    """Remove temporary files of `atomic_write` in `folder` and below, for files called `of`, whose
     process was killed.
 
     Where processes of other machines may write meanwhile, which cannot be asked, `hours` spares
@@ -117,6 +117,6 @@ def _runs_elsewhere(pid: int) -> bool:
 
 
 def write_text(path: str | os.PathLike, text: str) -> None:
-    """Write `text` to `path` in one step (see `replacing`)."""
-    with replacing(path) as temporary:
+    """Write `text` to `path` in one step (see `atomic_write`)."""
+    with atomic_write(path) as temporary:
         temporary.write_text(text, encoding="utf-8")

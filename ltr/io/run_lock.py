@@ -38,7 +38,7 @@ _held: dict[Path, tuple[int, IO[bytes]]] = {}  # by this process: thread, open l
 
 
 @contextlib.contextmanager
-def held(folder: str | os.PathLike, otherwise: str = "use another folder") -> Iterator[None]:
+def lock_folder(folder: str | os.PathLike, otherwise: str = "use another folder") -> Iterator[None]:
     """Keep other runs out of `folder`, which is made when absent, for the length of the block.
 
     BadInput, which names the holder and ends with the advice `otherwise`, when another process or

@@ -17,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from ltr.admin.errors import BadValue
-from ltr.io.files import replacing
+from ltr.io.files import atomic_write
 
 SUFFIX = ".safetensors"
 _DESCRIPTION = ("constructor", "net_info")
@@ -44,7 +44,7 @@ def write_weights(path: str | os.PathLike, content: Mapping[str, Any]) -> None:
             "write a .pth.tar "
             "file instead"
         ) from None
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         tensors = {
             name: value.detach().cpu().contiguous() for name, value in content["net"].items()
         }

@@ -52,9 +52,9 @@ def all_gather(data: Any) -> list[Any]:
     """What every process gave, in the order of processes. `data` must pickle."""
     if get_world_size() == 1:
         return [data]
-    gathered: list[Any] = [None] * get_world_size()
-    dist.all_gather_object(gathered, data)
-    return gathered
+    all_gather_batch: list[Any] = [None] * get_world_size()
+    dist.all_gather_object(all_gather_batch, data)
+    return all_gather_batch
 
 
 @torch.no_grad()
@@ -92,7 +92,7 @@ def init_distributed_mode(args: Any) -> None:
 # Who does which rows
 
 
-def own_part(count: int) -> slice:
+def rank_slice(count: int) -> slice:
     """The rows of `count` that are this process's: consecutive ones, as many as any other's where
     `count` divides.
     """
@@ -166,9 +166,9 @@ def gather_rows(rows: Tensor) -> Tensor:
         return rows
     sent = rows.contiguous()
     sent = sent.view(torch.uint8) if rows.dtype == torch.bool else sent  # gloo sends no bool
-    gathered = sent.new_empty(get_world_size() * len(sent), *sent.shape[1:])
-    dist.all_gather_into_tensor(gathered, sent)
-    return gathered.view(rows.dtype)
+    all_gather_batch = sent.new_empty(get_world_size() * len(sent), *sent.shape[1:])
+    dist.all_gather_into_tensor(all_gather_batch, sent)
+    return all_gather_batch.view(rows.dtype)
 
 
 def roll_rows(rows: Tensor) -> Tensor:

@@ -36,7 +36,7 @@ _FAILED = "failed"
 
 
 @contextlib.contextmanager
-def together() -> Iterator[None]:
+def distributed_run() -> Iterator[None]:
     """Be one of the processes that torchrun started while the block runs; without torchrun nothing
     happens.
 

@@ -35,7 +35,7 @@ class StopRequest:
     def __init__(self) -> None:
         self.requested = False
 
-    def agreed(self) -> bool:
+    def any_process_requested(self) -> bool:
         """Whether it has come to any process of a distributed run: all have to ask at the same
         place.
         """
@@ -65,7 +65,7 @@ class StopRequest:
                 if not self.requested:
                     raise
                 batch = None
-            if (get_world_size() > 1 and self.agreed()) or batch is None:
+            if (get_world_size() > 1 and self.any_process_requested()) or batch is None:
                 return
             yield batch
 

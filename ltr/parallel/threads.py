@@ -7,7 +7,7 @@ import os
 SPINS = 10_000  # some tens of microseconds, the time between two operations of a network
 
 
-def let_waiting_threads_sleep() -> None:
+def limit_openmp_spinning() -> None:
     """Torch's threads, and those of processes started later, wait spinning for a moment only and
     then sleep.
 

@@ -31,7 +31,7 @@ from ltr.io.checkpoint import (
     to_plain,
     write_checkpoint,
 )
-from ltr.io.files import DiskFull, no_room
+from ltr.io.files import DiskFull, is_disk_full
 from ltr.parallel import distributed
 from ltr.parallel.stopping import StopRequest, Terminated, stop_requests
 
@@ -121,7 +121,7 @@ class BaseTrainer:
         alone = (
             contextlib.nullcontext()
             if self._checkpoint_dir is None
-            else run_lock.held(self._folder(), "give this run another settings.project_path")
+            else run_lock.lock_folder(self._folder(), "give this run another settings.project_path")
         )
         with alone, stop_requests() as self.stop:
             self._train(max_epochs, load_latest, fail_safe)
@@ -146,7 +146,7 @@ class BaseTrainer:
             except Exception as error:
                 print(f"Training crashed at epoch {self.epoch}")
                 failures += 1
-                if no_room(error):
+                if is_disk_full(error):
                     path = getattr(error, "path", None) or getattr(error, "filename", None)
                     raise DiskFull(path, f"start again. {self._how_to_go_on()}") from error
                 if (
@@ -174,9 +174,9 @@ class BaseTrainer:
         self.train_epoch()
         if self.lr_scheduler is not None:
             self.lr_scheduler.step()
-        asked = self.stop.agreed()
+        asked = self.stop.any_process_requested()
         self._save()
-        if self.stop.agreed():
+        if self.stop.any_process_requested():
             if not asked:
                 self._save()  # an epoch that is not one to keep is one now
             raise self.terminated(f"after epoch {epoch}")

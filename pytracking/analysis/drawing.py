@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 
 from ltr.admin.errors import suggestion
-from ltr.io.files import replacing
+from ltr.io.files import atomic_write
 from pytracking.analysis.scores import get_tracker_display_name
 
 logger = logging.getLogger(__name__)
@@ -346,9 +346,9 @@ def save_figure(figure: Figure, folder: str | Path, stem: str) -> list[Path]:
     be shown.
     """
     files = [Path(folder) / f"{stem}.pdf", Path(folder) / f"{stem}.png"]
-    with replacing(files[0]) as temporary:
+    with atomic_write(files[0]) as temporary:
         figure.savefig(temporary, dpi=300, format="pdf", transparent=True)
-    with replacing(files[1]) as temporary:
+    with atomic_write(files[1]) as temporary:
         figure.savefig(temporary, dpi=200, format="png", facecolor="white")
     if not is_interactive():
         plt.close(figure)

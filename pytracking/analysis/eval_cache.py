@@ -24,7 +24,7 @@ import numpy as np
 import torch
 
 from ltr.admin.errors import BadValue, NotConfigured
-from ltr.io.files import replacing, write_text
+from ltr.io.files import atomic_write, write_text
 from pytracking.evaluation import environment
 
 logger = logging.getLogger(__name__)
@@ -131,7 +131,7 @@ def _save(
     options_file.unlink(
         missing_ok=True
     )  # a crash in between must not pair the new numbers with the old options
-    with replacing(cache) as temporary, open(temporary, "wb") as file:
+    with atomic_write(cache) as temporary, open(temporary, "wb") as file:
         pickle.dump({**other, **eval_data}, file)
     write_text(options_file, json.dumps(stored, indent=1) + "\n")
 

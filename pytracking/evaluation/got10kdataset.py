@@ -58,7 +58,7 @@ class GOT10KDataset(BaseDataset):
             from ltr.dataset.got10k import Got10k
 
             return Got10k(self.base_path, split="val").sequence_list
-        from ltr.dataset.places import read_ids
+        from ltr.dataset.roots import read_ids
 
         _log.info("%s: the sequences listed in %s", self.title, ids_file)
         return [names[i] for i in read_ids(ids_file, len(names))]

@@ -21,9 +21,9 @@ def spec_list(settings: object, file_name: str) -> Path | None:
     configured = getattr(settings, "dataspec_path", "")
     if configured and (Path(configured).expanduser() / file_name).is_file():
         return Path(configured).expanduser() / file_name
-    from ltr.dataset.places import (
-        spec_file,
-    )  # brings torch, which a look at names does not need otherwise
+    from ltr.dataset.roots import (
+        spec_file,  # brings torch, which a look at names does not need otherwise
+    )
 
     return spec_file(file_name)
 

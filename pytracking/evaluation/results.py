@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ltr.admin.errors import BadInput
-from ltr.io.files import replacing, write_text
+from ltr.io.files import atomic_write, write_text
 from pytracking.evaluation.data import Sequence
 
 
@@ -90,7 +90,7 @@ def save_boxes(file: Path, boxes: list, decimals: bool = False) -> None:
             f"the tracker returned the box {table[row].tolist()} on frame {row}, which is no box; "
             f"{file.name} is not written"
         )
-    with replacing(file) as temporary:
+    with atomic_write(file) as temporary:
         np.savetxt(
             temporary,
             table if decimals else table.astype(int),

@@ -16,7 +16,7 @@ import numpy as np
 import tqdm
 
 from ltr.admin.errors import BadInput, BadValue
-from ltr.io.files import replacing
+from ltr.io.files import atomic_write
 from pytracking.evaluation.display import draw_objects
 from pytracking.evaluation.multi_object_wrapper import MultiObjectWrapper
 from pytracking.evaluation.results import save_boxes
@@ -220,7 +220,7 @@ class Recorder:
             self.writer.write(draw_objects(frame, boxes, segmentation))
         if self.folder is not None and segmentation is not None:
             picture = draw_objects(frame, {}, segmentation)
-            with replacing(self.folder / f"seg_{number}.jpg") as temporary:
+            with atomic_write(self.folder / f"seg_{number}.jpg") as temporary:
                 temporary.write_bytes(
                     cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))[1].tobytes()
                 )

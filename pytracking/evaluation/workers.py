@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from ltr.admin.errors import BadInput, show_messages
 from ltr.data.workers import usable_cores
-from ltr.parallel.threads import let_waiting_threads_sleep
+from ltr.parallel.threads import limit_openmp_spinning
 from pytracking.utils import plugins
 
 # of a job whose worker died: more cost time where memory is short, fewer give up on a machine that
@@ -109,7 +109,7 @@ class Processes:
         self._pools: list[ProcessPoolExecutor | None] = [None] * count
         self._ready: list[Future | None] = [None] * count  # done when the process has started
         self._last: list[Future | None] = [None] * count
-        let_waiting_threads_sleep()
+        limit_openmp_spinning()
 
     def start(self, part: Part) -> Future:
         """See `Workers`. BadInput when processes do not even start."""

@@ -16,7 +16,7 @@ from torch import nn
 
 from ltr.admin.errors import BadValue, NotConfigured
 from ltr.data.crops import IMAGENET_MEAN, IMAGENET_STD
-from ltr.io.files import replacing, write_text
+from ltr.io.files import atomic_write, write_text
 from ltr.models.tracking.transt import TransT
 
 FILES = {"template": "template.onnx", "track": "track.onnx"}
@@ -121,7 +121,7 @@ def export(net: nn.Module, folder: str | os.PathLike) -> list[Path]:
     graphs, info = to_onnx(net)
     folder = Path(folder)
     for name, graph in graphs.items():
-        with replacing(folder / FILES[name]) as temporary:
+        with atomic_write(folder / FILES[name]) as temporary:
             temporary.write_bytes(graph)
     write_text(folder / INFO, json.dumps(info, indent=2) + "\n")
     return [folder / name for name in (*FILES.values(), INFO)]

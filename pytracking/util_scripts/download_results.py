@@ -29,7 +29,7 @@ if (
 
 from ltr.admin.arguments import true_or_false
 from ltr.admin.errors import BadInput, BadValue, MissingFile, NotConfigured, run_script, suggestion
-from ltr.io.files import replacing
+from ltr.io.files import atomic_write
 from pytracking.evaluation.environment import ensure_local_file, env_settings
 
 pytracking_results_link_dict: dict[
@@ -87,7 +87,7 @@ def _unpack(archive: Path, folder: Path) -> None:
                         "not trust it"
                     )
             for info in infos:
-                with replacing(folder / info.filename) as temporary:
+                with atomic_write(folder / info.filename) as temporary:
                     temporary.write_bytes(content.read(info))
     except (zipfile.BadZipFile, RuntimeError) as error:  # RuntimeError: encrypted
         raise BadInput(f"{archive} cannot be unpacked ({error}) - download it again") from None
@@ -140,7 +140,7 @@ def _fetch(file_id: str, target: Path) -> None:
         raise NotConfigured(
             "fetching from Google Drive needs the package gdown: pip install gdown"
         ) from None
-    with replacing(target) as temporary:
+    with atomic_write(target) as temporary:
         print(f"Downloading {target.parent.name}/{target.name}")
         if gdown.download(id=file_id, output=str(temporary), quiet=True) is None:
             raise BadInput(

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ltr.admin.errors import MissingFile, NotConfigured
-from ltr.io.files import replacing
+from ltr.io.files import atomic_write
 from pytracking.evaluation.environment import env_settings, local_file
 
 
@@ -53,7 +53,7 @@ def write_archive(path: Path, entries: Iterable[tuple[str, str]]) -> None:
     the same bytes.
     """
     with (
-        replacing(path) as temporary,
+        atomic_write(path) as temporary,
         zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive,
     ):
         for name, text in entries:

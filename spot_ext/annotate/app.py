@@ -16,7 +16,7 @@ from starlette.routing import Mount, Route
 
 from ltr.admin.errors import BadInput, BadValue, MissingFile
 from ltr.io.files import DiskFull
-from spot_ext.annotate.guard import HEADERS, refusal
+from spot_ext.annotate.access import HEADERS, refusal
 from spot_ext.annotate.session import Session
 
 logger = logging.getLogger(__name__)

@@ -15,8 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ltr.admin.errors import BadInput
-from ltr.io.files import replacing
-from spot_ext.annotate.guard import new_token
+from ltr.io.files import atomic_write
+from spot_ext.annotate.access import new_token
 from spot_ext.annotate.session import Session
 
 logger = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ class Address:
         wanted, self.token = before or (None, new_token())
         self.socket = _bind(wanted if port is None else port, is_wish=port is None)
         self.port = self.socket.getsockname()[1]
-        with replacing(self.note) as temporary:
+        with atomic_write(self.note) as temporary:
             temporary.touch(mode=0o600)  # the token is this user's
             temporary.write_text(
                 json.dumps({"port": self.port, "token": self.token}), encoding="utf-8"

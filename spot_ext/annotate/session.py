@@ -13,7 +13,7 @@ from typing import Any
 
 from ltr.admin.errors import BadInput, BadValue, MissingFile, suggestion
 from ltr.dataset.video_folder import VideoFolder
-from spot_ext.annotate import wanted as wanted_frames
+from spot_ext.annotate import frame_requests as wanted_frames
 from spot_ext.annotate.box_file import (
     BoxFile,
     Edit,
@@ -23,8 +23,8 @@ from spot_ext.annotate.box_file import (
     object_ids,
     tracks_by_video,
 )
+from spot_ext.annotate.frame_requests import WantedFrame
 from spot_ext.annotate.frames import ShownFrames
-from spot_ext.annotate.wanted import WantedFrame
 
 logger = logging.getLogger(__name__)
 

@@ -103,7 +103,7 @@ def _run(options: argparse.Namespace) -> None:
 
     from spot_ext.boxes.formats import label_file
     from spot_ext.boxes.key_frames import sequence_key, split_name
-    from spot_ext.discover.judging import thinned
+    from spot_ext.discover.quality import thinned
     from spot_ext.discover.search import as_labels, search
     from spot_ext.discover.sheet import contact_sheet, write_sheet
     from spot_ext.training.progress import CountProgress
@@ -145,7 +145,7 @@ def _run(options: argparse.Namespace) -> None:
 
 
 def _limits(options: argparse.Namespace):
-    from spot_ext.discover.judging import Limits
+    from spot_ext.discover.quality import Limits
 
     for name in ("boxes", "targets", "least_frames", "every"):
         value = getattr(options, name)

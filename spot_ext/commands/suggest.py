@@ -65,8 +65,8 @@ def run(options) -> None:
     import torch
 
     from ltr.admin.environment import ensure_local_file
-    from spot_ext.propagate.suggest import output
-    from spot_ext.propagate.suggest.run import SuggestConfig, TrainedRun, suggest
+    from spot_ext.propagate.suggestions import output
+    from spot_ext.propagate.suggestions.run import SuggestConfig, TrainedRun, suggest
 
     steps = {} if options.steps is None else {"max_steps": options.steps}
     config = SuggestConfig(

@@ -12,8 +12,8 @@ import numpy as np
 from ltr.admin.errors import BadInput
 from spot_ext.boxes.key_frames import display_name, sequence_key
 from spot_ext.boxes.labels import LabelSet, TargetPath, VideoLabels
-from spot_ext.discover.judging import Limits, Target, best_of, judge_pieces
 from spot_ext.discover.linking import Track
+from spot_ext.discover.quality import Limits, Target, best_of, judge_pieces
 
 logger = logging.getLogger(__name__)
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ltr.io.files import replacing
-from spot_ext.discover.judging import Target
+from ltr.io.files import atomic_write
+from spot_ext.discover.quality import Target
 
 TILE = (208, 148)  # px: width, height of one frame
 CAPTION, GAP = 18, 6  # px
@@ -44,7 +44,7 @@ def contact_sheet(
 
 def write_sheet(sheet: np.ndarray, path: Path) -> None:
     """Write the picture as PNG, in one step."""
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_bytes(
             cv2.imencode(".png", cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))[1].tobytes()
         )

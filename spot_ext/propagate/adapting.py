@@ -13,7 +13,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from ltr.admin.settings import Settings
-from ltr.io.files import replacing
+from ltr.io.files import atomic_write
 from spot_ext.boxes.formats import label_file
 from spot_ext.boxes.labels import LabelSet, TargetPath, VideoLabels
 from spot_ext.boxes.track import VideoBoxes
@@ -67,7 +67,7 @@ def adapt(
     with contextlib.redirect_stdout(sys.stderr):  # stdout is for what the verb was asked for
         trainer = recipe.train(settings, config)
     tracker = out / "tracker.pth.tar"
-    with replacing(tracker) as temporary:
+    with atomic_write(tracker) as temporary:
         shutil.copyfile(trainer.teacher_file(epochs), temporary)
     return tracker
 

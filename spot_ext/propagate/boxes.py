@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-LEAST_OVERLAP, LARGEST = 0.3, 1.6  # of a correction, see `difference`
+LEAST_OVERLAP, LARGEST = 0.3, 1.6  # of a correction, see `box_delta`
 
 
-def difference(box_xywh: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+def box_delta(box_xywh: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     """(4,) from one box to another: centre in units of its size, and logarithm of the size. Zero
     where they have little in common, and at most a factor of `LARGEST`: it is meant for how a
     network draws boxes, not for losing the target.
@@ -22,8 +22,8 @@ def difference(box_xywh: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     )
 
 
-def corrected(boxes_xywh: np.ndarray, differences: np.ndarray) -> np.ndarray:
-    """Boxes (..., 4) moved by `differences` (..., 4); the inverse of `difference`."""
+def apply_box_delta(boxes_xywh: np.ndarray, differences: np.ndarray) -> np.ndarray:
+    """Boxes (..., 4) moved by `differences` (..., 4); the inverse of `box_delta`."""
     size = boxes_xywh[..., 2:] * np.exp(differences[..., 2:])
     center = (
         boxes_xywh[..., :2] + boxes_xywh[..., 2:] / 2 + differences[..., :2] * boxes_xywh[..., 2:]

@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from spot_ext.boxes.track import ObjectBoxes
-from spot_ext.propagate.boxes import corrected, difference, overlaps
+from spot_ext.propagate.boxes import apply_box_delta, box_delta, overlaps
 from spot_ext.propagate.walks import Walk
 
 OFF, ON = 0, 1
@@ -257,16 +257,16 @@ def _arriving(gap: Gap) -> Gap:
         return gap
     share = ((np.arange(gap.count) + 1) / (gap.count + 1))[:, None]
     at_left, at_right = (
-        difference(box, human) if np.isfinite(box).all() else np.zeros(4)
+        box_delta(box, human) if np.isfinite(box).all() else np.zeros(4)
         for box, human in zip(gap.arrivals, (gap.left, gap.right), strict=True)
     )
     return replace(
         gap,
         forward=replace(
-            gap.forward, boxes_xywh=corrected(gap.forward.boxes_xywh, share * at_right)
+            gap.forward, boxes_xywh=apply_box_delta(gap.forward.boxes_xywh, share * at_right)
         ),
         backward=replace(
-            gap.backward, boxes_xywh=corrected(gap.backward.boxes_xywh, (1 - share) * at_left)
+            gap.backward, boxes_xywh=apply_box_delta(gap.backward.boxes_xywh, (1 - share) * at_left)
         ),
     )
 

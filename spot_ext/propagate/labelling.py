@@ -21,7 +21,7 @@ from spot_ext.boxes.track import VideoBoxes
 from spot_ext.propagate import adapting
 from spot_ext.propagate.fusion import DEFAULT, Fused
 from spot_ext.propagate.network import SHIPPED, TrackingNetwork, open_network
-from spot_ext.propagate.propagation import Kept, dense, human_only, propagate
+from spot_ext.propagate.propagation import ResultCache, dense, human_only, propagate
 from spot_ext.propagate.review import BOXES_FILE, REVIEW_FILE, doubts, write_review
 from spot_ext.training.progress import CountProgress
 
@@ -127,7 +127,7 @@ def _propagate_all(
     for number, video in enumerate(given, 1):
         start = time.time()
         frames = FolderFrames(folder, ids[video.video])
-        kept = Kept.of(job.out / KEPT_FOLDER, video, f"{made_of} {frames.stamp()}")
+        kept = ResultCache.of(job.out / KEPT_FOLDER, video, f"{made_of} {frames.stamp()}")
         fused = kept.read()
         try:
             done_before = fused is not None

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ltr.admin.errors import BadValue
-from ltr.io.files import replacing
+from ltr.io.files import atomic_write
 from spot_ext.boxes.track import ObjectBoxes, VideoBoxes
 from spot_ext.propagate.frames import Frames
 from spot_ext.propagate.fusion import DEFAULT, Fused, FusionConfig, fuse
@@ -109,14 +109,14 @@ def dense(video: VideoBoxes, found: list[Fused], **known: Any) -> VideoBoxes:
 
 
 @dataclass(frozen=True)
-class Kept:
+class ResultCache:
     """A file with what was found in one video, for what it was computed from."""
 
     path: Path
     stamp: str
 
     @classmethod
-    def of(cls, folder: Path, video: VideoBoxes, made_of: str) -> Kept:
+    def of(cls, folder: Path, video: VideoBoxes, made_of: str) -> ResultCache:
         """The file in `folder` for a video and, in words, everything else that decides the
         result.
         """
@@ -156,5 +156,5 @@ class Kept:
             arrays |= {
                 f"{i}_{field.name}": getattr(one, field.name) for field in dataclasses.fields(Fused)
             }
-        with replacing(self.path) as temporary, open(temporary, "wb") as file:
+        with atomic_write(self.path) as temporary, open(temporary, "wb") as file:
             np.savez(file, **arrays)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ltr.io.files import replacing
+from ltr.io.files import atomic_write
 from spot_ext.boxes.formats.csv_table import FILE_NAME as BOXES_FILE
 from spot_ext.boxes.track import VideoBoxes
 from spot_ext.propagate.fusion import Fused
@@ -94,7 +94,10 @@ def write_review(path: Path, listed: Sequence[Doubt]) -> None:
     """Write them as CSV."""
     import csv
 
-    with replacing(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
+    with (
+        atomic_write(path) as temporary,
+        open(temporary, "w", encoding="utf-8", newline="") as file,
+    ):
         lines = csv.writer(file, lineterminator="\n")
         lines.writerow(COLUMNS)
         lines.writerows(

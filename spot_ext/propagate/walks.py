@@ -14,7 +14,7 @@ import torch
 
 from ltr.admin.errors import BadValue
 from spot_ext.boxes.track import ObjectBoxes
-from spot_ext.propagate.boxes import corrected, difference
+from spot_ext.propagate.boxes import apply_box_delta, box_delta
 from spot_ext.propagate.frames import Frames, ascending, descending
 
 SMALL_SHARE = 0.1  # of the farther template: below this it is not asked, which saves the pass
@@ -51,7 +51,7 @@ class Start:
 
     tracker: Any  # as it was initialised there; the network in it is everyone's
     template: torch.Tensor
-    correction: np.ndarray  # (4,) what the network's box lacks to the human one, see `difference`
+    correction: np.ndarray  # (4,) what the network's box lacks to the human one, see `box_delta`
 
 
 class TwoTemplates:
@@ -102,7 +102,7 @@ def starts(frames: Frames, target: ObjectBoxes, tracker: Any) -> dict[int, Start
             tracker.initialize(image, {"init_bbox": box.tolist()})
             fresh = copy.copy(tracker)
             found[frame_id] = Start(
-                fresh, fresh.net.zf, difference(np.array(tracker.track(image)["target_bbox"]), box)
+                fresh, fresh.net.zf, box_delta(np.array(tracker.track(image)["target_bbox"]), box)
             )
     return found
 
@@ -128,7 +128,7 @@ class _Walker:
             self.net.share = (frame_id - self.begin) / self.length
         output = self.tracker.track(image)
         own, other = self.corrections
-        box = corrected(np.array(output["target_bbox"]), own + self.net.share * (other - own))
+        box = apply_box_delta(np.array(output["target_bbox"]), own + self.net.share * (other - own))
         self.tracker.center_pos, self.tracker.size = box[:2] + box[2:] / 2, box[2:]
         return {**output, "target_bbox": box}
 

@@ -29,11 +29,11 @@ from spot_ext.boxes import budget
 from spot_ext.boxes.formats import label_file
 from spot_ext.boxes.key_frames import sequence_key
 from spot_ext.boxes.labels import LabelSet, TargetPath, VideoLabels
-from spot_ext.discover.judging import Limits
 from spot_ext.discover.motion import motion_tracks
+from spot_ext.discover.quality import Limits
 from spot_ext.discover.search import as_labels, search
-from spot_ext.propagate.suggest.run import SuggestConfig, TrainedRun, suggest
-from spot_ext.quickstart.quickstart import evaluate
+from spot_ext.propagate.suggestions.run import SuggestConfig, TrainedRun, suggest
+from spot_ext.quickstart import evaluate
 from spot_ext.rendering import drawn
 from spot_ext.training import recipe
 from spot_ext.training.config import DatasetConfig, SparseConfig

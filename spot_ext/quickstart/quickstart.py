@@ -17,12 +17,12 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from ltr.io.files import replacing, write_text
+from ltr.io.files import atomic_write, write_text
 from ltr.parallel.distributed import require_one_process
 from pytracking.analysis.plot_results import plot_results
 from pytracking.analysis.tables import format_rows
 from pytracking.evaluation import environment, get_dataset
-from spot_ext.quickstart.quickstart.evaluate import Candidate, score_rows, track
+from spot_ext.quickstart.evaluate import Candidate, score_rows, track
 from spot_ext.rendering import drawn
 from spot_ext.training import recipe
 from spot_ext.training.architectures import get_architecture
@@ -131,7 +131,7 @@ def _train_labels_only(
         if not any(
             folder.glob("*_s.pth.tar")
         ):  # the student's file comes last and makes it a run to resume
-            with replacing(folder / source.name) as temporary:
+            with atomic_write(folder / source.name) as temporary:
                 shutil.copyfile(source, temporary)
     return recipe.train(settings, config, labels)
 

@@ -13,13 +13,13 @@ from typing import Any
 from ltr.admin.errors import BadInput
 from spot_ext.report import verdict
 from spot_ext.report.charts import Series, heat_map, line_chart, percent, plain, stacked_bars
+from spot_ext.report.confidence_extremes import Sureness, sureness
 from spot_ext.report.evaluation import Evaluation, evaluation
 from spot_ext.report.examples import Examples, examples
 from spot_ext.report.exploration import CONFIDENCE, TIME, Exploration, exploration, gradient
 from spot_ext.report.labelled import LabelledVideos, labelled_videos
 from spot_ext.report.pictures import open_videos
 from spot_ext.report.run_folder import Run, config_of, open_run
-from spot_ext.report.sureness import Sureness, sureness
 from spot_ext.training.config import SparseConfig
 
 log = logging.getLogger(__name__)

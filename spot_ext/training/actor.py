@@ -21,9 +21,9 @@ import torch
 from torch import Tensor, nn
 
 from ltr.actors.base_actor import BaseActor
-from ltr.admin.multigpu import alone
+from ltr.admin.multigpu import no_gradient_sync
 from ltr.parallel import parts
-from ltr.parallel.distributed import get_world_size, own_part, reduce_dict, roll_rows
+from ltr.parallel.distributed import get_world_size, rank_slice, reduce_dict, roll_rows
 from ltr.parallel.precision import autocast, in_fp32
 from spot_ext.training import augmentation
 from spot_ext.training.architectures import Architecture
@@ -124,9 +124,9 @@ class SparseActor(BaseActor):
         each part of the batch, whose sum is the loss.
 
         Of several processes each brings its own labelled pairs, and the triplets and pseudo-labels
-        of all (`gathered`). Without any accepted pseudo-label the labelled part is learned alone,
-        at its usual weight; with `reference.drop_empty` there is no loss then and the iteration is
-        to be skipped.
+        of all (`all_gather_batch`). Without any accepted pseudo-label the labelled part is learned
+        alone, at its usual weight; with `reference.drop_empty` there is no loss then and the
+        iteration is to be skipped.
         """
         inputs = [self._labelled(batch.labelled, generator)]
         if pseudo is not None and bool(pseudo.accepted.any()):
@@ -189,7 +189,11 @@ class SparseActor(BaseActor):
         sums: dict[str, Tensor] = {}
         totals = None
         for number, piece in enumerate(pieces, 1):
-            with contextlib.nullcontext() if number == len(pieces) else alone(self.student):
+            with (
+                contextlib.nullcontext()
+                if number == len(pieces)
+                else no_gradient_sync(self.student)
+            ):
                 outputs = self._predict(piece)
                 if totals is None:
                     with parts.noting() as totals:
@@ -233,7 +237,7 @@ class SparseActor(BaseActor):
         turns = _own(augmentation.draw_turns(len(slots), self.config.augment, generator))
         of, slots = (
             len(slots),
-            slots[own_part(len(slots))],
+            slots[rank_slice(len(slots))],
         )  # none of them, when fewer are accepted than there are processes
         size = batch.augmented.shape[-1]
         searches = self._prepare(batch.augmented[slots], draws.search_factors, draws.grey)
@@ -259,7 +263,7 @@ class SparseActor(BaseActor):
 def _own(draws):
     """This process's part of the draws for a whole batch."""
     return dataclasses.replace(
-        draws, **{name: values[own_part(len(values))] for name, values in vars(draws).items()}
+        draws, **{name: values[rank_slice(len(values))] for name, values in vars(draws).items()}
     )
 
 
@@ -286,7 +290,7 @@ def draw_absent(paths_B: Tensor, share: float, generator: torch.Generator) -> Te
     may be there.
     """
     everyones = len(paths_B) * get_world_size()
-    drawn = (torch.rand(everyones, generator=generator)[own_part(everyones)] < share).to(
+    drawn = (torch.rand(everyones, generator=generator)[rank_slice(everyones)] < share).to(
         paths_B.device
     )
     return drawn & (paths_B != roll_rows(paths_B))

@@ -40,7 +40,7 @@ def files(folder: Path) -> dict[tuple[int, int], Path]:
 
 
 @dataclass(frozen=True)
-class Begun:
+class PartialEpoch:
     """What the iterations of an unfinished epoch have left behind, beside networks, optimiser and
     statistics.
     """
@@ -53,7 +53,7 @@ class Begun:
     processes: list[dict[str, Any]]  # of each process: its generators, and what its loader met
 
     @classmethod
-    def of(cls, trainer, iteration: int, found, watch) -> Begun:
+    def of(cls, trainer, iteration: int, found, watch) -> PartialEpoch:
         """The epoch that `trainer` is in, after `iteration`. All processes of a distributed run
         call it together.
         """
@@ -75,7 +75,7 @@ class Begun:
         )
 
     @classmethod
-    def from_plain(cls, plain: Mapping[str, Any]) -> Begun:
+    def from_plain(cls, plain: Mapping[str, Any]) -> PartialEpoch:
         """What `vars` of one became in a checkpoint."""
         return cls(**{field.name: plain[field.name] for field in fields(cls)})
 

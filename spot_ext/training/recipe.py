@@ -45,7 +45,7 @@ def train(settings, config: SparseConfig, labels_folder: Path | None = None) -> 
     they are absent.
     """
     config = config.override(getattr(settings, "overrides", None) or {})
-    with run_lock.held(
+    with run_lock.lock_folder(
         run_folder_of(settings), "give this run another workspace_dir in ltr/admin/local.py"
     ):
         trainer = make_trainer(settings, config, labels_folder)

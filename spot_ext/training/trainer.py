@@ -20,15 +20,15 @@ from ltr.admin.stats import AverageMeter
 from ltr.data import faults
 from ltr.data.seeding import torch_generator
 from ltr.io.checkpoint import write_checkpoint
-from ltr.io.files import remove_abandoned, replacing
+from ltr.io.files import atomic_write, remove_abandoned
 from ltr.parallel import distributed
 from ltr.trainers.base_trainer import BaseTrainer
 from spot_ext.report.history import HistoryWriter
 from spot_ext.training import partial_epoch
 from spot_ext.training.actor import PseudoLabels, SparseActor
 from spot_ext.training.data.loader import SparseLoader
-from spot_ext.training.data.prefetch import uploaded
-from spot_ext.training.data.samples import TripletBatch, gathered
+from spot_ext.training.data.prefetch import prefetch_to_device
+from spot_ext.training.data.samples import TripletBatch, all_gather_batch
 from spot_ext.training.data.videos import BURN_IN, SPARSE
 from spot_ext.training.optimization import StudentStep, hold_backbone
 from spot_ext.training.progress import EpochProgress, Stopwatch, peak_gb, start_peak
@@ -76,7 +76,7 @@ class SparseTrainer(BaseTrainer):
         self.stats = {"train": {}}
         self.step = StudentStep(actor.net, optimizer, actor.config.optim)
         self.history = HistoryWriter(self.pool.store_folder.parent)
-        self.begun: partial_epoch.Begun | None = (
+        self.begun: partial_epoch.PartialEpoch | None = (
             None  # of the next epoch, when it was stopped in its midst
         )
 
@@ -124,7 +124,9 @@ class SparseTrainer(BaseTrainer):
             batches = self.loader.epoch(stage, epoch, known, pairs, triplets, done)
         if begun:
             begun.restore(self, found, watch)
-        batches = uploaded(watch.iterate(self.stop.until(batches), "data"), self.device, watch)
+        batches = prefetch_to_device(
+            watch.iterate(self.stop.until(batches), "data"), self.device, watch
+        )
         for iteration, batch in enumerate(batches, done + 1):
             generator = torch_generator(self.settings.seed, "augment", epoch, iteration)
             pseudo = None
@@ -132,9 +134,10 @@ class SparseTrainer(BaseTrainer):
                 if stage == SPARSE and iteration % config.teacher.interval == 0:
                     self.teacher.update(self.actor.net, config.teacher.keep_rate)
                 if batch.unlabelled is not None:
-                    pseudo = gathered(self.actor.pseudo_label(batch.unlabelled, generator))
+                    pseudo = all_gather_batch(self.actor.pseudo_label(batch.unlabelled, generator))
                     batch = dataclasses.replace(
-                        batch, unlabelled=gathered(batch.unlabelled.without_teachers_crops())
+                        batch,
+                        unlabelled=all_gather_batch(batch.unlabelled.without_teachers_crops()),
                     )
                     _record(found, batch.unlabelled, pseudo)
             with watch("student"):
@@ -155,7 +158,7 @@ class SparseTrainer(BaseTrainer):
 
         if self.stop.requested and done < config.iterations:
             progress.close()
-            self._put_away(partial_epoch.Begun.of(self, done, found, watch))
+            self._put_away(partial_epoch.PartialEpoch.of(self, done, found, watch))
             raise self.terminated(
                 f"in epoch {epoch}, after iteration {done} of {config.iterations}"
             )
@@ -271,7 +274,7 @@ class SparseTrainer(BaseTrainer):
         ).keep({0, *(self.store_epoch(epoch) for epoch in kept)})
         if self.publish_to is not None:
             remove_abandoned(self.publish_to.parent, self.publish_to.name, hours=1)
-            with replacing(self.publish_to) as temporary:
+            with atomic_write(self.publish_to) as temporary:
                 shutil.copyfile(self.teacher_file(self.epoch), temporary)
 
     def companions(self, path: Path) -> list[Path]:
@@ -331,7 +334,9 @@ class SparseTrainer(BaseTrainer):
                 state["teacher"],
                 path if "begun" in state else self._teacher_of(path),
             )
-        self.begun = partial_epoch.Begun.from_plain(state["begun"]) if "begun" in state else None
+        self.begun = (
+            partial_epoch.PartialEpoch.from_plain(state["begun"]) if "begun" in state else None
+        )
         log.info(
             "going on after epoch %d of %d%s",
             self.epoch,
@@ -339,7 +344,7 @@ class SparseTrainer(BaseTrainer):
             f" and iteration {self.begun.iteration} of the next" if self.begun else "",
         )
 
-    def _put_away(self, begun: partial_epoch.Begun) -> None:
+    def _put_away(self, begun: partial_epoch.PartialEpoch) -> None:
         """Write down an unfinished epoch, in place of earlier parts of it."""
         if self._checkpoint_dir is not None and distributed.is_main_process():
             old = self._interrupted().values()

@@ -101,7 +101,7 @@ def tune(
     tag = dataset[0].dataset
     space = search_space(tracker, search.chosen)
     defaults = default_values(tracker, space, tag)
-    with run_lock.held(folder, "give another --run folder"):
+    with run_lock.lock_folder(folder, "give another --run folder"):
         study = Study(
             folder,
             _description(search, tracker, dataset, space, defaults),

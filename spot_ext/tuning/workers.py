@@ -13,14 +13,14 @@ from dataclasses import dataclass
 
 from ltr.admin.errors import BadInput
 from ltr.data.workers import usable_cores
-from ltr.parallel.threads import let_waiting_threads_sleep
+from ltr.parallel.threads import limit_openmp_spinning
 from pytracking.evaluation import workers
 from pytracking.evaluation.data import Sequence as Video
 from pytracking.evaluation.tracker import Tracker
 from pytracking.utils import plugins
-from spot_ext.tuning.remembering import memory
+from spot_ext.tuning.output_cache import memory
 from spot_ext.tuning.scores import Part, sequence_part
-from spot_ext.tuning.together import Values, track_together
+from spot_ext.tuning.track_trials import Values, track_together
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Workers:
         memory.clear()  # it may be another network's
         if count > 1:
             context = multiprocessing.get_context("spawn")  # CUDA does not survive a fork
-            let_waiting_threads_sleep()
+            limit_openmp_spinning()
             shared = (
                 context.Value("i", 0),
                 max(1, usable_cores() // count),

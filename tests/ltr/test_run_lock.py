@@ -36,19 +36,19 @@ def end(child: int) -> None:
 
 
 def test_another_process_is_refused_with_the_name_of_the_first_until_that_is_killed(tmp_path):
-    child = forked(lambda: run_lock.held(tmp_path / "run"))
+    child = forked(lambda: run_lock.lock_folder(tmp_path / "run"))
     try:
         with pytest.raises(
             BadInput,
             match=rf"{re.escape(str(tmp_path / 'run'))} is in use by process {child} on .*, which "
             r"began \d{4}-.*: wait for it, end it, or turn to another one$",
         ):
-            run_lock.held(tmp_path / "run", "turn to another one").__enter__()
-        with run_lock.held(tmp_path / "other"):
+            run_lock.lock_folder(tmp_path / "run", "turn to another one").__enter__()
+        with run_lock.lock_folder(tmp_path / "other"):
             pass
     finally:
         end(child)
-    with run_lock.held(tmp_path / "run"):
+    with run_lock.lock_folder(tmp_path / "run"):
         assert f"process {os.getpid()} " in (tmp_path / "run" / run_lock.FILE).read_text()
     assert not (tmp_path / "run" / run_lock.FILE).exists()
 
@@ -59,7 +59,7 @@ def test_children_of_a_killed_holder_do_not_keep_the_lock(tmp_path):
 
     @contextlib.contextmanager
     def holding():
-        with run_lock.held(tmp_path):
+        with run_lock.lock_folder(tmp_path):
             os.write(write, str(forked(contextlib.nullcontext)).encode())
             yield
 
@@ -67,18 +67,18 @@ def test_children_of_a_killed_holder_do_not_keep_the_lock(tmp_path):
     worker = int(os.read(read, 20))
     end(holder)
     try:
-        with run_lock.held(tmp_path):
+        with run_lock.lock_folder(tmp_path):
             pass
     finally:
         os.kill(worker, signal.SIGKILL)
 
 
 def test_children_do_not_share_the_lock(tmp_path):
-    with run_lock.held(tmp_path):
+    with run_lock.lock_folder(tmp_path):
         child = os.fork()
         if not child:
             try:
-                run_lock.held(tmp_path).__enter__()
+                run_lock.lock_folder(tmp_path).__enter__()
             except BadInput:
                 os._exit(0)
             finally:
@@ -96,7 +96,7 @@ def test_a_lock_file_that_its_holder_was_just_removing_is_made_again(tmp_path, m
         return taken[-1]
 
     monkeypatch.setattr(run_lock, "_lock", overtaken)
-    with run_lock.held(tmp_path):
+    with run_lock.lock_folder(tmp_path):
         assert len(taken) == 2 and (tmp_path / run_lock.FILE).exists()
 
 
@@ -105,12 +105,12 @@ def test_a_block_within_a_block_is_free_and_another_thread_is_not(tmp_path):
 
     def other():
         try:
-            run_lock.held(tmp_path).__enter__()
+            run_lock.lock_folder(tmp_path).__enter__()
         except BadInput as error:
             refused.append(str(error))
 
-    with run_lock.held(tmp_path):
-        with run_lock.held(tmp_path / "."):
+    with run_lock.lock_folder(tmp_path):
+        with run_lock.lock_folder(tmp_path / "."):
             pass
         thread = threading.Thread(target=other)
         thread.start()
@@ -134,7 +134,7 @@ def test_where_there_are_no_locks_a_warning_says_so_and_the_run_goes_on(
     else:
         monkeypatch.setattr(run_lock.fcntl, "flock", refuse)
     (tmp_path / ".x.1.tmp").touch()  # of another run, for all we know
-    with run_lock.held(tmp_path):
+    with run_lock.lock_folder(tmp_path):
         assert (tmp_path / ".x.1.tmp").exists()
     assert (
         caplog.text.count(f"make sure that no other run uses {tmp_path}")
@@ -162,7 +162,7 @@ def test_temporary_files_of_processes_that_are_gone_are_removed(tmp_path):
     ]
     for file in [*gone, *kept]:
         file.touch()
-    with run_lock.held(tmp_path):
+    with run_lock.lock_folder(tmp_path):
         assert [file for file in [*gone, *kept] if file.exists()] == kept
     for name, age, left in (("a", 2, False), ("a", 0.5, True), ("b", 2, True)):
         file = tmp_path / f".{name}.{child}.tmp"
@@ -175,4 +175,4 @@ def test_temporary_files_of_processes_that_are_gone_are_removed(tmp_path):
 def test_a_folder_that_cannot_be_made_is_a_sentence(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(BadInput, match=r"the folder .*file/run cannot be made \(Not a directory\)"):
-        run_lock.held(tmp_path / "file" / "run").__enter__()
+        run_lock.lock_folder(tmp_path / "file" / "run").__enter__()

@@ -24,8 +24,8 @@ pytest.importorskip(
 testclient = pytest.importorskip(
     "starlette.testclient", reason="the test client needs httpx2", exc_type=RuntimeError
 )
+from spot_ext.annotate.access import refusal  # noqa: E402
 from spot_ext.annotate.app import create_app  # noqa: E402
-from spot_ext.annotate.guard import refusal  # noqa: E402
 from spot_ext.annotate.serving import Address  # noqa: E402
 from spot_ext.annotate.session import Session  # noqa: E402
 

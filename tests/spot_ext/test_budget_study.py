@@ -9,7 +9,15 @@ import re
 
 import numpy as np
 import pytest
-from spot_ext.quickstart.quickstart.budget_study import (
+
+from benchmarks import budget_study as script
+from ltr.admin.errors import BadInput, BadValue
+from ltr.dataset import Got10k
+from ltr.run_training import run_training
+from spot_ext.boxes.formats import label_file
+from spot_ext.boxes.labels import LabelSet, TargetPath, VideoLabels
+from spot_ext.quickstart import budget_study
+from spot_ext.quickstart.budget_study import (
     FEW_DENSE,
     MANY_SPARSE,
     RANDOM,
@@ -22,14 +30,6 @@ from spot_ext.quickstart.quickstart.budget_study import (
     run_cell,
     with_frames,
 )
-
-from benchmarks import budget_study as script
-from ltr.admin.errors import BadInput, BadValue
-from ltr.dataset import Got10k
-from ltr.run_training import run_training
-from spot_ext.boxes.formats import label_file
-from spot_ext.boxes.labels import LabelSet, TargetPath, VideoLabels
-from spot_ext.quickstart.quickstart import budget_study
 from spot_ext.rendering import drawn
 from spot_ext.training.config import CropConfig, SparseConfig, TeacherConfig
 

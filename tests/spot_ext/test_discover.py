@@ -18,9 +18,9 @@ from spot_ext.__main__ import main
 from spot_ext.boxes.formats import label_file
 from spot_ext.discover.boxes import iou_matrix, moved, touches_border
 from spot_ext.discover.camera import Flow
-from spot_ext.discover.judging import Limits, Target, best_of, judge, judge_pieces, thinned
 from spot_ext.discover.linking import Linker, Track, carried_by
 from spot_ext.discover.motion import motion_tracks
+from spot_ext.discover.quality import Limits, Target, best_of, judge, judge_pieces, thinned
 from spot_ext.discover.sheet import contact_sheet
 from spot_ext.training.config import DatasetConfig, SparseConfig
 from spot_ext.training.data.videos import VideoPool

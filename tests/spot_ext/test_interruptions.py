@@ -285,7 +285,7 @@ def test_a_second_run_in_the_folder_is_refused_before_it_writes_anything(lasting
 
     child = os.fork()
     if not child:
-        with contextlib.suppress(BaseException), run_lock.held(run_folder(tmp_path / "ws")):
+        with contextlib.suppress(BaseException), run_lock.lock_folder(run_folder(tmp_path / "ws")):
             (tmp_path / "taken").touch()
             signal.pause()
         os._exit(0)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spot_ext.boxes.track import ObjectBoxes
-from spot_ext.propagate.boxes import corrected, difference, overlaps
+from spot_ext.propagate.boxes import apply_box_delta, box_delta, overlaps
 from spot_ext.propagate.fusion import FEATURES, blur, fuse, smooth, without_jitter
 from spot_ext.propagate.walks import Walk
 
@@ -53,7 +53,7 @@ def stuck(boxes: np.ndarray, at: int, forward: bool) -> np.ndarray:
 
 
 def moved(pixels: float) -> np.ndarray:
-    return corrected(truth(), np.array([pixels / 30, 0, 0, 0]))
+    return apply_box_delta(truth(), np.array([pixels / 30, 0, 0, 0]))
 
 
 def quality(fused) -> np.ndarray:
@@ -194,8 +194,8 @@ box = st.tuples(*[st.floats(0, 500)] * 2, *[st.floats(5, 300)] * 2).map(np.array
 @settings(deadline=None, max_examples=30)
 @given(box, st.tuples(*[st.floats(-0.1, 0.1)] * 4).map(np.array))
 def test_a_difference_leads_from_one_box_to_the_other(one, change):
-    other = corrected(one, change)
-    assert np.allclose(corrected(one, difference(one, other)), other, atol=1e-6)
+    other = apply_box_delta(one, change)
+    assert np.allclose(apply_box_delta(one, box_delta(one, other)), other, atol=1e-6)
 
 
 @settings(deadline=None, max_examples=30)
@@ -209,7 +209,7 @@ def test_overlap_is_symmetric_and_a_share(one, other):
 
 
 def test_boxes_without_overlap_are_not_corrected():
-    assert difference(np.array([0.0, 0, 10, 10]), np.array([100.0, 0, 10, 10])).tolist() == [
+    assert box_delta(np.array([0.0, 0, 10, 10]), np.array([100.0, 0, 10, 10])).tolist() == [
         0,
         0,
         0,

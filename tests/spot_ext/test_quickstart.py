@@ -9,7 +9,7 @@ import pytest
 from ltr.run_training import run_training
 from spot_ext import __main__ as command
 from spot_ext.boxes.formats import label_file
-from spot_ext.quickstart.quickstart import quickstart
+from spot_ext.quickstart import quickstart
 from spot_ext.rendering import drawn
 
 SHORT = {

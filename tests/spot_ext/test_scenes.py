@@ -13,8 +13,8 @@ from ltr.admin.errors import BadValue, MissingFile, NotConfigured
 from ltr.dataset import Got10k
 from spot_ext.__main__ import main
 from spot_ext.boxes import key_frames
-from spot_ext.rendering.photographed import RenderedVideos, bank, pictures
-from spot_ext.rendering.photographed.actors import Waves
+from spot_ext.rendering.photographed import RenderedVideos, image_bank, pictures
+from spot_ext.rendering.photographed.moving_objects import Waves
 from spot_ext.rendering.photographed.plan import ABSENT_BELOW, Plan
 from spot_ext.training import recipe
 from spot_ext.training.config import DatasetConfig
@@ -30,9 +30,9 @@ def bank_file(tmp_path_factory) -> str:
     """A bank of few drawn pictures, made in a second."""
     file = tmp_path_factory.mktemp("bank") / "bank.safetensors"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(bank, "DRAWN_PHOTOS", 3)
-        patch.setattr(bank, "DRAWN_CUTOUTS", 8)
-        bank.write_bank(("drawn",), file)
+        patch.setattr(image_bank, "DRAWN_PHOTOS", 3)
+        patch.setattr(image_bank, "DRAWN_CUTOUTS", 8)
+        image_bank.write_bank(("drawn",), file)
     return str(file)
 
 

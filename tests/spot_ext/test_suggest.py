@@ -12,12 +12,12 @@ from torch import nn
 
 from ltr.admin.errors import BadInput, BadValue, MissingFile
 from ltr.admin.settings import Settings
-from spot_ext.annotate.wanted import from_file
+from spot_ext.annotate.frame_requests import from_file
 from spot_ext.commands import suggest as suggest_command
-from spot_ext.propagate.suggest.choice import choose
-from spot_ext.propagate.suggest.run import SuggestConfig, TrainedRun, suggest
-from spot_ext.propagate.suggest.scores import PathScores, Weights, score_paths
-from spot_ext.propagate.suggest.tracks import Leg, follow
+from spot_ext.propagate.suggestions.choice import choose
+from spot_ext.propagate.suggestions.run import SuggestConfig, TrainedRun, suggest
+from spot_ext.propagate.suggestions.scores import PathScores, Weights, score_paths
+from spot_ext.propagate.suggestions.tracks import Leg, follow
 from spot_ext.training import recipe
 from spot_ext.training.config import CropConfig, DatasetConfig, SparseConfig, TeacherConfig
 from spot_ext.training.pseudo_labels import PathView

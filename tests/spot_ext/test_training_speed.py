@@ -28,7 +28,7 @@ from spot_ext.training.config import (
     SparseConfig,
     TeacherConfig,
 )
-from spot_ext.training.data.prefetch import uploaded
+from spot_ext.training.data.prefetch import prefetch_to_device
 from spot_ext.training.data.samples import PairBatch, SparseBatch, TripletBatch, Windows
 from spot_ext.training.optimization import StudentStep, make_optimizer
 from spot_ext.training.progress import Stopwatch, peak_gb
@@ -301,7 +301,7 @@ def test_gpu_memory_is_in_log_and_history(train, capsys, monkeypatch):
 def test_batches_arrive_whole_and_in_order():
     batches = [batch_of(8, 16, 2, count) for count in (0, 3)]
     watch = Stopwatch()
-    for sent, got in itertools.zip_longest(batches, uploaded(iter(batches), CPU, watch)):
+    for sent, got in itertools.zip_longest(batches, prefetch_to_device(iter(batches), CPU, watch)):
         assert type(got) is SparseBatch and (got.unlabelled is None) == (sent.unlabelled is None)
         assert all(
             torch.equal(a.nan_to_num(), b.nan_to_num())
@@ -314,7 +314,9 @@ def test_batches_arrive_whole_and_in_order():
 def test_a_gpu_gets_one_batch_ahead_on_its_own_stream():
     taken = []
     batches = (taken.append(count) or batch_of(8, 16, 2, count) for count in (1, 2, 3))
-    for count, batch in enumerate(uploaded(batches, torch.device("cuda"), Stopwatch()), 1):
+    for count, batch in enumerate(
+        prefetch_to_device(batches, torch.device("cuda"), Stopwatch()), 1
+    ):
         assert (
             len(taken) == min(count + 1, 3)
             and len(batch.unlabelled) == count

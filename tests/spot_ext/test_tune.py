@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from spot_ext.quickstart.quickstart.evaluate import score_rows
 
 from ltr.admin.errors import BadInput
 from pytracking.evaluation import get_dataset
@@ -19,7 +18,8 @@ from pytracking.features.net_wrappers import NetWithBackbone
 from pytracking.tracker.base import MatchingTracker
 from pytracking.utils import TrackerParams, plugins
 from spot_ext import __main__ as command
-from spot_ext.tuning import Search, remembering, together, tune
+from spot_ext.quickstart.evaluate import score_rows
+from spot_ext.tuning import Search, output_cache, track_trials, tune
 from spot_ext.tuning import workers as tune_workers
 
 pytest.importorskip("optuna", reason="tune needs the package optuna")
@@ -79,7 +79,7 @@ def local_env_settings():
     return settings
 """)
     monkeypatch.setenv("PYTRACKING_LOCAL", str(tmp_path / "local.py"))
-    remembering.memory.clear()
+    output_cache.memory.clear()
 
 
 def searched(folder: Path, trials: int = 10, **changes) -> tuple:
@@ -368,7 +368,7 @@ def stepping(monkeypatch) -> tuple[Tracker, SeenNet]:
     monkeypatch.setattr(tracker, "get_parameters", parameters)
     monkeypatch.setattr(tracker, "tracker_class", Stepper)
     monkeypatch.setattr(
-        remembering.copy, "copy", lambda thing: thing
+        output_cache.copy, "copy", lambda thing: thing
     )  # all trackers keep one net, so that it can count
     return tracker, net
 
@@ -376,22 +376,24 @@ def stepping(monkeypatch) -> tuple[Tracker, SeenNet]:
 def test_equal_crops_are_computed_once_and_boxes_are_the_trackers_own(monkeypatch):
     tracker, net = stepping(monkeypatch)
     (seq, *_) = get_dataset("toy_train")
-    alone = [together.track_together(tracker, seq, [{"step": step}], 0)[0] for step in (1, 2)]
+    alone = [track_trials.track_together(tracker, seq, [{"step": step}], 0)[0] for step in (1, 2)]
     assert sum(net.shown) == 2 * 23
     net.shown.clear()
-    shared = together.track_together(tracker, seq, [{"step": step} for step in (1, 2, 1, 2, 1)], 64)
+    shared = track_trials.track_together(
+        tracker, seq, [{"step": step} for step in (1, 2, 1, 2, 1)], 64
+    )
     for boxes, step in zip(shared, (1, 2, 1, 2, 1), strict=True):
         np.testing.assert_array_equal(boxes, alone[step - 1])
     assert net.shown == [1, *[2] * 22]  # the first frame's crop is the same for both steps
     net.shown.clear()
-    together.track_together(tracker, seq, [{"step": 2}, {"step": 3}], 64)
+    track_trials.track_together(tracker, seq, [{"step": 2}, {"step": 3}], 64)
     assert net.shown == [1] * 22  # step 2 is remembered from before
 
 
 def test_memory_is_bounded(monkeypatch):
     tracker, _ = stepping(monkeypatch)
     (seq, *_) = get_dataset("toy_train")
-    together.track_together(
+    track_trials.track_together(
         tracker, seq, [{"step": 1}], 10 * 4 / 2**20
     )  # ten answers of one float32
-    assert len(remembering.memory.outputs) == 10 and remembering.memory.bytes == 40
+    assert len(output_cache.memory.outputs) == 10 and output_cache.memory.bytes == 40

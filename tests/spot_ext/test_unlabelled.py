@@ -19,7 +19,7 @@ from spot_ext.__main__ import main
 from spot_ext.boxes import key_frames
 from spot_ext.boxes.formats import label_file, sampler_state
 from spot_ext.boxes.labels import LabelSet, TargetPath, VideoLabels
-from spot_ext.propagate.suggest.run import SuggestConfig, TrainedRun, suggest
+from spot_ext.propagate.suggestions.run import SuggestConfig, TrainedRun, suggest
 from spot_ext.training import recipe
 from spot_ext.training.config import CropConfig, DatasetConfig, SparseConfig, TeacherConfig
 from spot_ext.training.data.loader import Draw, SampleSource

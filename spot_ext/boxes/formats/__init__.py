@@ -17,9 +17,9 @@ from pathlib import Path
 from types import ModuleType
 
 from ltr.admin.errors import BadValue, MissingFile, suggestion
+from spot_ext.boxes.formats.candidate import Candidate
 from spot_ext.boxes.formats.checks import check_videos
 from spot_ext.boxes.formats.infos import VideoInfo, complete, infos_of
-from spot_ext.boxes.formats.place import Place
 from spot_ext.boxes.track import VideoBoxes
 
 __all__ = ["FORMATS", "VideoInfo", "check_name", "complete", "guess", "infos_of", "read", "write"]
@@ -89,7 +89,7 @@ def guess(path: str | os.PathLike) -> str:
     """Name of the format of a file or folder, by its name and content. Raises BadValue where no
     format fits.
     """
-    place = Place(Path(path))
+    place = Candidate(Path(path))
     for name in FORMATS:
         if _module(name).looks_like(place):
             return name

@@ -15,9 +15,9 @@ from typing import Any
 
 from ltr.admin.errors import BadValue, suggestion
 from spot_ext.boxes.formats import json_file
+from spot_ext.boxes.formats.candidate import Candidate
 from spot_ext.boxes.formats.frame_files import frame_name, frames_by_name
 from spot_ext.boxes.formats.infos import Infos, stem
-from spot_ext.boxes.formats.place import Place
 from spot_ext.boxes.formats.table import DEFAULT_OBJECT, BoxTable
 from spot_ext.boxes.track import ObjectBoxes, VideoBoxes
 
@@ -28,7 +28,7 @@ FILE_NAME = "annotations.json"
 NO_LABEL = "object"  # the category of objects without one
 
 
-def looks_like(place: Place) -> bool:
+def looks_like(place: Candidate) -> bool:
     """JSON with annotations of images or videos."""
     return (
         isinstance(place.json, dict)

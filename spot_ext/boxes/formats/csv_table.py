@@ -15,10 +15,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ltr.admin.errors import BadValue, MissingFile, suggestion
-from ltr.io.files import replacing
+from ltr.io.files import atomic_write
+from spot_ext.boxes.formats.candidate import Candidate
 from spot_ext.boxes.formats.infos import Infos
 from spot_ext.boxes.formats.numbers import to_float, to_int, to_text
-from spot_ext.boxes.formats.place import Place
 from spot_ext.boxes.formats.table import DEFAULT_OBJECT, BoxTable
 from spot_ext.boxes.track import ObjectBoxes, VideoBoxes
 
@@ -37,7 +37,7 @@ _OTHER_NAMES = {
 _TRUE, _FALSE = ("1", "true", "yes"), ("0", "false", "no", "")
 
 
-def looks_like(place: Place) -> bool:
+def looks_like(place: Candidate) -> bool:
     """A `.csv` file, a text file with our header or five or six columns, or a folder that holds
     `boxes.csv`.
     """
@@ -74,7 +74,10 @@ def read(path: Path, infos: Infos) -> list[VideoBoxes]:
 def write(videos: Sequence[VideoBoxes], path: Path, infos: Infos) -> list[Path]:
     """One file; a folder gets it as `boxes.csv`."""
     path = path / FILE_NAME if path.is_dir() else path
-    with replacing(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
+    with (
+        atomic_write(path) as temporary,
+        open(temporary, "w", encoding="utf-8", newline="") as file,
+    ):
         file.write(",".join(COLUMNS) + "\n")
         for video in videos:
             for item in video.objects:

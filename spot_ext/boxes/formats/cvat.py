@@ -16,12 +16,12 @@ from xml.sax.saxutils import escape, quoteattr
 import numpy as np
 
 from ltr.admin.errors import BadValue
-from ltr.io.files import replacing
+from ltr.io.files import atomic_write
+from spot_ext.boxes.formats.candidate import Candidate
 from spot_ext.boxes.formats.checks import check_folder_names
 from spot_ext.boxes.formats.cvat_reader import NO_LABEL, read_file
 from spot_ext.boxes.formats.infos import Infos
 from spot_ext.boxes.formats.numbers import to_text
-from spot_ext.boxes.formats.place import Place
 from spot_ext.boxes.formats.straight_lines import kinks
 from spot_ext.boxes.formats.table import BoxTable
 from spot_ext.boxes.track import ObjectBoxes, VideoBoxes
@@ -30,7 +30,7 @@ NAME, TEXT = "cvat", "CVAT for video 1.1, XML: one task, a project, or a folder 
 TOLERANCE = 1.0  # pixels by which CVAT's lines between the key frames may miss a box
 
 
-def looks_like(place: Place) -> bool:
+def looks_like(place: Candidate) -> bool:
     """An XML file, or a folder with some."""
     return (
         place.suffix == ".xml"
@@ -56,7 +56,7 @@ def write(videos: Sequence[VideoBoxes], path: Path, infos: Infos) -> list[Path]:
     """
     if path.suffix.lower() == ".xml" and not path.is_dir():
         with (
-            replacing(path) as temporary,
+            atomic_write(path) as temporary,
             open(temporary, "w", encoding="utf-8", newline="\n") as file,
         ):
             file.writelines(_document(videos))

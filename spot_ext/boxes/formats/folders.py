@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from ltr.admin.errors import BadValue
-from ltr.io.files import replacing, write_text
+from ltr.io.files import atomic_write, write_text
 from spot_ext.boxes.formats.checks import check_folder_names
 from spot_ext.boxes.track import ObjectBoxes, VideoBoxes
 
@@ -54,7 +54,7 @@ def write_tree(path: Path, texts: Mapping[str, str | None]) -> list[Path]:
         for name in texts.keys() - written.keys():
             (path / name).unlink(missing_ok=True)
         return [path / name for name in written]
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         try:
             for folder in sorted({(temporary / name).parent for name in written} | {temporary}):
                 folder.mkdir(parents=True, exist_ok=True)

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from ltr.admin.errors import BadValue
 from ltr.dataset.annotations import read_lines
+from spot_ext.boxes.formats.candidate import Candidate
 from spot_ext.boxes.formats.folders import check_target, write_tree
 from spot_ext.boxes.formats.infos import Infos
-from spot_ext.boxes.formats.place import Place
 from spot_ext.boxes.formats.sequence_folders import (
     BOXES,
     common_texts,
@@ -33,7 +33,7 @@ LIST, ABSENT, COVER = "list.txt", "absence.label", "cover.label"
 _FULLY_SEEN = 8  # cover.label counts in eighths
 
 
-def looks_like(place: Place) -> bool:
+def looks_like(place: Candidate) -> bool:
     """A folder with folders of boxes, one of these, or a file of boxes."""
     return place.holds(BOXES, f"*/{BOXES}") or (place.numbers == 4 and place.suffix == ".txt")
 

@@ -11,8 +11,8 @@ import numpy as np
 
 from ltr.admin.errors import BadValue
 from spot_ext.boxes.formats import label_file
+from spot_ext.boxes.formats.candidate import Candidate
 from spot_ext.boxes.formats.infos import Infos
-from spot_ext.boxes.formats.place import Place
 from spot_ext.boxes.formats.table import BoxTable
 from spot_ext.boxes.labels import LabelSet, TargetPath, VideoLabels
 from spot_ext.boxes.track import ObjectBoxes, VideoBoxes
@@ -21,7 +21,7 @@ NAME, TEXT = "keyframes", "the JSON of key frames that `sample` writes and recip
 DATASET, SPLIT, MODE = "folder", "train", "key_frames"  # what the settings of a written file say
 
 
-def looks_like(place: Place) -> bool:
+def looks_like(place: Candidate) -> bool:
     """JSON with the two parts that each such file has."""
     return isinstance(place.json, dict) and {label_file.SETTINGS, label_file.RESULT} <= set(
         place.json

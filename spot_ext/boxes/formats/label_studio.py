@@ -15,8 +15,8 @@ from typing import Any
 
 from ltr.admin.errors import BadValue
 from spot_ext.boxes.formats import json_file
+from spot_ext.boxes.formats.candidate import Candidate
 from spot_ext.boxes.formats.infos import Infos, stem
-from spot_ext.boxes.formats.place import Place
 from spot_ext.boxes.formats.table import MOST_FRAMES, BoxTable, rounded
 from spot_ext.boxes.track import ObjectBoxes, VideoBoxes
 
@@ -35,7 +35,7 @@ _Region = tuple[
 ]  # where, id, value, size of the video
 
 
-def looks_like(place: Place) -> bool:
+def looks_like(place: Candidate) -> bool:
     """JSON with tasks: a list of them or one."""
     content = place.json[0] if isinstance(place.json, list) and place.json else place.json
     return isinstance(content, dict) and ("data" in content or bool(_minimal_regions(content)))

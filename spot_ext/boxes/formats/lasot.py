@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from spot_ext.boxes.formats.candidate import Candidate
 from spot_ext.boxes.formats.folders import check_target, write_tree
 from spot_ext.boxes.formats.infos import Infos
-from spot_ext.boxes.formats.place import Place
 from spot_ext.boxes.formats.sequence_folders import (
     BOXES,
     common_texts,
@@ -30,7 +30,7 @@ NAME, TEXT = (
 OCCLUDED, OUT_OF_VIEW = "full_occlusion.txt", "out_of_view.txt"
 
 
-def looks_like(place: Place) -> bool:
+def looks_like(place: Candidate) -> bool:
     """A folder, up to two levels above sequences with LaSOT's flags."""
     return place.holds(OUT_OF_VIEW, f"*/{OUT_OF_VIEW}", f"*/*/{OUT_OF_VIEW}", f"*/*/{OCCLUDED}")
 

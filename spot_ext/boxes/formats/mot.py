@@ -14,6 +14,7 @@ from pathlib import Path
 from ltr.admin.errors import BadInput, BadValue
 from ltr.dataset.annotations import read_lines
 from ltr.io.files import write_text
+from spot_ext.boxes.formats.candidate import Candidate
 from spot_ext.boxes.formats.folders import (
     LABELS_FILE,
     check_target,
@@ -23,7 +24,6 @@ from spot_ext.boxes.formats.folders import (
 )
 from spot_ext.boxes.formats.infos import Infos
 from spot_ext.boxes.formats.numbers import to_float, to_int, to_text
-from spot_ext.boxes.formats.place import Place
 from spot_ext.boxes.formats.table import BoxTable, rounded
 from spot_ext.boxes.track import VideoBoxes
 
@@ -35,7 +35,7 @@ TRUTH, DETECTIONS, INFO = "gt/gt.txt", "det/det.txt", "seqinfo.ini"
 _COLUMNS = ("frame", "id", "x", "y", "w", "h", "confidence", "class")
 
 
-def looks_like(place: Place) -> bool:
+def looks_like(place: Candidate) -> bool:
     """A text file with six or more numbers a line, or a folder in the layout of the benchmark."""
     if place.is_folder:
         return place.holds(TRUTH, DETECTIONS, f"*/{TRUTH}", f"*/{DETECTIONS}", INFO, f"*/{INFO}")

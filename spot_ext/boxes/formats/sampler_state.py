@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from ltr.admin.errors import BadValue, MissingFile
-from ltr.io.files import replacing
+from ltr.io.files import atomic_write
 
 FIELDS = ("key_frame_ids", "relay_frame_ids", "bboxes", "confidence")
 
@@ -45,7 +45,7 @@ def write(states: Iterable[PathState], path: str | os.PathLike) -> None:
     A number that stands for one decimal is written with one decimal, others in full, so that `read`
     gets them back.
     """
-    with replacing(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
+    with atomic_write(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
         opening, current = "{", None
         for (
             state

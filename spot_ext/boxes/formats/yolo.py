@@ -15,6 +15,7 @@ from pathlib import Path
 
 from ltr.admin.errors import BadValue
 from ltr.dataset.annotations import read_lines
+from spot_ext.boxes.formats.candidate import Candidate
 from spot_ext.boxes.formats.folders import (
     NO_LABEL,
     check_target,
@@ -25,7 +26,6 @@ from spot_ext.boxes.formats.folders import (
 from spot_ext.boxes.formats.frame_files import frame_name, frames_by_name
 from spot_ext.boxes.formats.infos import Infos
 from spot_ext.boxes.formats.numbers import to_float, to_int, to_text
-from spot_ext.boxes.formats.place import Place
 from spot_ext.boxes.formats.table import DEFAULT_OBJECT, BoxTable, rounded
 from spot_ext.boxes.formats.yolo_names import CLASSES, DATA, class_files, read_names
 from spot_ext.boxes.track import VideoBoxes
@@ -39,7 +39,7 @@ LABELS = "labels"
 _VIDEO_AND_FRAME = re.compile(r"(.+)_(\d+)")  # Ultralytics' name for a frame of a video file
 
 
-def looks_like(place: Place) -> bool:
+def looks_like(place: Candidate) -> bool:
     """A folder with class names, or with text files that are named after frames."""
     return place.holds(
         DATA, CLASSES, f"{LABELS}/*.txt", f"{LABELS}/*/*.txt", "*[0-9].txt", "*/*[0-9].txt"

@@ -6,8 +6,8 @@ the data set; a video is a function of the pictures, the seed and its number, an
 is rendered by itself.
 """
 
-from spot_ext.rendering.photographed.bank import Bank, open_bank, write_bank
 from spot_ext.rendering.photographed.dataset import RenderedVideos
+from spot_ext.rendering.photographed.image_bank import Bank, open_bank, write_bank
 from spot_ext.rendering.photographed.pictures import SOURCES
 
 __all__ = ["SOURCES", "Bank", "RenderedVideos", "open_bank", "write_bank"]

@@ -13,7 +13,7 @@ import torch
 from ltr.admin.errors import BadValue
 from ltr.data.seeding import generator
 from ltr.dataset.base_video_dataset import BaseVideoDataset, object_meta
-from spot_ext.rendering.photographed.bank import open_bank
+from spot_ext.rendering.photographed.image_bank import open_bank
 from spot_ext.rendering.photographed.plan import VERSION, Plan, Truth
 from spot_ext.rendering.photographed.render import Video
 

@@ -14,11 +14,18 @@ from functools import cached_property
 import numpy as np
 
 from ltr.data.seeding import generator
-from spot_ext.rendering.photographed import looks
-from spot_ext.rendering.photographed.actors import Actor, Body, Look, Waves, matrices, part_of
-from spot_ext.rendering.photographed.bank import Bank
-from spot_ext.rendering.photographed.lens import Lens, draw_lens
+from spot_ext.rendering.photographed import appearance
+from spot_ext.rendering.photographed.camera_effects import Lens, draw_lens
+from spot_ext.rendering.photographed.image_bank import Bank
 from spot_ext.rendering.photographed.motion import Camera, bump, camera, course, fold, tremor, walk
+from spot_ext.rendering.photographed.moving_objects import (
+    Actor,
+    Body,
+    Look,
+    Waves,
+    matrices,
+    part_of,
+)
 from spot_ext.rendering.photographed.scenery import Setting, draw_setting
 
 VERSION = 2  # of what a bank, a seed and a number stand for
@@ -213,7 +220,7 @@ class Plan:
         """Whole things are found by their edges alone; parts and pieces teach that the template
         says where a target ends.
         """
-        look, body = looks.draw_look(draw, self.bank)
+        look, body = appearance.draw_look(draw, self.bank)
         kind = draw.random()
         if kind < PIECES:
             return self._background_piece(draw, look)
@@ -279,9 +286,9 @@ class Plan:
         alike = draw.random() < 0.35 + 0.3 * self.hardness
         for _ in range(min(int(draw.poisson(0.6 + 1.6 * self.hardness)), 5)):
             if alike and draw.random() < 0.75:
-                look, body = looks.similar(draw, self.target.look), self.target.body
+                look, body = appearance.similar(draw, self.target.look), self.target.body
             else:
-                look, body = looks.draw_look(draw, self.bank)
+                look, body = appearance.draw_look(draw, self.bank)
             sizes = self.target_size * np.exp(draw.normal() * 0.25)
             spread = self.target_size.mean()
             offset = course(draw, self.frames, draw.uniform(15, 70), -1, 1, 2) * [4.5, 2.2] * spread
@@ -299,7 +306,7 @@ class Plan:
         actors = []
         every = np.arange(self.frames)
         for _ in range(int(draw.binomial(3, 0.12 + 0.38 * self.hardness))):
-            look, body = looks.draw_look(
+            look, body = appearance.draw_look(
                 draw, self.bank, {"photo": 0.45, "dressed": 0.1, "drawn": 0.05, "blob": 0.4}
             )
             when = int(draw.uniform(0.15, 1.0) * (self.frames - 1))

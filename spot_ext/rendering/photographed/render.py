@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 
 from spot_ext.rendering.drawn.paint import line_kernel
-from spot_ext.rendering.photographed.actors import Actor
-from spot_ext.rendering.photographed.lens import expose
+from spot_ext.rendering.photographed.camera_effects import expose
+from spot_ext.rendering.photographed.moving_objects import Actor
 from spot_ext.rendering.photographed.plan import Plan
 from spot_ext.rendering.photographed.scenery import backdrop
 from spot_ext.rendering.photographed.sprites import Sprite

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from spot_ext.rendering.photographed import looks
-from spot_ext.rendering.photographed.actors import Actor, Body, Look, Waves, matrices
-from spot_ext.rendering.photographed.bank import Bank
+from spot_ext.rendering.photographed import appearance
+from spot_ext.rendering.photographed.image_bank import Bank
+from spot_ext.rendering.photographed.moving_objects import Actor, Body, Look, Waves, matrices
 
 MARGIN = 1.5  # the canvas is so many times the frame; beyond it, it is mirrored
 
@@ -74,7 +74,7 @@ def _clutter(
     one = (
         (target.look, target.body)
         if draw.random() < 0.2
-        else looks.draw_look(draw, bank)
+        else appearance.draw_look(draw, bank)
         if draw.random() < 0.3
         else None
     )
@@ -82,11 +82,18 @@ def _clutter(
     actors = []
     rows = np.sort(draw.uniform(horizon * 0.9 if horizon is not None else 0.02, 0.98, count))
     for row in rows:
-        look, body = one if one is not None and draw.random() < 0.8 else looks.draw_look(draw, bank)
+        look, body = (
+            one if one is not None and draw.random() < 0.8 else appearance.draw_look(draw, bank)
+        )
         size = scale * np.exp(draw.normal() * 0.35) * (0.4 + (row if horizon is not None else 0.6))
         actors.append(
             _standing(
-                draw, looks.similar(draw, look), body, draw.uniform(0, width), row * height, size
+                draw,
+                appearance.similar(draw, look),
+                body,
+                draw.uniform(0, width),
+                row * height,
+                size,
             )
         )
     return tuple(actors)

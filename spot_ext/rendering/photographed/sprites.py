@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 
 from spot_ext.rendering.drawn.paint import line_kernel
-from spot_ext.rendering.photographed.actors import Actor, Look, apply
-from spot_ext.rendering.photographed.bank import Bank
+from spot_ext.rendering.photographed.image_bank import Bank
+from spot_ext.rendering.photographed.moving_objects import Actor, Look, apply
 
 _CELL = 8  # pixels between the points at which bending is computed exactly
 _PAD = 2  # transparent pixels around a sprite, so that its edge is smooth when it is warped

@@ -13,9 +13,9 @@ import numpy as np
 import simplejpeg
 
 from ltr.admin.errors import BadInput, BadValue
-from ltr.io.files import replacing, write_text
-from spot_ext.rendering.photographed.bank import write_bank
+from ltr.io.files import atomic_write, write_text
 from spot_ext.rendering.photographed.dataset import RenderedVideos
+from spot_ext.rendering.photographed.image_bank import write_bank
 
 JPEG_QUALITY = 93
 THUMB = (384, 216)  # width, height of a picture of the sheet
@@ -94,7 +94,7 @@ def contact_sheet(videos: RenderedVideos, columns: int = 5) -> np.ndarray:
 def write_sheet(videos: RenderedVideos, file: Path, columns: int = 5) -> None:
     """Write `contact_sheet` as a PNG."""
     data = cv2.imencode(".png", cv2.cvtColor(contact_sheet(videos, columns), cv2.COLOR_RGB2BGR))[1]
-    with replacing(file) as temporary:
+    with atomic_write(file) as temporary:
         Path(temporary).write_bytes(data.tobytes())
 
 

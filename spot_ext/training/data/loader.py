@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from ltr.data import faults
 from ltr.data.seeding import generator
-from ltr.parallel.distributed import get_world_size, own_part
+from ltr.parallel.distributed import get_world_size, rank_slice
 from spot_ext.training.data.crops import CropConfig, search_window, template_window
 from spot_ext.training.data.exploration import coarse_box, draw_pair, draw_unlabelled
 from spot_ext.training.data.frames import FrameReader
@@ -142,7 +142,7 @@ class EpochDraws(Sampler):
     def __iter__(self) -> Iterator[list[Draw]]:
         for batch in range(self.done, self.iterations):
             pairs, triplets = (
-                range(batch * count, (batch + 1) * count)[own_part(count)]
+                range(batch * count, (batch + 1) * count)[rank_slice(count)]
                 for count in (self.labelled, self.unlabelled)
             )
             yield [Draw(self.stage, False, self.epoch, i, self.version) for i in pairs] + [

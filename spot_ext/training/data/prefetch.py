@@ -12,7 +12,7 @@ from spot_ext.training.data.samples import SparseBatch
 from spot_ext.training.progress import Stopwatch
 
 
-def uploaded(
+def prefetch_to_device(
     batches: Iterable[SparseBatch], device: torch.device, watch: Stopwatch
 ) -> Iterator[SparseBatch]:
     """The batches on `device`; on a GPU one ahead of their use, on a stream of its own.

@@ -86,14 +86,14 @@ class _Movable:
                 yield from value.tensors()
 
 
-def gathered(rows):
+def all_gather_batch(rows):
     """A dataclass of tensors, or of such dataclasses, with the rows of all processes; those of
     process 0 come first.
     """
     if get_world_size() == 1:
         return rows
     changes = {
-        f.name: gathered(value) if dataclasses.is_dataclass(value) else gather_rows(value)
+        f.name: all_gather_batch(value) if dataclasses.is_dataclass(value) else gather_rows(value)
         for f in dataclasses.fields(rows)
         for value in [getattr(rows, f.name)]
         if isinstance(value, Tensor) or dataclasses.is_dataclass(value)

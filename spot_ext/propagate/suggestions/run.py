@@ -15,8 +15,8 @@ from ltr.admin.loading import load_network
 from ltr.data.seeding import generator
 from ltr.dataset.base_video_dataset import BaseVideoDataset
 from spot_ext.boxes.key_frames import sequence_key
-from spot_ext.propagate.suggest.choice import Suggestion, choose
-from spot_ext.propagate.suggest.scores import MAX_STEPS, PathScores, Weights, score_paths
+from spot_ext.propagate.suggestions.choice import Suggestion, choose
+from spot_ext.propagate.suggestions.scores import MAX_STEPS, PathScores, Weights, score_paths
 from spot_ext.report.run_folder import Run, config_of, open_run
 from spot_ext.training.architectures import get_architecture
 from spot_ext.training.config import SparseConfig

@@ -12,9 +12,9 @@ from typing import Any
 import cv2
 import numpy as np
 
-from ltr.io.files import replacing, write_text
-from spot_ext.propagate.suggest.choice import Suggestion
-from spot_ext.propagate.suggest.run import TrainedRun
+from ltr.io.files import atomic_write, write_text
+from spot_ext.propagate.suggestions.choice import Suggestion
+from spot_ext.propagate.suggestions.run import TrainedRun
 
 THERE, BACK = (72, 214, 120), (255, 106, 61)  # colours of the two boxes, RGB
 THUMB, COLUMNS, LINE = (
@@ -71,7 +71,7 @@ def write(run: TrainedRun, suggestions: Sequence[Suggestion], folder: Path) -> l
     files = [folder / f"suggestions.{suffix}" for suffix in ("json", "csv", "png")]
     write_text(files[0], json.dumps(as_plain(run, suggestions), indent=2) + "\n")
     write_text(files[1], as_csv(suggestions))
-    with replacing(files[2]) as temporary:
+    with atomic_write(files[2]) as temporary:
         picture = cv2.imencode(".png", cv2.cvtColor(sheet(run, suggestions), cv2.COLOR_RGB2BGR))[1]
         Path(temporary).write_bytes(picture.tobytes())
     return files

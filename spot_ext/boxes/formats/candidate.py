@@ -14,7 +14,7 @@ _HEAD = 4096  # bytes that tell a table from a list of boxes
 
 
 @dataclass(frozen=True)
-class Place:
+class Candidate:
     """Each part is read when a format asks for it."""
 
     path: Path

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spot_ext.propagate.suggest.scores import PathScores, Weights
+from spot_ext.propagate.suggestions.scores import PathScores, Weights
 
 
 @dataclass(frozen=True, eq=False)

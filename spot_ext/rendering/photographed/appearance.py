@@ -8,8 +8,14 @@ import dataclasses
 
 import numpy as np
 
-from spot_ext.rendering.photographed.actors import BLOB_POINTS, Body, Look, blob_body, cutout_body
-from spot_ext.rendering.photographed.bank import Bank
+from spot_ext.rendering.photographed.image_bank import Bank
+from spot_ext.rendering.photographed.moving_objects import (
+    BLOB_POINTS,
+    Body,
+    Look,
+    blob_body,
+    cutout_body,
+)
 
 KINDS = {
     "photo": 0.48,

@@ -14,7 +14,7 @@ from ltr.admin.errors import BadInput
 from ltr.data.image_loader import default_image_loader
 from pytracking.evaluation.data import Sequence as Video
 from pytracking.evaluation.tracker import Tracker
-from spot_ext.tuning.remembering import RememberingNet
+from spot_ext.tuning.output_cache import RememberingNet
 
 Values = Mapping[str, float]  # of the searched parameters, by name
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from spot_ext.propagate.boxes import overlaps
-from spot_ext.propagate.suggest.tracks import Leg, Read, Trail, follow
+from spot_ext.propagate.suggestions.tracks import Leg, Read, Trail, follow
 from spot_ext.training.data.crops import CropConfig
 from spot_ext.training.pseudo_labels import PathView
 from spot_ext.training.teacher import Teacher

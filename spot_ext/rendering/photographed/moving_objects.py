@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from spot_ext.rendering.photographed.bank import Bank
+from spot_ext.rendering.photographed.image_bank import Bank
 
 BLOB_POINTS = 96
 
