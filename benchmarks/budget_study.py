@@ -71,7 +71,7 @@ def main() -> None:
     if options.cell:
         cell = _cell(options.cell)
         options.arms = cell.arm  # only one of them needs the found targets
-        from spot_ext.quickstart.budget_study import run_cell
+        from spot_ext.studies.budget_study import run_cell
 
         run_cell(prepare(options, out), cell)
         return
@@ -160,7 +160,7 @@ def prepare(options: argparse.Namespace, out: Path):
     torch.set_num_threads(1)
     cv2.setNumThreads(0)
     from ltr.train_settings.spot import budget_study as own
-    from spot_ext.quickstart.budget_study import WITH_UNLABELLED, Study, find_targets
+    from spot_ext.studies.budget_study import WITH_UNLABELLED, Study, find_targets
 
     config = own.config().override(
         {**(SMOKE if options.smoke else {}), **parse_assignments(options.set)}
@@ -174,7 +174,7 @@ def prepare(options: argparse.Namespace, out: Path):
 
 
 def _cells(options: argparse.Namespace) -> tuple[list, list]:
-    from spot_ext.quickstart.budget_study import ARMS, GROWN, MANY_SPARSE, Cell
+    from spot_ext.studies.budget_study import ARMS, GROWN, MANY_SPARSE, Cell
 
     arms = ARMS if options.arms is None else tuple(options.arms.split(","))
     if unknown := set(arms) - set(ARMS):
@@ -207,7 +207,7 @@ def _numbers(option: str, text: str) -> list[int]:
 
 
 def _cell(name: str):
-    from spot_ext.quickstart.budget_study import Cell
+    from spot_ext.studies.budget_study import Cell
 
     match = re.fullmatch(r"(.+)_(\d+)(?:\+(\d+))?_seed_(\d+)", name)
     if match is None:

@@ -90,7 +90,7 @@ def main() -> None:
 def networks(options: argparse.Namespace, out: Path) -> list:
     """The shipped network on both backends, fine-tuned, and the networks asked for."""
     from pytracking.parameter.transt.light import SHIPPED
-    from spot_ext.quickstart.evaluate import Candidate, NetworkTracker
+    from spot_ext.studies.evaluate import Candidate, NetworkTracker
     from spot_ext.training.architectures import get_architecture
 
     def row(name: str, file: Path, parameters: str | None = None) -> NetworkTracker:

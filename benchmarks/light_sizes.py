@@ -84,7 +84,7 @@ def main() -> None:
 
     use_one_core(None)
     from pytracking.evaluation import get_dataset
-    from spot_ext.quickstart import evaluate
+    from spot_ext.studies import evaluate
     from spot_ext.training.architectures import get_architecture
 
     trainers = {name: trained(name, options) for name in names}

@@ -74,7 +74,7 @@ def run(options: argparse.Namespace, out: Path) -> None:
     from ltr.run_training import find_recipe, parse_assignments
     from pytracking.analysis.tables import format_rows
     from pytracking.evaluation import get_dataset
-    from spot_ext.quickstart import evaluate, quickstart
+    from spot_ext.studies import evaluate, quickstart
     from spot_ext.training.config import DatasetConfig
 
     config = find_recipe("spot", options.recipe).config().override(parse_assignments(options.set))

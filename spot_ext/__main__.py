@@ -66,7 +66,7 @@ def _add_quickstart(verbs) -> None:
 def _quickstart_recipe(arch: str | None) -> str:
     if arch is None:
         return "quickstart"
-    from spot_ext.quickstart.quickstart import recipes
+    from spot_ext.studies.quickstart import recipes
 
     known = recipes()
     if arch not in known:

@@ -16,8 +16,9 @@ from ltr.dataset import Got10k
 from ltr.run_training import run_training
 from spot_ext.boxes.formats import label_file
 from spot_ext.boxes.labels import LabelSet, TargetPath, VideoLabels
-from spot_ext.quickstart import budget_study
-from spot_ext.quickstart.budget_study import (
+from spot_ext.rendering import drawn
+from spot_ext.studies import budget_study
+from spot_ext.studies.budget_study import (
     FEW_DENSE,
     MANY_SPARSE,
     RANDOM,
@@ -30,7 +31,6 @@ from spot_ext.quickstart.budget_study import (
     run_cell,
     with_frames,
 )
-from spot_ext.rendering import drawn
 from spot_ext.training.config import CropConfig, SparseConfig, TeacherConfig
 
 CONFIG = SparseConfig(

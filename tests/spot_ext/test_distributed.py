@@ -28,7 +28,7 @@ import os
 import signal
 import time
 from ltr.admin.errors import BadInput
-from spot_ext import recipe
+from spot_ext.training import recipe
 from spot_ext.training.config import CropConfig, DatasetConfig, OptimConfig, SparseConfig, TeacherConfig
 
 NETWORKS = {"transt_small": ({"hidden_dim": 16, "nheads": 2, "dim_feedforward": 32, "width": 4, "template_sz": 32,

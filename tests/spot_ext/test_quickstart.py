@@ -9,8 +9,8 @@ import pytest
 from ltr.run_training import run_training
 from spot_ext import __main__ as command
 from spot_ext.boxes.formats import label_file
-from spot_ext.quickstart import quickstart
 from spot_ext.rendering import drawn
+from spot_ext.studies import quickstart
 
 SHORT = {
     "iterations": "2",
@@ -45,7 +45,7 @@ def local_env_settings():
 """)
     monkeypatch.setenv("LTR_LOCAL", str(tmp_path / "ltr_local.py"))
     monkeypatch.setenv("PYTRACKING_LOCAL", str(tmp_path / "pytracking_local.py"))
-    monkeypatch.setattr(quickstart.toy, "ensure", functools.partial(drawn.ensure, **SMALL))
+    monkeypatch.setattr(quickstart.drawn, "ensure", functools.partial(drawn.ensure, **SMALL))
     monkeypatch.setattr(quickstart, "run", functools.partial(quickstart.run, threads=0))
     return tmp_path
 

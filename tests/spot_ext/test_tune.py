@@ -18,7 +18,7 @@ from pytracking.features.net_wrappers import NetWithBackbone
 from pytracking.tracker.base import MatchingTracker
 from pytracking.utils import TrackerParams, plugins
 from spot_ext import __main__ as command
-from spot_ext.quickstart.evaluate import score_rows
+from spot_ext.studies.evaluate import score_rows
 from spot_ext.tuning import Search, output_cache, track_trials, tune
 from spot_ext.tuning import workers as tune_workers
 

@@ -3,7 +3,7 @@ motion gave away.
 """
 
 from ltr.train_settings.spot import quickstart
-from spot_ext.quickstart import budget_study
+from spot_ext.studies import budget_study
 from spot_ext.training.config import SparseConfig
 
 

@@ -2,7 +2,7 @@
 configure.
 """
 
-from spot_ext.quickstart import quickstart
+from spot_ext.studies import quickstart
 from spot_ext.training.config import CropConfig, OptimConfig, SparseConfig, TeacherConfig
 
 

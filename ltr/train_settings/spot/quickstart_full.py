@@ -3,7 +3,7 @@ of every video.
 """
 
 from ltr.train_settings.spot import quickstart as sparse
-from spot_ext.quickstart import quickstart
+from spot_ext.studies import quickstart
 from spot_ext.training.config import SparseConfig
 
 

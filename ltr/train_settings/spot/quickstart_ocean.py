@@ -1,7 +1,7 @@
 """The quickstart with Ocean in the place of TransT: the same videos, labels, stages and table."""
 
 from ltr.train_settings.spot import quickstart as transt
-from spot_ext.quickstart import quickstart
+from spot_ext.studies import quickstart
 from spot_ext.training.config import SparseConfig
 
 

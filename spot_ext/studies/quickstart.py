@@ -22,8 +22,8 @@ from ltr.parallel.distributed import require_one_process
 from pytracking.analysis.plot_results import plot_results
 from pytracking.analysis.tables import format_rows
 from pytracking.evaluation import environment, get_dataset
-from spot_ext.quickstart.evaluate import Candidate, score_rows, track
 from spot_ext.rendering import drawn
+from spot_ext.studies.evaluate import Candidate, score_rows, track
 from spot_ext.training import recipe
 from spot_ext.training.architectures import get_architecture
 from spot_ext.training.config import DatasetConfig, SparseConfig
