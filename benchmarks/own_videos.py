@@ -296,7 +296,7 @@ def labelled(
 
 def own_folder(cases: list[Case], folder: Path):
     """The cases as a folder of videos, and their given boxes."""
-    from spot_ext.boxes.track import ObjectBoxes, VideoBoxes
+    from spot_ext.boxes.track import ObjectTrack, VideoBoxes
 
     given = []
     for case in cases:
@@ -305,7 +305,7 @@ def own_folder(cases: list[Case], folder: Path):
             if not (link := folder / case.name / Path(frame).name).exists():
                 link.symlink_to(frame)
         keys = list(case.keys)
-        given.append(VideoBoxes(case.name, (ObjectBoxes.drawn("1", keys, case.boxes_xywh[keys]),)))
+        given.append(VideoBoxes(case.name, (ObjectTrack.drawn("1", keys, case.boxes_xywh[keys]),)))
     return folder, given
 
 

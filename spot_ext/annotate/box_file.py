@@ -16,7 +16,7 @@ import numpy as np
 from ltr.admin.errors import BadInput, BadValue
 from spot_ext.boxes import formats
 from spot_ext.boxes.formats import VideoInfo
-from spot_ext.boxes.track import ObjectBoxes, VideoBoxes
+from spot_ext.boxes.track import ObjectTrack, VideoBoxes
 
 Box = tuple[float, float, float, float]  # x, y, w, h in pixels
 
@@ -175,7 +175,7 @@ def _apply(tracks: dict[str, Track], edit: Edit) -> None:
     tracks[edit.object_id] = Track(label, rows)
 
 
-def _track(item: ObjectBoxes) -> Track:
+def _track(item: ObjectTrack) -> Track:
     rows = zip(
         item.frame_ids.tolist(),
         item.boxes_xywh.tolist(),
@@ -193,13 +193,13 @@ def _track(item: ObjectBoxes) -> Track:
     )
 
 
-def _object_boxes(object_id: str, track: Track) -> ObjectBoxes:
+def _object_boxes(object_id: str, track: Track) -> ObjectTrack:
     frame_ids = sorted(track.rows)
     rows = [track.rows[frame_id] for frame_id in frame_ids]
     boxes = np.array([row.box_xywh or (np.nan,) * 4 for row in rows], dtype=np.float64).reshape(
         -1, 4
     )
-    return ObjectBoxes(
+    return ObjectTrack(
         object_id,
         np.array(frame_ids, dtype=np.int64),
         boxes,

@@ -10,7 +10,7 @@ from ltr.admin.errors import BadValue
 
 
 @dataclass(frozen=True, eq=False)
-class ObjectBoxes:
+class ObjectTrack:
     """One object's boxes in some frames of a video, sparse or dense.
 
     A frame in which the object is known to be absent has a box of NaN; a frame that is not listed
@@ -43,7 +43,7 @@ class ObjectBoxes:
             )
 
     def __eq__(self, other: object) -> bool:
-        if not isinstance(other, ObjectBoxes):
+        if not isinstance(other, ObjectTrack):
             return NotImplemented
         return (
             (self.object_id, self.label) == (other.object_id, other.label)
@@ -57,7 +57,7 @@ class ObjectBoxes:
         return hash((self.object_id, self.label, len(self.frame_ids)))
 
     @classmethod
-    def drawn(cls, object_id: str, frame_ids, boxes_xywh, label: str = "") -> ObjectBoxes:
+    def drawn(cls, object_id: str, frame_ids, boxes_xywh, label: str = "") -> ObjectTrack:
         """Boxes a person drew, in any order of frames; NaN rows mark absence."""
         frame_ids = np.asarray(frame_ids, dtype=np.int64).reshape(-1)
         order = np.argsort(frame_ids, kind="stable")
@@ -83,7 +83,7 @@ class VideoBoxes:
 
     # its name as the data set VideoFolder gives it: folder name, or file name without suffix
     video: str
-    objects: tuple[ObjectBoxes, ...]
+    objects: tuple[ObjectTrack, ...]
     frame_count: int | None = None  # None: the file did not say
     size: tuple[int, int] | None = None  # width, height in pixels
     fps: float | None = None

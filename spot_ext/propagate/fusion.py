@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from spot_ext.boxes.track import ObjectBoxes
+from spot_ext.boxes.track import ObjectTrack
 from spot_ext.propagate.boxes import apply_box_delta, box_delta, overlaps
 from spot_ext.propagate.walks import Walk
 
@@ -160,7 +160,7 @@ class Gap:
 
 
 def fuse(
-    target: ObjectBoxes, forward: Walk, backward: Walk, config: FusionConfig = DEFAULT
+    target: ObjectTrack, forward: Walk, backward: Walk, config: FusionConfig = DEFAULT
 ) -> Fused:
     """Fuse the walks of one object. Boxes of key frames stay as they are, with confidence 1."""
     count = len(forward.boxes_xywh)
@@ -177,7 +177,7 @@ def fuse(
     return fused
 
 
-def _gaps(target: ObjectBoxes, forward: Walk, backward: Walk, count: int):
+def _gaps(target: ObjectTrack, forward: Walk, backward: Walk, count: int):
     keys = target.frame_ids.tolist()
     boxes = dict(zip(keys, target.boxes_xywh, strict=True))
     shown, sides = target.frame_ids[~target.absent], np.log(target.boxes_xywh[~target.absent, 2:])

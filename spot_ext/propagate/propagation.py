@@ -15,7 +15,7 @@ import numpy as np
 
 from ltr.admin.errors import BadValue
 from ltr.io.files import atomic_write
-from spot_ext.boxes.track import ObjectBoxes, VideoBoxes
+from spot_ext.boxes.track import ObjectTrack, VideoBoxes
 from spot_ext.propagate.frames import Frames
 from spot_ext.propagate.fusion import DEFAULT, Fused, FusionConfig, fuse
 from spot_ext.propagate.walks import starts, walk
@@ -26,7 +26,7 @@ VERSION = 2  # of what is computed; another one makes kept files out of date
 def human_only(video: VideoBoxes) -> VideoBoxes:
     """What a person drew, absences included; boxes that a program made are no evidence."""
     objects = [
-        ObjectBoxes(
+        ObjectTrack(
             item.object_id,
             item.frame_ids[item.human],
             item.boxes_xywh[item.human],
@@ -96,7 +96,7 @@ def dense(video: VideoBoxes, found: list[Fused], **known: Any) -> VideoBoxes:
     for item, one in zip(video.objects, found, strict=True):
         boxes = np.where(one.human[:, None], one.boxes_xywh, one.boxes_xywh.round(2))
         objects.append(
-            ObjectBoxes(
+            ObjectTrack(
                 item.object_id,
                 np.arange(len(boxes)),
                 boxes,

@@ -13,7 +13,7 @@ from ltr.admin.errors import BadValue
 from pytracking.evaluation.display import draw_objects
 from pytracking.evaluation.video import FOLDER_FPS, VideoWriter
 from spot_ext.boxes import formats
-from spot_ext.boxes.track import ObjectBoxes, VideoBoxes
+from spot_ext.boxes.track import ObjectTrack, VideoBoxes
 from spot_ext.propagate.frames import Frames, open_frames
 from spot_ext.propagate.fusion import Fused, fuse
 from spot_ext.propagate.network import SHIPPED, open_network
@@ -41,7 +41,7 @@ def track(job: TrackJob) -> dict[str, Any]:
     count, name = len(frames), job.video.stem if job.video.is_file() else job.video.absolute().name
     if not 0 <= job.start < count:
         raise BadValue(f"--start {job.start}: {job.video} has frames 0 to {count - 1}")
-    given = VideoBoxes(name, (ObjectBoxes.drawn("1", [job.start], [job.box_xywh]),))
+    given = VideoBoxes(name, (ObjectTrack.drawn("1", [job.start], [job.box_xywh]),))
     check_boxes(given, count)
     height, width = frames.read(job.start).shape[:2]
     _check_inside(job.box_xywh, width, height)
@@ -93,7 +93,7 @@ def _check_inside(box: tuple[float, float, float, float], width: int, height: in
 def _from(video: VideoBoxes, first: int) -> VideoBoxes:
     """The frames from `first` on: before it nothing was looked for."""
     objects = tuple(
-        ObjectBoxes(
+        ObjectTrack(
             item.object_id,
             item.frame_ids[first:],
             item.boxes_xywh[first:],

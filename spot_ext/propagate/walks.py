@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from ltr.admin.errors import BadValue
-from spot_ext.boxes.track import ObjectBoxes
+from spot_ext.boxes.track import ObjectTrack
 from spot_ext.propagate.boxes import apply_box_delta, box_delta
 from spot_ext.propagate.frames import Frames, ascending, descending
 
@@ -82,7 +82,7 @@ class TwoTemplates:
         }
 
 
-def starts(frames: Frames, target: ObjectBoxes, tracker: Any) -> dict[int, Start]:
+def starts(frames: Frames, target: ObjectTrack, tracker: Any) -> dict[int, Start]:
     """What to track from at each key frame that shows the target, by frame number; `tracker` is
     used up. BadValue for a box outside the frame.
     """
@@ -135,7 +135,7 @@ class _Walker:
 
 def walk(
     frames: Frames,
-    targets: Sequence[ObjectBoxes],
+    targets: Sequence[ObjectTrack],
     begins: Sequence[dict[int, Start]],
     forward: bool,
     count: int,

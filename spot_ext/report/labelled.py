@@ -18,7 +18,7 @@ import numpy as np
 
 from ltr.admin.errors import BadInput, MissingFile
 from ltr.io.checkpoint import checkpoint_files
-from spot_ext.boxes.track import ObjectBoxes, VideoBoxes
+from spot_ext.boxes.track import ObjectTrack, VideoBoxes
 from spot_ext.report.exploration import CELLS, CONFIDENCE, Strip, blend, png
 from spot_ext.report.history import sampled_paths
 from spot_ext.report.pictures import DOUBTFUL, HUMAN, Box, Picture, around, picture
@@ -122,7 +122,7 @@ def labelled_videos(folder: Path, videos_folder: Path | None = None) -> Labelled
     )
 
 
-def _strip(video: VideoBoxes, item: ObjectBoxes, several: bool) -> Strip:
+def _strip(video: VideoBoxes, item: ObjectTrack, several: bool) -> Strip:
     length = video.frame_count or int(item.frame_ids.max(initial=0)) + 1
     cells = min(CELLS, length)
     shown = ~item.absent

@@ -16,7 +16,7 @@ import pytest
 
 from ltr.admin.errors import BadInput, BadValue
 from spot_ext.boxes import formats
-from spot_ext.boxes.track import ObjectBoxes, VideoBoxes
+from spot_ext.boxes.track import ObjectTrack, VideoBoxes
 
 pytest.importorskip(
     "starlette", reason='the page needs starlette: pip install "spot-tracking[annotate]"'
@@ -373,7 +373,7 @@ def test_progress_counts_frames_in_which_every_object_is_settled(client):
 @pytest.fixture
 def propagated(tmp_path) -> Path:
     boxes = np.array([[1, 1, 9, 9], [2, 2, 9, 9], [np.nan] * 4])
-    item = ObjectBoxes(
+    item = ObjectTrack(
         "1", np.arange(3), boxes, np.array([1.0, 0.6, 0.1]), np.array([True, False, False]), "car"
     )
     formats.write([VideoBoxes("a b", (item,))], tmp_path / "dense.csv", "csv")
@@ -401,7 +401,7 @@ def test_boxes_that_another_program_wrote_meanwhile_are_kept(folder, client):
     edit(client, {"video": "a b", "object": "1", "frame": 1, "box": [1, 2, 3, 4]})
     other = [
         *formats.read(folder / "boxes.csv"),
-        VideoBoxes("für", (ObjectBoxes.drawn("7", [3], [[5, 5, 5, 5]]),)),
+        VideoBoxes("für", (ObjectTrack.drawn("7", [3], [[5, 5, 5, 5]]),)),
     ]
     formats.write(other, folder / "boxes.csv", "csv")
     edit(client, {"video": "a b", "object": "1", "frame": 2, "box": [1, 2, 3, 4]})

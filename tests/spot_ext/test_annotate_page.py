@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from spot_ext.boxes import formats
-from spot_ext.boxes.track import ObjectBoxes, VideoBoxes
+from spot_ext.boxes.track import ObjectTrack, VideoBoxes
 
 pytest.importorskip(
     "uvicorn", reason='the page needs uvicorn: pip install "spot-tracking[annotate]"'
@@ -253,7 +253,7 @@ def test_what_is_drawn_while_the_server_is_dead_is_saved_when_it_is_back(page, f
 def test_proposed_boxes_are_accepted_with_a_key_and_corrected_with_the_mouse(browser, folder):
     boxes = np.array([[40 + 4 * frame, 60, 60, 60] for frame in range(FRAMES)], dtype=float)
     confidences = np.linspace(0.95, 0.2, FRAMES)
-    item = ObjectBoxes(
+    item = ObjectTrack(
         "1", np.arange(FRAMES), boxes, confidences, np.zeros(FRAMES, dtype=bool), "box"
     )
     formats.write([VideoBoxes("one", (item,))], folder.parent / "dense.csv", "csv")

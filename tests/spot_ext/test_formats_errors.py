@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from ltr.admin.errors import BadInput, BadValue, MissingFile
 from spot_ext.boxes.formats import FORMATS, read, write
-from spot_ext.boxes.track import ObjectBoxes, VideoBoxes
+from spot_ext.boxes.track import ObjectTrack, VideoBoxes
 
 FOLDERS = ["mot", "yolo", "got10k", "lasot"]
 KNOWN = {"walk": (20, (200, 100))}
@@ -423,7 +423,7 @@ def item(**changes):
         "human": np.ones(1, bool),
         **changes,
     }
-    return ObjectBoxes(values.pop("object_id", "1"), **values)
+    return ObjectTrack(values.pop("object_id", "1"), **values)
 
 
 NOT_WRITTEN = {
@@ -511,7 +511,7 @@ def test_a_failed_export_leaves_nothing(tmp_path, monkeypatch):
 SAMPLE = VideoBoxes(
     "walk",
     (
-        ObjectBoxes(
+        ObjectTrack(
             "1",
             np.arange(3),
             np.array([[1, 2, 3, 4], [np.nan] * 4, [5, 6, 7, 8]]),
@@ -558,7 +558,7 @@ def test_time_grows_with_the_boxes_not_faster(name, tmp_path):
         video = VideoBoxes(
             "walk",
             (
-                ObjectBoxes(
+                ObjectTrack(
                     "1", np.arange(frames), boxes, np.full(frames, 0.5), np.zeros(frames, bool)
                 ),
             ),

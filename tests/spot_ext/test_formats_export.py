@@ -9,7 +9,7 @@ import pytest
 from ltr.admin.errors import BadValue, MissingFile
 from spot_ext.boxes.formats import FORMATS, cvat, read, write
 from spot_ext.boxes.formats.straight_lines import kinks
-from spot_ext.boxes.track import ObjectBoxes, VideoBoxes
+from spot_ext.boxes.track import ObjectTrack, VideoBoxes
 from spot_ext.commands import export as export_command
 
 
@@ -30,7 +30,7 @@ def run_folder(tmp_path):
     """What `label` leaves: boxes.csv among other files."""
     folder = tmp_path / "run"
     folder.mkdir()
-    item = ObjectBoxes(
+    item = ObjectTrack(
         "1",
         np.arange(3),
         np.array([[1, 2, 3, 4], [np.nan] * 4, [5, 6, 7, 8.5]]),
@@ -121,7 +121,7 @@ def test_key_frames_of_cvat_are_few_and_lines_between_them_stay_near():
     boxes[150:160] = np.nan
     human = np.isin(frames, [0, 60])
     keys = np.flatnonzero(
-        cvat._key_frames(ObjectBoxes("1", frames, boxes, np.where(human, 1, 0.5), human))
+        cvat._key_frames(ObjectTrack("1", frames, boxes, np.where(human, 1, 0.5), human))
     )
     assert {0, 60, 149, 150, 160, 199} <= set(keys.tolist()) and len(keys) < 30
     for start, stop in ((0, 150), (160, 200)):

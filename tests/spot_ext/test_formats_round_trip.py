@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from spot_ext.boxes.formats import FORMATS, VideoInfo, guess, read, write
-from spot_ext.boxes.track import ObjectBoxes, VideoBoxes
+from spot_ext.boxes.track import ObjectTrack, VideoBoxes
 
 TO_A_MILLIONTH = (
     "cvat",
@@ -44,7 +44,7 @@ def objects(draw, object_id):
     rows = [draw(st.none() | some_boxes) or (np.nan,) * 4 for _ in frames]
     confidences = [draw(st.just(1.0) | st.floats(0, 1)) for _ in frames]
     human = [draw(st.booleans()) for _ in frames]
-    return ObjectBoxes(
+    return ObjectTrack(
         object_id,
         np.array(frames, np.int64),
         np.array(rows, float).reshape(-1, 4),
@@ -138,7 +138,7 @@ def held_by_keyframes(videos):
     kept = without(kept, frame_count=None, size=None, fps=None)
     return each_object(
         kept,
-        lambda video, item: ObjectBoxes.drawn(
+        lambda video, item: ObjectTrack.drawn(
             str(video.objects.index(item) + 1), item.frame_ids, item.boxes_xywh
         ),
     )
@@ -181,7 +181,7 @@ def held_by_yolo(videos):
                 held.append(new)
         if not held and nowhere:  # all that is left is empty files, which tell no objects apart
             frames = sorted(nowhere)
-            held = [ObjectBoxes.drawn("1", frames, np.full((len(frames), 4), np.nan))]
+            held = [ObjectTrack.drawn("1", frames, np.full((len(frames), 4), np.nan))]
         if held:
             kept.append(dataclasses.replace(video, objects=tuple(held), fps=None))
     return kept
@@ -251,7 +251,7 @@ def test_what_was_written_comes_back(name, videos, tmp_path_factory):
 def test_coordinates_of_any_precision(name, values, tmp_path_factory):
     """To the last bit, or to a millionth of a pixel."""
     video = VideoBoxes(
-        "walk", (ObjectBoxes.drawn("1", range(len(values)), values),), len(values), (5000, 4999)
+        "walk", (ObjectTrack.drawn("1", range(len(values)), values),), len(values), (5000, 4999)
     )
     path = tmp_path_factory.mktemp(name) / f"boxes{SUFFIX.get(name, '')}"
     write([video], path, name)
@@ -269,8 +269,8 @@ def walk():
     boxes = np.stack([3.25 * frames, 0.5 * frames, np.full(10, 20.0), np.full(10, 30.0)], axis=1)
     boxes[4:6] = np.nan
     human = np.isin(frames, [0, 9])
-    dense = ObjectBoxes("1", frames, boxes, np.where(human, 1, 0.75), human, "dog")
-    sparse = ObjectBoxes.drawn("2", [0, 5], [[1, 2, 3, 4], [5, 6, 7, 8]], "ball")
+    dense = ObjectTrack("1", frames, boxes, np.where(human, 1, 0.75), human, "dog")
+    sparse = ObjectTrack.drawn("2", [0, 5], [[1, 2, 3, 4], [5, 6, 7, 8]], "ball")
     return VideoBoxes("walk", (dense, sparse), 10, (320, 240), 25.0)
 
 

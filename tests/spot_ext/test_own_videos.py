@@ -19,7 +19,7 @@ from ltr.admin.errors import BadInput, BadValue
 from ltr.io import checkpoint
 from ltr.models.tracking.transt_light import transt_light
 from spot_ext.boxes import formats
-from spot_ext.boxes.track import ObjectBoxes, VideoBoxes
+from spot_ext.boxes.track import ObjectTrack, VideoBoxes
 from spot_ext.commands import propagate as propagate_command
 from spot_ext.propagate import adapting, labelling
 from spot_ext.propagate.boxes import overlaps
@@ -96,10 +96,10 @@ class SeeingTracker:
         return {"target_bbox": self.last, "best_score": seen, "pred_iou": seen}
 
 
-def drawn(name: str, *frame_ids: int, absent: tuple[int, ...] = ()) -> ObjectBoxes:
+def drawn(name: str, *frame_ids: int, absent: tuple[int, ...] = ()) -> ObjectTrack:
     boxes = boxes_of(name)[[*frame_ids, *absent]].astype(float)
     boxes[len(frame_ids) :] = np.nan
-    return ObjectBoxes.drawn(name, [*frame_ids, *absent], boxes)
+    return ObjectTrack.drawn(name, [*frame_ids, *absent], boxes)
 
 
 def test_several_objects_are_followed_in_both_directions_and_each_frame_is_read_once_per_direction():
@@ -127,12 +127,12 @@ def test_target_known_to_be_absent_is_not_looked_for_behind_that_frame():
     ("given", "text"),
     [
         (
-            ObjectBoxes.drawn("1", [99], [[1, 2, 30, 30]]),
+            ObjectTrack.drawn("1", [99], [[1, 2, 30, 30]]),
             "frame 99, but the video has frames 0 to 13",
         ),
-        (ObjectBoxes.drawn("1", [3], [[1, 2, 0.5, 30]]), "frame 3: the box is less than a pixel"),
+        (ObjectTrack.drawn("1", [3], [[1, 2, 0.5, 30]]), "frame 3: the box is less than a pixel"),
         (
-            ObjectBoxes.drawn("1", [3], [[160, 2, 9, 30]]),
+            ObjectTrack.drawn("1", [3], [[160, 2, 9, 30]]),
             r"frame 3: the box \[160.0, .* outside the frame of 160x120 pixels",
         ),
     ],
@@ -486,7 +486,7 @@ def test_memory_stays_flat_on_an_hour_of_video(tmp_path):
     if not Path("/proc/self/statm").exists():
         pytest.skip("memory is read from /proc")
     frames, peak, before = open_frames(tmp_path / "hour.mp4"), [0.0], memory()
-    given = VideoBoxes("hour", (ObjectBoxes.drawn("1", [0, count // 2], [[10, 20, 20, 16]] * 2),))
+    given = VideoBoxes("hour", (ObjectTrack.drawn("1", [0, count // 2], [[10, 20, 20, 16]] * 2),))
 
     def tick():
         if len(peak) % 500 == 0:

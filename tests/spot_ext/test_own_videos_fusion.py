@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spot_ext.boxes.track import ObjectBoxes
+from spot_ext.boxes.track import ObjectTrack
 from spot_ext.propagate.boxes import apply_box_delta, box_delta, overlaps
 from spot_ext.propagate.fusion import FEATURES, blur, fuse, smooth, without_jitter
 from spot_ext.propagate.walks import Walk
@@ -37,11 +37,11 @@ def walk(
     return Walk(boxes.copy(), np.full(len(boxes), iou) * 1.0, np.full(len(boxes), score) * 1.0)
 
 
-def target(*frame_ids: int, absent: tuple[int, ...] = ()) -> ObjectBoxes:
+def target(*frame_ids: int, absent: tuple[int, ...] = ()) -> ObjectTrack:
     ids = [*frame_ids, *absent]
     boxes = truth()[ids]
     boxes[len(frame_ids) :] = np.nan
-    return ObjectBoxes.drawn("1", ids, boxes)
+    return ObjectTrack.drawn("1", ids, boxes)
 
 
 def stuck(boxes: np.ndarray, at: int, forward: bool) -> np.ndarray:
@@ -80,7 +80,7 @@ def test_walks_that_only_make_noise_lose_against_the_straight_line():
     boxes = np.tile(truth()[:1], (COUNT, 1)) + np.arange(COUNT)[:, None] * [2.0, 0, 0, 0]
     rng = np.random.default_rng(0)
     one, other = (walk(boxes + rng.normal(0, 6, boxes.shape) * [1, 1, 0, 0]) for _ in range(2))
-    drawn = ObjectBoxes.drawn("1", [0, 40], boxes[[0, 40]])
+    drawn = ObjectTrack.drawn("1", [0, 40], boxes[[0, 40]])
     fused = overlaps(fuse(drawn, one, other).boxes_xywh, boxes)
     assert (
         fused.mean() > overlaps((one.boxes_xywh + other.boxes_xywh) / 2, boxes).mean() + 0.1
@@ -160,7 +160,7 @@ def test_confidence_is_lower_for_a_target_that_changes_its_shape(keys, changed, 
         boxes = truth()[list(keys)]
         boxes[changed, 2] *= wider
         return (
-            fuse(ObjectBoxes.drawn("1", keys, boxes), walk(truth()), walk(truth()))
+            fuse(ObjectTrack.drawn("1", keys, boxes), walk(truth()), walk(truth()))
             .confidences[rows]
             .mean()
         )

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ltr.admin.errors import BadValue
-from spot_ext.boxes.track import ObjectBoxes, VideoBoxes
+from spot_ext.boxes.track import ObjectTrack, VideoBoxes
 
 _NOT_IN_NAMES = {
     "Cc": "a control character",
@@ -65,7 +65,7 @@ def _check_name(name: str, what: str) -> None:
             )
 
 
-def _check_object(item: ObjectBoxes, where: str, frame_count: int | None) -> None:
+def _check_object(item: ObjectTrack, where: str, frame_count: int | None) -> None:
     present = ~item.absent
     bad = present & ~(np.isfinite(item.boxes_xywh).all(1) & (item.boxes_xywh[:, 2:] > 0).all(1))
     if bad.any():

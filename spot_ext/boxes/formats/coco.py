@@ -19,7 +19,7 @@ from spot_ext.boxes.formats.candidate import Candidate
 from spot_ext.boxes.formats.frame_files import frame_name, frames_by_name
 from spot_ext.boxes.formats.infos import Infos, stem
 from spot_ext.boxes.formats.table import DEFAULT_OBJECT, BoxTable
-from spot_ext.boxes.track import ObjectBoxes, VideoBoxes
+from spot_ext.boxes.track import ObjectTrack, VideoBoxes
 
 logger = logging.getLogger(__name__)
 
@@ -292,7 +292,7 @@ def _add_video(
             )
 
 
-def _rows(item: ObjectBoxes):
+def _rows(item: ObjectTrack):
     for frame_id, box, absent, confidence, human in zip(
         item.frame_ids.tolist(),
         item.boxes_xywh.tolist(),

@@ -20,7 +20,7 @@ from spot_ext.boxes.formats.candidate import Candidate
 from spot_ext.boxes.formats.infos import Infos
 from spot_ext.boxes.formats.numbers import to_float, to_int, to_text
 from spot_ext.boxes.formats.table import DEFAULT_OBJECT, BoxTable
-from spot_ext.boxes.track import ObjectBoxes, VideoBoxes
+from spot_ext.boxes.track import ObjectTrack, VideoBoxes
 
 NAME, TEXT = "csv", "a table video,object,frame,x,y,w,h,confidence,human,label"
 COLUMNS = ("video", "object", "frame", "x", "y", "w", "h", "confidence", "human", "label")
@@ -85,7 +85,7 @@ def write(videos: Sequence[VideoBoxes], path: Path, infos: Infos) -> list[Path]:
     return [path]
 
 
-def _lines(video: str, item: ObjectBoxes) -> Iterable[str]:
+def _lines(video: str, item: ObjectTrack) -> Iterable[str]:
     start, label = f"{_cell(video)},{_cell(item.object_id)}", _cell(item.label)
     rows = zip(
         item.frame_ids.tolist(),

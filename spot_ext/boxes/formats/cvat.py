@@ -24,7 +24,7 @@ from spot_ext.boxes.formats.infos import Infos
 from spot_ext.boxes.formats.numbers import to_text
 from spot_ext.boxes.formats.straight_lines import kinks
 from spot_ext.boxes.formats.table import BoxTable
-from spot_ext.boxes.track import ObjectBoxes, VideoBoxes
+from spot_ext.boxes.track import ObjectTrack, VideoBoxes
 
 NAME, TEXT = "cvat", "CVAT for video 1.1, XML: one task, a project, or a folder with a file a video"
 TOLERANCE = 1.0  # pixels by which CVAT's lines between the key frames may miss a box
@@ -107,7 +107,7 @@ def _labels(videos: Sequence[VideoBoxes]) -> str:
     return f"<labels>\n{rows}</labels>\n"
 
 
-def _track(item: ObjectBoxes, track_id: int, task: str) -> Iterator[str]:
+def _track(item: ObjectTrack, track_id: int, task: str) -> Iterator[str]:
     source = "manual" if item.human.all() else "auto"
     unnamed = "" if item.label else ' unlabelled="1"'
     yield (
@@ -138,7 +138,7 @@ def _track(item: ObjectBoxes, track_id: int, task: str) -> Iterator[str]:
     yield "</track>\n"
 
 
-def _key_frames(item: ObjectBoxes) -> np.ndarray:
+def _key_frames(item: ObjectTrack) -> np.ndarray:
     """(T,) bool: the boxes that CVAT needs to be given."""
     absent = item.absent
     keys = item.human.copy()

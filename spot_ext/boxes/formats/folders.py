@@ -12,7 +12,7 @@ from pathlib import Path
 from ltr.admin.errors import BadValue
 from ltr.io.files import atomic_write, write_text
 from spot_ext.boxes.formats.checks import check_folder_names
-from spot_ext.boxes.track import ObjectBoxes, VideoBoxes
+from spot_ext.boxes.track import ObjectTrack, VideoBoxes
 
 NO_LABEL = "object"  # the class of objects without one
 LABELS_FILE = "labels.txt"
@@ -68,7 +68,7 @@ def write_tree(path: Path, texts: Mapping[str, str | None]) -> list[Path]:
     return [path / name for name in written]
 
 
-def numbers_of(objects: Sequence[ObjectBoxes]) -> list[int]:
+def numbers_of(objects: Sequence[ObjectTrack]) -> list[int]:
     """A number for each object: its id where all ids are numbers from 1, else its place."""
     ids = [item.object_id for item in objects]
     if all(name.isascii() and name.isdigit() and name[0] != "0" and len(name) < 10 for name in ids):

@@ -15,7 +15,7 @@ from spot_ext.boxes.formats.candidate import Candidate
 from spot_ext.boxes.formats.infos import Infos
 from spot_ext.boxes.formats.table import BoxTable
 from spot_ext.boxes.labels import LabelSet, TargetPath, VideoLabels
-from spot_ext.boxes.track import ObjectBoxes, VideoBoxes
+from spot_ext.boxes.track import ObjectTrack, VideoBoxes
 
 NAME, TEXT = "keyframes", "the JSON of key frames that `sample` writes and recipes train on"
 DATASET, SPLIT, MODE = "folder", "train", "key_frames"  # what the settings of a written file say
@@ -71,7 +71,7 @@ def write(videos: Sequence[VideoBoxes], path: Path, infos: Infos) -> list[Path]:
     return [label_file.write(LabelSet(DATASET, SPLIT, MODE, most, videos=kept), path)]
 
 
-def _path(item: ObjectBoxes) -> TargetPath:
+def _path(item: ObjectTrack) -> TargetPath:
     present = np.flatnonzero(~item.absent)
     return TargetPath(tuple(item.frame_ids[present].tolist()), item.boxes_xywh[present])
 

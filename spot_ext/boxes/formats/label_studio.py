@@ -18,7 +18,7 @@ from spot_ext.boxes.formats import json_file
 from spot_ext.boxes.formats.candidate import Candidate
 from spot_ext.boxes.formats.infos import Infos, stem
 from spot_ext.boxes.formats.table import MOST_FRAMES, BoxTable, rounded
-from spot_ext.boxes.track import ObjectBoxes, VideoBoxes
+from spot_ext.boxes.track import ObjectTrack, VideoBoxes
 
 NAME, TEXT = (
     "labelstudio",
@@ -156,7 +156,7 @@ def _task(number: int, video: VideoBoxes) -> dict[str, Any]:
     return {**task, "predictions": [{"model_version": MODEL, **result}]}
 
 
-def _region(video: VideoBoxes, item: ObjectBoxes) -> dict[str, Any]:
+def _region(video: VideoBoxes, item: ObjectTrack) -> dict[str, Any]:
     width, height = video.size
     sequence: list[dict[str, Any]] = []
     before: list[dict[str, Any]] = []

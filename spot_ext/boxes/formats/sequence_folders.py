@@ -20,13 +20,13 @@ from ltr.admin.errors import BadValue
 from ltr.dataset.annotations import read_lines
 from spot_ext.boxes.formats.numbers import to_float, to_int, to_text
 from spot_ext.boxes.formats.table import DEFAULT_OBJECT, BoxTable
-from spot_ext.boxes.track import ObjectBoxes, VideoBoxes
+from spot_ext.boxes.track import ObjectTrack, VideoBoxes
 
 BOXES, META, CONFIDENCE, HUMAN = "groundtruth.txt", "meta_info.ini", "confidence.txt", "human.label"
 _NOT_IN_FOLDERS = re.compile(r"[^\w.\- ]")
 
 
-def folder_names(videos: Sequence[VideoBoxes]) -> list[tuple[str, VideoBoxes, ObjectBoxes]]:
+def folder_names(videos: Sequence[VideoBoxes]) -> list[tuple[str, VideoBoxes, ObjectTrack]]:
     """Each object with a folder name of its own: the video's, with the object's id where there are
     several.
     """
@@ -46,7 +46,7 @@ def folder_names(videos: Sequence[VideoBoxes]) -> list[tuple[str, VideoBoxes, Ob
 
 
 def common_texts(
-    folder: str, video: VideoBoxes, item: ObjectBoxes
+    folder: str, video: VideoBoxes, item: ObjectTrack
 ) -> tuple[np.ndarray, dict[str, str | None]]:
     """1 for each frame in which the object is absent, and the files that both data sets have; None
     for those not needed.
@@ -159,7 +159,7 @@ def _column(count: int, ids: np.ndarray, values: np.ndarray, otherwise: float) -
     return "".join(f"{to_text(value)}\n" for value in column.tolist())
 
 
-def _meta_text(folder: str, video: VideoBoxes, item: ObjectBoxes) -> str:
+def _meta_text(folder: str, video: VideoBoxes, item: ObjectTrack) -> str:
     values = {
         "object_class": item.label,
         "resolution": None if video.size is None else f"({video.size[0]}, {video.size[1]})",

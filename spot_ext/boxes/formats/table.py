@@ -12,7 +12,7 @@ import numpy as np
 
 from ltr.admin.errors import BadValue
 from spot_ext.boxes.formats.infos import Infos
-from spot_ext.boxes.track import ObjectBoxes, VideoBoxes
+from spot_ext.boxes.track import ObjectTrack, VideoBoxes
 
 DEFAULT_OBJECT = "1"  # the object of files that have but one
 PIXEL_DIGITS = (
@@ -147,12 +147,12 @@ class _Object:
         self.label = label
         self.rows: dict[int, tuple[float, ...]] = {}  # frame -> x, y, w, h, confidence, human
 
-    def boxes(self, object_id: str) -> ObjectBoxes:
+    def boxes(self, object_id: str) -> ObjectTrack:
         frame_ids = np.fromiter(self.rows, np.int64, len(self.rows))
         values = np.array(list(self.rows.values()), np.float64).reshape(-1, 6)
         order = np.argsort(frame_ids)
         values = values[order]
-        return ObjectBoxes(
+        return ObjectTrack(
             object_id,
             frame_ids[order],
             values[:, :4].copy(),
