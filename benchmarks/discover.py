@@ -32,7 +32,7 @@ import numpy as np  # noqa: E402
 
 from ltr.admin.errors import BadInput, run_script  # noqa: E402
 from ltr.dataset.video_folder import VideoFolder  # noqa: E402
-from spot_ext.discover.boxes import iou_matrix  # noqa: E402
+from ltr.geometry.array_boxes import iou_matrix  # noqa: E402
 from spot_ext.discover.linking import Track  # noqa: E402
 from spot_ext.discover.motion import motion_tracks  # noqa: E402
 from spot_ext.discover.quality import Limits, Target  # noqa: E402

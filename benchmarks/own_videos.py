@@ -314,9 +314,9 @@ def own_folder(cases: list[Case], folder: Path):
 
 def ious(case: Case, boxes: np.ndarray) -> np.ndarray:
     """IoU of the judged frames; 0 where there is no box."""
-    from spot_ext.propagate.boxes import overlaps
+    from ltr.geometry.array_boxes import paired_iou
 
-    return np.nan_to_num(overlaps(boxes, case.boxes_xywh))[case.judged]
+    return np.nan_to_num(paired_iou(boxes, case.boxes_xywh))[case.judged]
 
 
 def lift(
@@ -519,13 +519,13 @@ def propagated(
     (n,).
     """
     from ltr.frames.sources import ImageFiles
-    from spot_ext.propagate.boxes import overlaps
+    from ltr.geometry.array_boxes import paired_iou
     from spot_ext.propagate.propagation import propagate
 
     found = []
     for case, boxes in zip(cases, given, strict=True):
         fused = propagate(ImageFiles(case.frames), boxes, make_tracker)[0]
-        good = np.nan_to_num(overlaps(fused.boxes_xywh, case.boxes_xywh))[case.judged] >= 0.5
+        good = np.nan_to_num(paired_iou(fused.boxes_xywh, case.boxes_xywh))[case.judged] >= 0.5
         found.append((case.name, fused.features[case.judged], good))
         print(
             f"{case.name}, {text}: {100 * good.mean():.0f}% of {len(good)} frames are good",

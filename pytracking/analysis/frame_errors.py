@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ltr.admin.errors import BadValue
+from ltr.geometry.tensor_boxes import pytracking_iou as calc_iou_overlap
 
 
 def calc_err_center(pred_bb: Tensor, anno_bb: Tensor, normalized: bool = False) -> Tensor:
@@ -26,17 +27,6 @@ def calc_err_center(pred_bb: Tensor, anno_bb: Tensor, normalized: bool = False) 
         pred_center = pred_center / anno_bb[:, 2:]
         anno_center = anno_center / anno_bb[:, 2:]
     return ((pred_center - anno_center) ** 2).sum(1).sqrt()
-
-
-def calc_iou_overlap(pred_bb: Tensor, anno_bb: Tensor) -> Tensor:
-    """Intersection over union of (N, 4) xywh boxes, row by row; NaN where both boxes are empty."""
-    top_left = torch.maximum(pred_bb[:, :2], anno_bb[:, :2])
-    last_pixel = torch.minimum(
-        pred_bb[:, :2] + pred_bb[:, 2:] - 1.0, anno_bb[:, :2] + anno_bb[:, 2:] - 1.0
-    )
-    intersection = (last_pixel - top_left + 1.0).clamp(min=0).prod(1)
-    union = pred_bb[:, 2:].prod(1) + anno_bb[:, 2:].prod(1) - intersection
-    return intersection / union
 
 
 def calc_seq_err_robust(

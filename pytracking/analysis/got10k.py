@@ -20,6 +20,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from ltr.admin.errors import BadValue, MissingFile
+from ltr.geometry.array_boxes import got10k_iou
 from pytracking.analysis import eval_cache
 from pytracking.analysis.drawing import get_plot_draw_styles, plot_draw_save, show_figures
 from pytracking.analysis.result_files import missing_result, result_file
@@ -104,25 +105,6 @@ def got10k_table(
         label = get_tracker_display_name(eval_cache.tracker_entry(runs[0]))
         table.append(_summary(label, overlaps, speeds, sequences))
     return table
-
-
-def overlap_in_image(
-    boxes_xywh: np.ndarray, other_xywh: np.ndarray, image_wh: tuple[int, int] | None
-) -> np.ndarray:
-    """IoU of (N, 4) boxes, row by row, in [0, 1].
-
-    Boxes are first fitted to the image as the toolkit does it: the corner is moved inside, then the
-    size is limited. A box that starts left of the image is hence shifted, not cut.
-    """
-    if image_wh is not None:
-        boxes_xywh, other_xywh = _fit(boxes_xywh, image_wh), _fit(other_xywh, image_wh)
-    top_left = np.maximum(boxes_xywh[:, :2], other_xywh[:, :2])
-    bottom_right = np.minimum(
-        boxes_xywh[:, :2] + boxes_xywh[:, 2:], other_xywh[:, :2] + other_xywh[:, 2:]
-    )
-    intersection = (bottom_right - top_left).clip(min=0).prod(axis=1)
-    union = boxes_xywh[:, 2:].prod(axis=1) + other_xywh[:, 2:].prod(axis=1) - intersection
-    return (intersection / (union + np.finfo(float).eps)).clip(0, 1)
 
 
 def plot_got_success(trackers: Sequence[Any], report_name: str) -> list[Path]:
@@ -247,9 +229,7 @@ def _judge(runs: Sequence[Any], seq: Any, truth: _Truth) -> tuple[np.ndarray, np
             if np.isnan(boxes).any():
                 raise BadValue(f"{path} holds NaN boxes; run the tracker again")
             overlaps.append(
-                overlap_in_image(
-                    boxes[truth.counted], truth.boxes_xywh[truth.counted], truth.image_wh
-                )
+                got10k_iou(boxes[truth.counted], truth.boxes_xywh[truth.counted], truth.image_wh)
             )
         times = files[0].with_name(f"{seq.name}_time.txt")
         if times.is_file():
@@ -271,11 +251,6 @@ def _summary(
         ao, curve = float("nan"), np.full(len(SUCCESS_THRESHOLDS), np.nan)
     speed = float(speeds.mean()) if len(speeds) else None
     return Got10kScores(label, ao, float(curve[50]), float(curve[75]), speed, curve, sequences)
-
-
-def _fit(boxes_xywh: np.ndarray, image_wh: tuple[int, int]) -> np.ndarray:
-    corner = boxes_xywh[:, :2].clip(0, image_wh)
-    return np.concatenate([corner, boxes_xywh[:, 2:].clip(0, np.array(image_wh) - corner)], axis=1)
 
 
 def _server_report(tracker: Any) -> dict[str, Any]:

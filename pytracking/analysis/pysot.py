@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from ltr.admin.errors import BadValue
+from ltr.geometry.array_boxes import got10k_iou
 from pytracking.analysis import eval_cache
-from pytracking.analysis.got10k import overlap_in_image
 from pytracking.analysis.result_files import (
     ground_truth,
     missing_result,
@@ -119,7 +119,7 @@ def _score(tracker: Any, seq: Any) -> PysotScores:
     if seq.dataset == "lasot" and seq.target_visible is not None:
         counted = np.asarray(seq.target_visible, bool)
         truth, boxes = truth[counted], boxes[counted]
-    overlap = np.where((truth > 0).all(1), overlap_in_image(boxes, truth, None), -1.0)
+    overlap = np.where((truth > 0).all(1), got10k_iou(boxes, truth, None), -1.0)
     centers = truth[:, :2] + (truth[:, 2:] - 1) / 2, boxes[:, :2] + (boxes[:, 2:] - 1) / 2
     with np.errstate(divide="ignore", invalid="ignore"):  # ground truth without a size
         normalised = [center / truth[:, 2:] for center in centers]

@@ -10,23 +10,6 @@ MIDDLE = (
 POINTS = 9  # along each side
 
 
-def iou_matrix(boxes_xywh: np.ndarray, others_xywh: np.ndarray) -> np.ndarray:
-    """Intersection over union (N, M) of boxes (N, 4) and others (M, 4)."""
-    shared = intersections(boxes_xywh, others_xywh)
-    union = _area(boxes_xywh)[:, None] + _area(others_xywh)[None] - shared
-    return shared / np.maximum(union, 1e-9)
-
-
-def intersections(boxes_xywh: np.ndarray, others_xywh: np.ndarray) -> np.ndarray:
-    """Area (N, M) shared by boxes (N, 4) and others (M, 4)."""
-    low = np.maximum(boxes_xywh[:, None, :2], others_xywh[None, :, :2])
-    high = np.minimum(
-        (boxes_xywh[:, :2] + boxes_xywh[:, 2:])[:, None],
-        (others_xywh[:, :2] + others_xywh[:, 2:])[None],
-    )
-    return np.clip(high - low, 0, None).prod(2)
-
-
 def moved(box_xywh: np.ndarray, flow: np.ndarray) -> np.ndarray:
     """The box (4,) after the flow (H, W, 2): shifted by its points' median and scaled by how their
     distances change.
@@ -60,7 +43,3 @@ def touches_border(boxes_xywh: np.ndarray, size: tuple[int, int], margin: float)
     """
     low, high = boxes_xywh[:, :2], boxes_xywh[:, :2] + boxes_xywh[:, 2:]
     return (low < margin).any(1) | (high > np.asarray(size) - margin).any(1)
-
-
-def _area(boxes_xywh: np.ndarray) -> np.ndarray:
-    return np.clip(boxes_xywh[:, 2:], 0, None).prod(1)

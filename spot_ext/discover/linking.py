@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from spot_ext.discover.boxes import iou_matrix, moved
+from ltr.geometry.array_boxes import iou_matrix
+from spot_ext.discover.boxes import moved
 
 LEAST_OVERLAP = 0.3  # of a track's expected box with the next one
 LONGEST_GAP = 3  # frames without a box that a track survives

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from spot_ext.discover.boxes import intersections, touches_border
+from ltr.geometry.array_boxes import paired_intersection
+from spot_ext.discover.boxes import touches_border
 from spot_ext.discover.linking import LONGEST_GAP, Track
 
 BORDER = 0.01  # share of the frame's longer side: nearer to an edge a box is likely cut
@@ -174,9 +175,7 @@ def _same_object(target: Target, other: Target) -> bool:
     if not len(mine):
         return False
     one, two = target.boxes_xywh[mine], other.boxes_xywh[others]
-    shared = np.array(
-        [intersections(a[None], b[None])[0, 0] for a, b in zip(one, two, strict=True)]
-    )
+    shared = paired_intersection(one, two)
     smaller = np.minimum(one[:, 2:].prod(1), two[:, 2:].prod(1))
     union = one[:, 2:].prod(1) + two[:, 2:].prod(1) - shared
     return bool((shared / union).mean() > TWIN or (shared / smaller).mean() > 0.9)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from ltr.geometry.array_boxes import paired_iou
+
 LEAST_OVERLAP, LARGEST = 0.3, 1.6  # of a correction, see `box_delta`
 
 
@@ -12,7 +14,7 @@ def box_delta(box_xywh: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     where they have little in common, and at most a factor of `LARGEST`: it is meant for how a
     network draws boxes, not for losing the target.
     """
-    if overlaps(box_xywh, wanted) < LEAST_OVERLAP:
+    if paired_iou(box_xywh, wanted) < LEAST_OVERLAP:
         return np.zeros(4)
     center = (wanted[:2] + wanted[2:] / 2 - box_xywh[:2] - box_xywh[2:] / 2) / box_xywh[2:]
     return np.clip(
@@ -29,11 +31,3 @@ def apply_box_delta(boxes_xywh: np.ndarray, differences: np.ndarray) -> np.ndarr
         boxes_xywh[..., :2] + boxes_xywh[..., 2:] / 2 + differences[..., :2] * boxes_xywh[..., 2:]
     )
     return np.concatenate([center - size / 2, size], axis=-1)
-
-
-def overlaps(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """IoU (...,) of boxes xywh (..., 4); NaN where one of them is."""
-    low = np.maximum(one[..., :2], other[..., :2])
-    high = np.minimum(one[..., :2] + one[..., 2:], other[..., :2] + other[..., 2:])
-    common = np.clip(high - low, 0, None).prod(-1)
-    return common / np.maximum(one[..., 2:].prod(-1) + other[..., 2:].prod(-1) - common, 1e-9)

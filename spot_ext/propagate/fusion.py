@@ -20,8 +20,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ltr.geometry.array_boxes import paired_iou
 from spot_ext.boxes.track import ObjectTrack
-from spot_ext.propagate.boxes import apply_box_delta, box_delta, overlaps
+from spot_ext.propagate.boxes import apply_box_delta, box_delta
 from spot_ext.propagate.walks import Walk
 
 OFF, ON = 0, 1
@@ -206,7 +207,7 @@ def _gaps(target: ObjectTrack, forward: Walk, backward: Walk, count: int):
 def _fill(fused: Fused, gap: Gap, config: FusionConfig) -> None:
     """Write the gap's rows of `fused`. The confidence is logistic in FEATURES."""
     gap = _steadied(_arriving(gap), config)
-    agreement = overlaps(gap.forward.boxes_xywh, gap.backward.boxes_xywh)
+    agreement = paired_iou(gap.forward.boxes_xywh, gap.backward.boxes_xywh)
     both, only_forward, only_backward = beliefs(gap, agreement, config)
     chances = np.stack([both + only_forward, both + only_backward])
     if all(gap.shown):
@@ -324,7 +325,7 @@ def _at_key(
         return IMPOSSIBLE
     if not arrives_on or not np.isfinite(arrival).all():
         return 0.0
-    return config.arrival_weight * (float(overlaps(arrival, box)) - config.agreement_middle)
+    return config.arrival_weight * (float(paired_iou(arrival, box)) - config.agreement_middle)
 
 
 def smooth(odds: np.ndarray, change: np.ndarray) -> np.ndarray:

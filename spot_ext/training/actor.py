@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from ltr.actors.base_actor import BaseActor
 from ltr.admin.multigpu import no_gradient_sync
+from ltr.geometry.tensor_boxes import clip_to_frame, spot_clip, xywh_to_cxcywh
 from ltr.parallel import parts
 from ltr.parallel.distributed import get_world_size, rank_slice, reduce_dict, roll_rows
 from ltr.parallel.precision import autocast, in_fp32
@@ -103,7 +104,9 @@ class SparseActor(BaseActor):
             augmentation.prepare(batch.unlabelled, draws.search_factors),
             clamp,
         )
-        boxes = _clip(batch.unlabelled_windows.to_frame(found.boxes_xywh), batch.frame_sizes, clamp)
+        boxes = batch.unlabelled_windows.to_frame(found.boxes_xywh)
+        # Nothing left of a box becomes size zero. See `AugmentConfig.reference_clamp`.
+        boxes = spot_clip(boxes) if clamp else clip_to_frame(boxes, batch.frame_sizes)
         labelled = ~batch.labels_xywh.isnan().any(1) & (not self.config.reference.review_guess)
         confidences = torch.where(labelled, torch.ones_like(found.ious), found.ious)
         boxes = torch.where(labelled[:, None], batch.labels_xywh, boxes)
@@ -216,7 +219,7 @@ class SparseActor(BaseActor):
             augmentation.draw_pairs(len(batch) * get_world_size(), self.config.augment, generator)
         )
         size = batch.searches.shape[-1]
-        boxes = _to_cxcywh(batch.boxes_xywh / size)
+        boxes = xywh_to_cxcywh(batch.boxes_xywh / size)
         templates = self._prepare(batch.templates, draws.template_factors, draws.grey)
         if self.config.absent_share > 0:
             absent = draw_absent(batch.paths, self.config.absent_share, generator)
@@ -252,7 +255,7 @@ class SparseActor(BaseActor):
         return StudentInput(
             searches,
             self._prepare(batch.relays[slots], draws.template_factors, draws.grey),
-            _to_cxcywh(boxes.float() / size),
+            xywh_to_cxcywh(boxes.float() / size),
             of,
         )
 
@@ -265,21 +268,6 @@ def _own(draws):
     return dataclasses.replace(
         draws, **{name: values[rank_slice(len(values))] for name, values in vars(draws).items()}
     )
-
-
-def _to_cxcywh(boxes_xywh: Tensor) -> Tensor:
-    return torch.cat([boxes_xywh[:, :2] + boxes_xywh[:, 2:] / 2, boxes_xywh[:, 2:]], 1)
-
-
-def _clip(boxes_xywh: Tensor, sizes: Tensor, reference_clamp: bool) -> Tensor:
-    """Cut frame boxes at the frame's borders; zero size where nothing is left. See
-    `AugmentConfig.reference_clamp`.
-    """
-    if reference_clamp:
-        return torch.cat([boxes_xywh[:, :2].clamp_min(0), boxes_xywh[:, 2:]], 1)
-    low = boxes_xywh[:, :2].clamp_min(0).minimum(sizes)
-    high = (boxes_xywh[:, :2] + boxes_xywh[:, 2:]).clamp_min(0).minimum(sizes)
-    return torch.cat([low, high - low], 1)
 
 
 def draw_absent(paths_B: Tensor, share: float, generator: torch.Generator) -> Tensor:

@@ -8,8 +8,9 @@ import numpy as np
 import torch
 
 from ltr.admin.errors import BadInput, BadValue
+from ltr.geometry.array_boxes import got10k_iou
 from pytracking.analysis.extract_results import calc_seq_err_robust
-from pytracking.analysis.got10k import overlap_in_image, read_truth
+from pytracking.analysis.got10k import read_truth
 from pytracking.analysis.result_files import ground_truth
 from pytracking.evaluation.data import Sequence as Video
 
@@ -26,7 +27,7 @@ def sequence_part(metric: str, boxes_xywh: np.ndarray, seq: Video) -> Part:
     try:
         if metric == "ao":
             truth = read_truth(seq)
-            overlaps = overlap_in_image(
+            overlaps = got10k_iou(
                 boxes_xywh[truth.counted], truth.boxes_xywh[truth.counted], truth.image_wh
             )
             return 100 * float(overlaps.sum()), float(len(overlaps))

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ltr.admin.errors import BadValue
-from ltr.models.loss.ocean_criterion import OceanCriterion, ocean_labels, smooth_iou
+from ltr.geometry.tensor_boxes import ocean_smooth_iou
+from ltr.models.loss.ocean_criterion import OceanCriterion, ocean_labels
 from ltr.models.tracking.ocean import grid
 
 SIZES = {"published": (25, 255), "small": (9, 127), "even map": (10, 135)}
@@ -213,7 +214,7 @@ def test_overlap_is_between_0_and_1_also_of_boxes_apart(predicted, low, size):
     union = (
         math.prod(size) + (predicted[0] + predicted[2]) * (predicted[1] + predicted[3]) - overlap
     )
-    iou = smooth_iou(ltrb, target).item()
+    iou = ocean_smooth_iou(ltrb, target).item()
     assert 0 < iou <= 1 + 1e-9 and iou == pytest.approx((overlap + 1) / (union + 1))
 
 
@@ -352,7 +353,7 @@ def test_around_the_box_the_real_iou_is_expected_and_in_the_reference_0():
     outputs = random_outputs()
     outputs["pred_boxes"][:] = 40.0  # overlap of positions just outside is far from 0
     labels = ocean_labels(torch.tensor([[95.0, 95, 64, 64]]), 25, 255)
-    iou = smooth_iou(outputs["pred_boxes"], labels.ltrb)
+    iou = ocean_smooth_iou(outputs["pred_boxes"], labels.ltrb)
     assert iou[labels.around].min() > 0.1
     outputs["pred_ious"] = iou[:, None]
     ours, reference = both([(95, 95, 64, 64)], outputs)

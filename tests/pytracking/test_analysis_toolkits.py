@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from ltr.admin.errors import BadInput, BadValue
+from ltr.geometry.array_boxes import got10k_iou
 from pytracking.analysis import plot_results as pr
-from pytracking.analysis.got10k import got10k_table, overlap_in_image
+from pytracking.analysis.got10k import got10k_table
 from pytracking.analysis.pysot import pysot_table
 from pytracking.analysis.toolkits import toolkit_rows
 from tests.support import analysis as cases
@@ -44,7 +45,7 @@ def test_got10k_skips_first_hidden_and_nan_frames(new):
     ids=["same", "shifted inside", "cut at the bottom", "outside"],
 )
 def test_got10k_overlap_fits_boxes_to_the_image(box, expected):
-    overlap = overlap_in_image(np.array([box], float), np.array([[0.0, 0, 10, 10]]), (20, 20))
+    overlap = got10k_iou(np.array([box], float), np.array([[0.0, 0, 10, 10]]), (20, 20))
     assert overlap[0] == pytest.approx(expected)
 
 

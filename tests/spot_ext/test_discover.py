@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 from ltr.admin.errors import BadInput
 from ltr.dataset.video_folder import VideoFolder
+from ltr.geometry.array_boxes import iou_matrix
 from spot_ext.__main__ import main
 from spot_ext.boxes.formats import label_file
-from spot_ext.discover.boxes import iou_matrix, moved, touches_border
+from spot_ext.discover.boxes import moved, touches_border
 from spot_ext.discover.camera import Flow
 from spot_ext.discover.linking import Linker, Track, carried_by
 from spot_ext.discover.motion import motion_tracks

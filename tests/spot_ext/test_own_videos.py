@@ -16,13 +16,13 @@ import pytest
 import torch
 
 from ltr.admin.errors import BadInput, BadValue
+from ltr.geometry.array_boxes import paired_iou
 from ltr.io import checkpoint
 from ltr.models.tracking.transt_light import transt_light
 from spot_ext.boxes import formats
 from spot_ext.boxes.track import ObjectTrack, VideoBoxes
 from spot_ext.commands import propagate as propagate_command
 from spot_ext.propagate import adapting, labelling
-from spot_ext.propagate.boxes import overlaps
 from spot_ext.propagate.frames import CountedFrames, descending, open_frames
 from spot_ext.propagate.fusion import Fused
 from spot_ext.propagate.propagation import propagate
@@ -107,7 +107,7 @@ def test_several_objects_are_followed_in_both_directions_and_each_frame_is_read_
     found = propagate(video, given, SeeingTracker)
     for name, one in zip(COLORS, found, strict=True):
         assert (
-            overlaps(one.boxes_xywh, boxes_of(name)).min() > 0.9
+            paired_iou(one.boxes_xywh, boxes_of(name)).min() > 0.9
         )  # also as wide as people drew them
     assert len(video.reads) == 3 + (COUNT - 3) + 10  # key frames, frames 3 to 13, frames 9 to 0
     assert found[0].human.nonzero()[0].tolist() == [3, 9] and found[1].human.nonzero()[

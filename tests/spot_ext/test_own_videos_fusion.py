@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ltr.geometry.array_boxes import paired_iou
 from spot_ext.boxes.track import ObjectTrack
-from spot_ext.propagate.boxes import apply_box_delta, box_delta, overlaps
+from spot_ext.propagate.boxes import apply_box_delta, box_delta
 from spot_ext.propagate.fusion import FEATURES, blur, fuse, smooth, without_jitter
 from spot_ext.propagate.walks import Walk
 
@@ -57,7 +58,7 @@ def moved(pixels: float) -> np.ndarray:
 
 
 def quality(fused) -> np.ndarray:
-    return np.nan_to_num(overlaps(fused.boxes_xywh, truth()))
+    return np.nan_to_num(paired_iou(fused.boxes_xywh, truth()))
 
 
 def test_what_people_drew_is_never_moved():
@@ -73,7 +74,7 @@ def test_what_people_drew_is_never_moved():
 def test_walks_that_agree_win_over_the_straight_line():
     fused = fuse(target(0, 40), walk(truth()), walk(truth()))
     assert quality(fused).min() > 0.85 and fused.agreements[20] == pytest.approx(1)
-    assert overlaps(np.array([90.0, 60, 30, 20]), truth()[20]) == 0  # where the line is
+    assert paired_iou(np.array([90.0, 60, 30, 20]), truth()[20]) == 0  # where the line is
 
 
 def test_walks_that_only_make_noise_lose_against_the_straight_line():
@@ -81,9 +82,9 @@ def test_walks_that_only_make_noise_lose_against_the_straight_line():
     rng = np.random.default_rng(0)
     one, other = (walk(boxes + rng.normal(0, 6, boxes.shape) * [1, 1, 0, 0]) for _ in range(2))
     drawn = ObjectTrack.drawn("1", [0, 40], boxes[[0, 40]])
-    fused = overlaps(fuse(drawn, one, other).boxes_xywh, boxes)
+    fused = paired_iou(fuse(drawn, one, other).boxes_xywh, boxes)
     assert (
-        fused.mean() > overlaps((one.boxes_xywh + other.boxes_xywh) / 2, boxes).mean() + 0.1
+        fused.mean() > paired_iou((one.boxes_xywh + other.boxes_xywh) / 2, boxes).mean() + 0.1
         and fused[1:-1].min() > 0.5
     )
 
@@ -93,7 +94,7 @@ def test_walks_that_only_make_noise_lose_against_the_straight_line():
 def test_a_lost_walk_is_left_for_the_other(forward, at):
     lost = walk(
         stuck(truth(), at, forward),
-        np.where(overlaps(stuck(truth(), at, forward), truth()) > 0.5, 0.85, 0.5),
+        np.where(paired_iou(stuck(truth(), at, forward), truth()) > 0.5, 0.85, 0.5),
     )
     walks = (lost, walk(truth())) if forward else (walk(truth()), lost)
     fused = fuse(target(0, 40), *walks)
@@ -202,10 +203,10 @@ def test_a_difference_leads_from_one_box_to_the_other(one, change):
 @given(box, box)
 def test_overlap_is_symmetric_and_a_share(one, other):
     assert (
-        overlaps(one, other) == pytest.approx(overlaps(other, one))
-        and 0 <= overlaps(one, other) <= 1 + 1e-9
+        paired_iou(one, other) == pytest.approx(paired_iou(other, one))
+        and 0 <= paired_iou(one, other) <= 1 + 1e-9
     )
-    assert overlaps(one, one) == pytest.approx(1)
+    assert paired_iou(one, one) == pytest.approx(1)
 
 
 def test_boxes_without_overlap_are_not_corrected():

@@ -15,20 +15,11 @@ import torch
 from torch import Tensor
 
 from ltr.admin.errors import BadValue
-from ltr.data.bounding_box_utils import rect_to_rel, rel_to_rect
+from ltr.geometry.tensor_boxes import atom_iou as iou
+from ltr.geometry.tensor_boxes import rect_to_rel, rel_to_rect
 
 _TRIES = 100  # of a perturbation with enough overlap
 _CALMER = 0.9  # what the spread is multiplied with after each
-
-
-def iou(reference: Tensor, proposals: Tensor) -> Tensor:
-    """Overlap (N,) of boxes xywh `reference` (1, 4) or (N, 4) with `proposals` (N, 4)."""
-    top_left = torch.max(reference[:, :2], proposals[:, :2])
-    bottom_right = torch.min(
-        reference[:, :2] + reference[:, 2:], proposals[:, :2] + proposals[:, 2:]
-    )
-    common = (bottom_right - top_left).clamp(min=0).prod(1)
-    return common / (reference[:, 2:].prod(1) + proposals[:, 2:].prod(1) - common)
 
 
 def rand_uniform(a: float, b: float, shape: int | Sequence[int] = 1) -> Tensor:

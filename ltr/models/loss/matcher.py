@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ltr.admin.errors import BadValue
-from ltr.models.loss.box_ops import cxcywh_to_xyxy
+from ltr.geometry.tensor_boxes import cxcywh_to_xyxy
 
 
 def grid_side(positions: int) -> int:

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ltr.admin.errors import BadValue
+from ltr.geometry.tensor_boxes import ocean_smooth_iou
 from ltr.models.loss.transt_criterion import masked_mean
 from ltr.models.tracking.ocean import STRIDE, grid
 from ltr.parallel.distributed import get_world_size, total
@@ -62,18 +63,6 @@ def ocean_labels(
         ((before > -margin) & (after > -margin)).all(1),
         torch.cat([before, after], 1),
     )
-
-
-def smooth_iou(ltrb: Tensor, target_ltrb: Tensor) -> Tensor:
-    """(I + 1) / (U + 1), in 0..1, of boxes (B, 4, m, m) given from the same positions, in px:
-    defined for empty boxes too.
-
-    Distances are negative to sides that the position is beyond of.
-    """
-    low, high = torch.minimum(ltrb, target_ltrb).split(2, 1)
-    intersection = (low + high).clamp_min(0).prod(1)
-    union = sum((box[:, :2] + box[:, 2:]).prod(1) for box in (ltrb, target_ltrb)) - intersection
-    return (intersection + 1) / (union + 1)
 
 
 class OceanCriterion(nn.Module):
@@ -131,7 +120,7 @@ class OceanCriterion(nn.Module):
             self.growth,
             self.reference,
         )
-        iou = smooth_iou(outputs["pred_boxes"].float(), labels.ltrb)
+        iou = ocean_smooth_iou(outputs["pred_boxes"].float(), labels.ltrb)
         fit = torch.where(labels.inside, iou, 0)
         losses = {
             "loss_ce": self._classification(logits, labels.positive),

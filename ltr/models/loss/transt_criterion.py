@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ltr.admin.errors import BadValue, suggestion
-from ltr.models.loss.box_ops import cxcywh_to_xyxy, paired_iou_giou
+from ltr.geometry.tensor_boxes import cxcywh_to_xyxy, paired_iou_giou
 from ltr.models.loss.matcher import build_matcher, grid_side, on_lattice, target_cells
 from ltr.parallel.distributed import get_world_size, mean_count, total
 

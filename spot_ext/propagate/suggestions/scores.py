@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spot_ext.propagate.boxes import overlaps
+from ltr.geometry.array_boxes import paired_iou
 from spot_ext.propagate.suggestions.tracks import Leg, Read, Trail, follow
 from spot_ext.training.data.crops import CropConfig
 from spot_ext.training.pseudo_labels import PathView
@@ -173,7 +173,7 @@ def _scores(view: PathView, found: list[tuple[_Gap, Trail, Trail]]) -> PathScore
     explored, place = view.explored_ids, np.searchsorted(view.explored_ids, ids)
     known = np.isin(ids, explored)
     stored[known] = view.boxes_xywh[place[known]]
-    pairs = np.stack([overlaps(there, back), overlaps(there, stored), overlaps(back, stored)])
+    pairs = np.stack([paired_iou(there, back), paired_iou(there, stored), paired_iou(back, stored)])
     near = np.stack(
         [
             np.abs(ids - explored[np.clip(place - 1, 0, None)]),
