@@ -113,7 +113,7 @@ install_venv() {
         fi
     fi
     local extras="visdom jpeg4py video annotate"
-    if [ -n "$dev" ]; then extras="$extras coco vot got10k notebook tune onnx light render"; fi # what tests use when it is there
+    if [ -n "$dev" ]; then extras="$extras coco vot got10k notebook tune onnx light render docs"; fi # what tests use when it is there
     if ! add "${extras// /,}${dev:+,dev}" ${backend[@]+"${backend[@]}"} 2>"$scratch/log"; then
         # One of the optional packages may be the reason: without them first, then each for itself.
         add "${dev:+dev}" ${backend[@]+"${backend[@]}"}

@@ -38,10 +38,10 @@ def run_video(
     """Track objects through a video file or a folder of images.
 
     Args:
-        tracker_name: folder under `pytracking/tracker` and `pytracking/parameter`. tracker_param:
-        file in `pytracking/parameter/<tracker_name>`. optional_box: x, y, w, h in pixels of the
-        first frame, four numbers per object; without it boxes are drawn with the
-            mouse.
+        tracker_name: folder under `pytracking/tracker` and `pytracking/parameter`.
+        tracker_param: file in `pytracking/parameter/<tracker_name>`.
+        optional_box: x, y, w, h in pixels of the first frame, four numbers per object; without it
+            boxes are drawn with the mouse.
         debug: level for the tracker; above 0 it shows panels on a visdom server.
         save_results: write `video_<stem>_<id>.txt` into the results folder.
         save_video: write the video with the boxes drawn in to this file (.mp4 or .avi).

@@ -42,12 +42,14 @@ def run_webcam(
     """Track objects, drawn with the mouse, in the pictures of a camera.
 
     Args:
-        tracker_name: folder under `pytracking/tracker` and `pytracking/parameter`. tracker_param:
-        file in `pytracking/parameter/<tracker_name>`. debug: level for the tracker; above 0 it
-        shows panels on the visdom server that `visdom_info` names. save_results: write
-        `video_webcam_<id>.txt` into the results folder. save_video: write the pictures with the
-        boxes drawn in to this file (.mp4 or .avi). device: 'cpu', 'cuda:1', … instead of what the
-        parameter file says. camera: number of the camera.
+        tracker_name: folder under `pytracking/tracker` and `pytracking/parameter`.
+        tracker_param: file in `pytracking/parameter/<tracker_name>`.
+        debug: level for the tracker; above 0 it shows panels on the visdom server that
+            `visdom_info` names.
+        save_results: write `video_webcam_<id>.txt` into the results folder.
+        save_video: write the pictures with the boxes drawn in to this file (.mp4 or .avi).
+        device: 'cpu', 'cuda:1', … instead of what the parameter file says.
+        camera: number of the camera.
 
     Returns:
         The boxes_xywh of each object id, a row per frame since it was drawn.

@@ -47,17 +47,17 @@ class BaseTrainer:
     What a subclass provides or may change:
 
     - `train_epoch()`, required: one epoch. `self.epoch` is its number from 1, `self.device` where
-      the actor is. The
+    the actor is. The
       global generators have just been seeded by (settings.seed, epoch), so that an epoch depends on
       the state before it only. It takes its batches through `self.stop.until(batches)`; when those
       end early because SIGTERM has come it puts away what can be gone on with, if anything, and
       raises `self.terminated(what happened)`.
     - `checkpoint_suffix`: text after the epoch in the file name, e.g. '_s'.
     - `state_dict_for_checkpoint()` and `load_state(state, path)`: extend both for more state,
-      calling super(). What a
+    calling super(). What a
       subclass does not handle in `load_state` becomes an attribute of the trainer under its name.
     - `companions(path)` and `write_companions(path)`: files that belong to the checkpoint `path`.
-      They are written
+    They are written
       before it and removed after it. `read_state(path)`, which reads the checkpoint, checks them,
       too: where anything is missing or damaged, resuming goes back to the checkpoint before.
     - `resumable()`: the files to resume from, newest first.

@@ -120,11 +120,15 @@ def plot_draw_save(
     `result_plot_path`.
 
     Args:
-        y: (T, B) curve values. x: (B,) thresholds. scores: T ranking scores, shown in the legend;
-        the best tracker gets the first style. trackers: T entries of `eval_data['trackers']`. A
-        label that starts with `\\bf` is set in bold. plot_draw_styles: see `get_plot_draw_styles`;
-        used again, with other line styles, when there are more trackers. result_plot_path: folder
-        of the files, made when absent. plot_opts: fields of `PlotOptions`; `plot_type` is needed.
+        y: (T, B) curve values.
+        x: (B,) thresholds.
+        scores: T ranking scores, shown in the legend; the best tracker gets the first style.
+        trackers: T entries of `eval_data['trackers']`. A label that starts with `\\bf` is set in
+            bold.
+        plot_draw_styles: see `get_plot_draw_styles`; used again, with other line styles, when there
+            are more trackers.
+        result_plot_path: folder of the files, made when absent.
+        plot_opts: fields of `PlotOptions`; `plot_type` is needed.
 
     Returns:
         The written files. With an interactive backend the figure stays open for `plt.show()`.

@@ -173,7 +173,7 @@ def load_eval_data(path: str | Path) -> dict[str, Any]:
 
     Raises:
         BadValue: the file is damaged, is no evaluation, or holds anything but containers, numbers
-        and text.
+            and text.
     """
     remedy = "delete it, or pass force_evaluation=True to compute it again"
     try:

@@ -83,9 +83,9 @@ def evaluate_dataset(
     """Evaluate the masks in the folder `results_path` on a data set.
 
     Args:
-        measure: 'J' or 'F'. to_file: write `<dset_name>_global_results.csv` and
-        `<dset_name>_per-sequence_results.csv` into `results_path`
-            (`<dset_name>_F_…` for F).
+        measure: 'J' or 'F'.
+        to_file: write `<dset_name>_global_results.csv` and `<dset_name>_per-sequence_results.csv`
+            into `results_path` (`<dset_name>_F_…` for F).
         scores: also return the values of the frames.
         sequences: the sequences to evaluate, by default all of the data set.
         quiet: do not print each object's values.
@@ -96,7 +96,7 @@ def evaluate_dataset(
 
     Raises:
         MissingFile: a mask is absent. BadValue: a mask of another size, or a data set without
-        masks.
+            masks.
     """
     _checked_measure(measure)
     sequences = get_dataset(dset_name) if sequences is None else sequences
@@ -136,8 +136,10 @@ def evaluate_sequence(
 
     Args:
         segmentations: frame -> predicted (H, W) label image, for all frames of `annotations`.
-        annotations: frame -> annotated (H, W) label image. object_info: object id (its label) ->
-        first frame. Frames after it and before the last annotated one count. measure: 'J' or 'F'.
+        annotations: frame -> annotated (H, W) label image.
+        object_info: object id (its label) -> first frame. Frames after it and before the last
+            annotated one count.
+        measure: 'J' or 'F'.
 
     Returns:
         `mean`, `recall`, `decay` and `raw` (values of the counted frames): each a dict by object

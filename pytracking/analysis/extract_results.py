@@ -65,17 +65,19 @@ def extract_results(
     return them.
 
     Args:
-        trackers: objects with name, parameter_name, run_id, display_name and results_dir. dataset:
-        sequences; ground truth xywh in `ground_truth_rect`. report_name: folder under
-        `result_plot_path` of local.py. skip_missing_seq: leave a sequence out for all trackers when
-        one of them has no result for it. plot_bin_gap: distance of the overlap thresholds; OP50 and
-        OP75 need a grid that holds 0.5 and 0.75. exclude_invalid_frames: divide by the number of
-        valid frames instead of all frames. verbose: print how many sequences were scored, with a
-        progress bar on a terminal. corrected: our variant without pytracking's oddities: a
-        ground-truth box is valid when it has an area and the
-            target is visible, wherever it lies; frames that are not valid count nowhere; an overlap
-            equal to the threshold succeeds (at threshold 0 it must be above), so that a perfect
-            tracker has AUC 100.
+        trackers: objects with name, parameter_name, run_id, display_name and results_dir.
+        dataset: sequences; ground truth xywh in `ground_truth_rect`.
+        report_name: folder under `result_plot_path` of local.py.
+        skip_missing_seq: leave a sequence out for all trackers when one of them has no result for
+            it.
+        plot_bin_gap: distance of the overlap thresholds; OP50 and OP75 need a grid that holds 0.5
+            and 0.75.
+        exclude_invalid_frames: divide by the number of valid frames instead of all frames.
+        verbose: print how many sequences were scored, with a progress bar on a terminal.
+        corrected: our variant without pytracking's oddities: a ground-truth box is valid when it
+            has an area and the target is visible, wherever it lies; frames that are not valid count
+            nowhere; an overlap equal to the threshold succeeds (at threshold 0 it must be above),
+            so that a perfect tracker has AUC 100.
 
     Raises:
         MissingFile: `Result not found.` and the path, unless `skip_missing_seq`.

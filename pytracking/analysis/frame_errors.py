@@ -37,9 +37,8 @@ def calc_seq_err_robust(
 
     Args:
         pred_bb: (M, 4) predicted xywh boxes. A box without area takes the box before it; surplus
-        rows are dropped;
-            missing rows are filled with empty boxes, except for the tag 'lasot', where they are an
-            error. Row 0 is replaced by the ground truth.
+            rows are dropped; missing rows are filled with empty boxes, except for the tag 'lasot',
+            where they are an error. Row 0 is replaced by the ground truth.
         anno_bb: (N, 4) ground truth. Rows with NaN are accepted for the tag 'uav' only.
         dataset: tag of the sequence; 'uav' and 'lasot' treat frames without a target differently.
         target_visible: (N,) booleans, or None when all frames show the target.

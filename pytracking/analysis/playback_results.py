@@ -33,7 +33,7 @@ def playback_results(trackers: Sequence[Any], sequence: Any) -> None:
 
     Raises:
         MissingFile: a tracker has no result. BadValue: results of different lengths. NotConfigured:
-        there is no screen.
+            there is no screen.
     """
     boxes_TN4 = read_all(trackers, sequence)
     if not is_interactive():

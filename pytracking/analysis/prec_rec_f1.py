@@ -50,18 +50,21 @@ def extract_results_prec_rec_f1(
 
     Args:
         skip_missing_seq: leave a sequence out for all trackers when one of them has no result for
-        it. plot_bin_gap, exclude_invalid_frames: of no effect; accepted as the report functions
-        pass them on. verbose: print how many sequences were scored, with a progress bar on a
-        terminal. anno_period: every how many frames the ground truth holds a box; frames in between
-        are left out. corrected: our variant that takes frames of equal score together. pytracking
-        takes them one by one in their order,
-            so that a tracker without scores may get its best F1 from the first frames alone.
+            it.
+        plot_bin_gap, exclude_invalid_frames: of no effect; accepted as the report functions pass
+            them on.
+        verbose: print how many sequences were scored, with a progress bar on a terminal.
+        anno_period: every how many frames the ground truth holds a box; frames in between are left
+            out.
+        corrected: our variant that takes frames of equal score together. pytracking takes them one
+            by one in their order, so that a tracker without scores may get its best F1 from the
+            first frames alone.
 
     Returns:
         `sequences`, `trackers`, `valid_sequence`, and `raw_data`: label of the tracker (with
-        `_<run_id>` for runs) -> `prec`, `rec` (tensors of length frames + 1), `f1_max`, `ths_max`
-        (presence score from which on frames are accepted at the best F1) and `idx` (its place in
-        the curves).
+            `_<run_id>` for runs) ->
+        `prec`, `rec` (tensors of length frames + 1), `f1_max`, `ths_max` (presence score from which
+        on frames are accepted at the best F1) and `idx` (its place in the curves).
 
     Raises:
         BadValue: a sequence without `target_visible`, or results that cannot be scored.

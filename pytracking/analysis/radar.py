@@ -54,9 +54,9 @@ def plot_radar_draw_save(
     return them.
 
     Args:
-        scores: attribute -> T scores in percent. trackers: T entries of `eval_data['trackers']`, or
-        labels. The legend shows the mean over attributes, by which
-            trackers are ranked.
+        scores: attribute -> T scores in percent.
+        trackers: T entries of `eval_data['trackers']`, or labels. The legend shows the mean over
+            attributes, by which trackers are ranked.
         plot_draw_styles: see `get_plot_draw_styles`.
         plot_opts: fields of `RadarOptions`.
     """

@@ -42,13 +42,14 @@ class Sequence:
     """One video.
 
     Args:
-        frames: paths of the images. dataset: short tag (`otb`, `lasot`, …) by which the analysis
-        picks the data set's rules. ground_truth_rect: boxes_xywh `(N, 4)` float64; with several
-        objects a dict object id -> `(N, 4)`. ground_truth_seg: paths (or arrays) of label images
-        per frame, entries may be None. init_data: `{frame: {'bbox': …, 'mask': …, 'object_ids':
-        […]}}`, what a tracker is told and when; by default the
-            first row of the ground truth on frame 0. When the first entry is at frame s > 0 all
-            before s is dropped.
+        frames: paths of the images.
+        dataset: short tag (`otb`, `lasot`, …) by which the analysis picks the data set's rules.
+        ground_truth_rect: boxes_xywh `(N, 4)` float64; with several objects a dict object id ->
+            `(N, 4)`.
+        ground_truth_seg: paths (or arrays) of label images per frame, entries may be None.
+        init_data: `{frame: {'bbox': …, 'mask': …, 'object_ids': […]}}`, what a tracker is told and
+            when; by default the first row of the ground truth on frame 0. When the first entry is
+            at frame s > 0 all before s is dropped.
         target_visible: `(N,)` bool, or None when not annotated.
         object_ids: ids of the objects as strings; None for plain single-object sequences.
         multiobj_mode: boxes are given as dicts by object id rather than as the one box.

@@ -20,11 +20,11 @@ class MultiObjectWrapper:
     """Looks like one tracker; boxes, masks and all other outputs are dicts by object id.
 
     Args:
-        base_tracker_class: tracker of a single object. params: its parameters, shared by all
-        instances. visdom, frame_reader: set as attributes of every instance. fast_load: prepare one
-        instance now (`initialize_features()`) and copy it per object, so that an object can start
-        in
-            the middle of a live video without a pause.
+        base_tracker_class: tracker of a single object.
+        params: its parameters, shared by all instances.
+        visdom, frame_reader: set as attributes of every instance.
+        fast_load: prepare one instance now (`initialize_features()`) and copy it per object, so
+            that an object can start in the middle of a live video without a pause.
     """
 
     def __init__(

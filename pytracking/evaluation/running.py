@@ -52,19 +52,20 @@ def run_dataset(
 
     Args:
         quiet: leave out the lines of each sequence; progress is a bar on a terminal and some ten
-        lines otherwise. debug: above 0 everything is run, shown in a window and not stored, and the
-        first failure ends the run. threads: number of worker processes; 0 runs here. Raising it up
-        to the number of cores (or GPUs, to which the
-            workers are dealt in turn) shortens the run; each worker holds its own copy of the
-            networks. What a worker that dies was tracking is tracked again by another, at most
-            twice.
+            lines otherwise.
+        debug: above 0 everything is run, shown in a window and not stored, and the first failure
+            ends the run.
+        threads: number of worker processes; 0 runs here. Raising it up to the number of cores (or
+            GPUs, to which the workers are dealt in turn) shortens the run; each worker holds its
+            own copy of the networks. What a worker that dies was tracking is tracked again by
+            another, at most twice.
         batch: sequences that each process tracks at once. Raising it feeds a GPU better; the
-        results are the same to
-            rounding. Sequences of several objects are tracked one by one.
+            results are the same to rounding. Sequences of several objects are tracked one by one.
         overwrite: run again what has results; the old ones stay until the new ones are written.
         ray: address of a Ray cluster whose machines track, see `pytracking.evaluation.cluster`,
-        instead of `threads`. ray_gpus: share of a GPU that each of its workers takes; default 1
-        where the cluster has GPUs and a tracker uses them.
+            instead of `threads`.
+        ray_gpus: share of a GPU that each of its workers takes; default 1 where the cluster has
+            GPUs and a tracker uses them.
 
     Returns:
         The failures; the other sequences are complete. Running again does only what is missing,

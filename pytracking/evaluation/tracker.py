@@ -160,9 +160,10 @@ class Tracker(LiveView):
 
         Args:
             visualization: show the frames; default: what the parameters say, or with `debug` given
-            whether it is not 0. debug: level for the tracker, default `params.debug`.
+                whether it is not 0.
+            debug: level for the tracker, default `params.debug`.
             multiobj_mode: how sequences with several objects are handled, default what parameters
-            or tracker class say.
+                or tracker class say.
 
         Returns:
             Lists over frames `target_bbox` [x, y, w, h], `time` in seconds, `segmentation`,
@@ -229,19 +230,19 @@ class Tracker(LiveView):
 
         Args:
             videofilepath: video file, folder of images, address of a stream, or number of a camera
-            (None: 0). optional_box: boxes to start from: x, y, w, h of the object, or of several
-            one after the other (or a list of
-                boxes). Without it they are drawn with the mouse.
+                (None: 0).
+            optional_box: boxes to start from: x, y, w, h of the object, or of several one after the
+                other (or a list of boxes). Without it they are drawn with the mouse.
             save_results: write `<results_dir>/video_<stem or webcam>_<id>.txt`, a row x, y, w, h
-            per frame. save_video: also write the video with the boxes drawn in to this file (.mp4
-            or .avi).
+                per frame.
+            save_video: also write the video with the boxes drawn in to this file (.mp4 or .avi).
 
         Returns:
             The boxes_xywh of each object id.
 
         Raises:
             BadInput: one sentence, about the video, the box, or that there is no display to draw a
-            box on.
+                box on.
         """
         from pytracking.evaluation.video_run import run_video
 

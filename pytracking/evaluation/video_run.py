@@ -197,7 +197,7 @@ class Recorder:
 
     Args:
         folder: where box files (`video_<stem>_<id>.txt`) and pictures of masks (`seg_<frame>.jpg`)
-        go; None: nowhere.
+            go; None: nowhere.
     """
 
     def __init__(

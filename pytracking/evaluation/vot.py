@@ -1,11 +1,11 @@
 """The VOT interface up to 2019, rectangles and polygons: over TraX, or with text files where trax
 is not installed.
 
-with VOT("polygon") as vot:
-    box = convert_region(vot.region(), "rectangle")
-    start(vot.frame(), box)
-    while (image_file := vot.frame()) is not None:
-        vot.report(follow(image_file))
+    with VOT("polygon") as vot:
+        box = convert_region(vot.region(), "rectangle")
+        start(vot.frame(), box)
+        while (image_file := vot.frame()) is not None:
+            vot.report(follow(image_file))
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ class VOT:
 
     Args:
         several_starts: targets may be given one after the other: when `frame` returns None,
-        `next_start` says whether
-            one follows. Otherwise the toolkit starts a new process for each.
+            `next_start` says whether one follows. Otherwise the toolkit starts a new process for
+            each.
     """
 
     formats: tuple[str, ...] = ("rectangle", "polygon")

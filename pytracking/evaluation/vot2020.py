@@ -36,7 +36,8 @@ class VOT(vot.VOT):
 
     Args:
         channels: images per frame: None for colour, 'rgbd' or 'rgbt' for colour and depth or
-        infrared, or 'ir'. several_starts: as for `vot.VOT`.
+            infrared, or 'ir'.
+        several_starts: as for `vot.VOT`.
     """
 
     formats = ("rectangle", "polygon", "mask")

@@ -31,7 +31,8 @@ def run_vot2020(
 
     Args:
         debug: level for the tracker, default `params.debug`; above 0 the frames are shown on a
-        visdom server. visdom_info: `use_visdom`, `server` and `port` of the visdom server.
+            visdom server.
+        visdom_info: `use_visdom`, `server` and `port` of the visdom server.
     """
     params, instance = _prepared(tracker, debug, visdom_info, vot2020.VOT)
     with_masks = instance.predicts_segmentation_mask()
@@ -68,7 +69,8 @@ def run_vot(tracker: Tracker, debug: int | None = None, visdom_info: dict | None
 
     Args:
         debug: level for the tracker, default `params.debug`; above 0 the frames are shown on a
-        visdom server. visdom_info: `use_visdom`, `server` and `port` of the visdom server.
+            visdom server.
+        visdom_info: `use_visdom`, `server` and `port` of the visdom server.
     """
     params, instance = _prepared(tracker, debug, visdom_info, vot.VOT)
     conversion = params.get("vot_anno_conversion_type", "union")

@@ -35,9 +35,10 @@ class TraxSession:
 
     Args:
         region_format: 'rectangle', 'polygon' or 'mask'; the client converts its regions to it.
-        channels: what images to ask for: 'color', 'depth', 'ir'. several_starts: say that targets
-        may be given one after the other (`next_start`). Otherwise the toolkit starts
-            the tracker anew for each one, and pays for loading the network every time.
+        channels: what images to ask for: 'color', 'depth', 'ir'.
+        several_starts: say that targets may be given one after the other (`next_start`). Otherwise
+            the toolkit starts the tracker anew for each one, and pays for loading the network every
+            time.
 
     The constructor returns when the first target was given: `region`.
     """

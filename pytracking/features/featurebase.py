@@ -17,11 +17,12 @@ class FeatureBase:
     """One feature. Sub-classes define `dim`, `stride` and `extract`.
 
     Args:
-        fparams: parameters of the tracker's own for this feature (`FeatureParams`). pool_stride:
-        average pooling after extraction. output_size: size (number or (h, w)) to which the map is
-        resized instead. normalize_power: p of the norm that every map is divided by; 2 gives maps
-        of unit energy per element. use_for_color, use_for_gray: on which videos the feature is
-        used.
+        fparams: parameters of the tracker's own for this feature (`FeatureParams`).
+        pool_stride: average pooling after extraction.
+        output_size: size (number or (h, w)) to which the map is resized instead.
+        normalize_power: p of the norm that every map is divided by; 2 gives maps of unit energy per
+            element.
+        use_for_color, use_for_gray: on which videos the feature is used.
     """
 
     def __init__(

@@ -32,7 +32,8 @@ class OnnxNet:
 
     Args:
         source: the folder that `export-onnx` wrote, or a `NetWithBackbone` to export when tracking
-        starts. threads: of one call; default: as many as torch uses.
+            starts.
+        threads: of one call; default: as many as torch uses.
 
     Copies share the loaded graphs; each keeps a template of its own.
     """

@@ -17,10 +17,12 @@ class ConjugateGradientBase:
 
     Args:
         fletcher_reeves: direction update by Fletcher-Reeves; False: Polak-Ribière, which forgives
-        an `A` that changes. standard_alpha: step from the preconditioned residual; False: from the
-        direction, for inexact directions. direction_forget_factor: above 0 the next run continues
-        in the last direction, weighed down the less the higher. debug: keep the residual norms of
-        every iteration and report them in `residuals`.
+            an `A` that changes.
+        standard_alpha: step from the preconditioned residual; False: from the direction, for
+            inexact directions.
+        direction_forget_factor: above 0 the next run continues in the last direction, weighed down
+            the less the higher.
+        debug: keep the residual norms of every iteration and report them in `residuals`.
     """
 
     def __init__(

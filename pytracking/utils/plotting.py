@@ -160,7 +160,8 @@ def overlay_mask(
     Args:
         alpha: what is left of the image within a mask; lowering it makes the colour stronger.
         colors: `(labels, 3)` RGB 0 to 255, row 0 for the background; default the PASCAL VOC
-        colours. contour_thickness: also draw outlines, in px.
+            colours.
+        contour_thickness: also draw outlines, in px.
 
     Raises:
         BadValue: the sizes differ, or a label has no colour.

@@ -71,8 +71,10 @@ class Visdom:
 
     Args:
         debug: panels registered with a level up to this are shown at once, the others wait in
-        `Block List`. ui_info: `{'handler': function, 'win_id': panel}`: called with the events
-        (keys, …) of that panel. visdom_info: `{'server': '127.0.0.1', 'port': 8097}`.
+            `Block List`.
+        ui_info: `{'handler': function, 'win_id': panel}`: called with the events (keys, …) of that
+            panel.
+        visdom_info: `{'server': '127.0.0.1', 'port': 8097}`.
 
     Raises:
         NotConfigured: visdom is not installed, or no server answers at that address.

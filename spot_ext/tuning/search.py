@@ -76,12 +76,13 @@ def tune(
 
     Args:
         workers: processes; 0 or 1 track in this one. Raising it to the number of cores or GPUs
-        shortens the search. memory_mb: network outputs that each process keeps for crops which
-        later trials show again. say: called with a line about each finished trial.
+            shortens the search.
+        memory_mb: network outputs that each process keeps for crops which later trials show again.
+        say: called with a line about each finished trial.
 
     Raises:
         BadInput: one sentence, about what was given, the data set, a sequence that fails, or a
-        missing Optuna.
+            missing Optuna.
     """
     if search.metric not in METRICS:
         raise BadValue(

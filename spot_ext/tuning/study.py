@@ -39,10 +39,11 @@ class Study:
 
     Args:
         patience: sequences after which a trial may be given up. Raising it loses fewer good trials,
-        and less time is saved. description: what must not change between runs, and can be written
-        as JSON. space: ranges; they are widened where `defaults`, the values of trial 0, lie
-        outside. seed: of the proposals, with the trial's number: a search that was interrupted
-        proposes what it would have.
+            and less time is saved.
+        description: what must not change between runs, and can be written as JSON.
+        space: ranges; they are widened where `defaults`, the values of trial 0, lie outside.
+        seed: of the proposals, with the trial's number: a search that was interrupted proposes what
+            it would have.
     """
 
     def __init__(

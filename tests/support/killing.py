@@ -6,7 +6,7 @@ process of its own, because every training is a fork of it, which costs no impor
 inherit threads.
 
 - burnin, sparse: the kernel ends the process at a random point of the CPU time of that stage, as by
-  kill -9.
+kill -9.
 - writing: kill -9 in the middle of a random file's writing, before it is renamed, or right after.
 - asked: SIGTERM at a random point; the process is to leave by itself with status 143.
 """

@@ -140,10 +140,12 @@ def render(
 
     Arguments:
         splits: videos in each of train, val and test (a split left out gets none); None means 30,
-        10 and 60. size: width and height of the frames; frames: fewest and most frames of a video
-        (None: those of `ToySettings`). workers: processes; None means one for each core up to 8,
-        fewer for few videos. The files do not depend on it. on_video: called with (videos done,
-        videos in total) after each video.
+            10 and 60.
+        size: width and height of the frames; frames: fewest and most frames of a video (None: those
+            of `ToySettings`).
+        workers: processes; None means one for each core up to 8, fewer for few videos. The files do
+            not depend on it.
+        on_video: called with (videos done, videos in total) after each video.
     Raises BadValue for settings that cannot be rendered and for a folder that holds something else
     than a toy set.
     """
