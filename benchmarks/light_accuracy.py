@@ -89,14 +89,14 @@ def main() -> None:
 
 def networks(options: argparse.Namespace, out: Path) -> list:
     """The shipped network on both backends, fine-tuned, and the networks asked for."""
+    from pytracking.evaluation.network_tracker import NetworkTracker
     from pytracking.parameter.transt.light import SHIPPED
-    from spot_ext.studies.evaluate import Candidate, NetworkTracker
+    from spot_ext.studies.evaluate import Candidate
     from spot_ext.training.architectures import get_architecture
 
     def row(name: str, file: Path, parameters: str | None = None) -> NetworkTracker:
-        tracker = NetworkTracker(
-            Candidate(name, file, 3, get_architecture("transt_light")), out / "results"
-        )
+        candidate = Candidate(name, file, 3, get_architecture("transt_light"))
+        tracker = candidate.tracker(out / "results")
         tracker.parameter_name = parameters or tracker.parameter_name
         return tracker
 

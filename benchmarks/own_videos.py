@@ -11,7 +11,7 @@ has nothing before the first key frame keeps that frame's box there. Writes a ta
 sequence, as markdown and JSON to --out, and says how many more bad frames the most doubtful tenth
 of `review.csv` holds than a random tenth. Resumes when started again.
 
-`--fit` prints the coefficients of the confidence (`FusionConfig.confidence`) fitted to training
+`--fit` prints the coefficients of the confidence (`FITTED_CONFIDENCE`) fitted to training
 sequences, those of `DATA/got10k/train` and of `DATA/lasot/training_set.txt`: three draws of key
 frames, each tracked by the network as it is and, in the first draw, adapted (not with `--epochs
 0`). Nothing of the test sequences goes into them. What it says of doubtful frames is of sequences
@@ -474,7 +474,7 @@ def report(
 
 def fit(options: argparse.Namespace) -> None:
     """Fit the logistic confidence to training sequences and print it."""
-    from spot_ext.propagate.fusion import FEATURES
+    from spot_ext.propagate.confidence import FEATURES
     from spot_ext.propagate.network import open_network
 
     network, found = open_network(options.net), []
@@ -505,11 +505,9 @@ def fit(options: argparse.Namespace) -> None:
         "it"
     )
     coefficients = logistic_regression(features, good)
+    print("FITTED_CONFIDENCE of spot_ext/propagate/fusion_config.py:")
     for name, value in zip(FEATURES, coefficients, strict=True):
-        print(f"{value:8.3f}  {name}")
-    print(
-        f"confidence: tuple[float, ...] = ({', '.join(f'{value:.2f}' for value in coefficients)})"
-    )
+        print(f'    "{name}": {value:.2f},')
 
 
 def propagated(

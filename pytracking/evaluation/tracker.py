@@ -82,14 +82,22 @@ class Tracker(LiveView):
         self.run_id = run_id
         self.display_name = display_name
         self.device = device
-        settings = env_settings()
-        variant = parameter_name if run_id is None else f"{parameter_name}_{run_id:03d}"
-        self.results_dir = _result_folder(settings, "results_path", name, variant)
-        self.segmentation_dir = _result_folder(settings, "segmentation_path", name, variant)
+        self.results_dir, self.segmentation_dir = self._result_folders()
         self.tracker_class = _tracker_class(name)
 
     def __repr__(self) -> str:
         return f"Tracker {self.name} {self.parameter_name} {self.run_id}"
+
+    def _result_folders(self) -> tuple[str, str]:
+        """Return the folders for boxes and for segmentations, as local.py says."""
+        settings = env_settings()
+        variant = self.parameter_name
+        if self.run_id is not None:
+            variant += f"_{self.run_id:03d}"
+        return (
+            _result_folder(settings, "results_path", self.name, variant),
+            _result_folder(settings, "segmentation_path", self.name, variant),
+        )
 
     def create_tracker(self, params) -> Any:
         """A new instance of the tracker class with `params`."""

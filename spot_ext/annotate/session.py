@@ -23,8 +23,8 @@ from spot_ext.annotate.box_file import (
     object_ids,
     tracks_by_video,
 )
-from spot_ext.annotate.frame_requests import WantedFrame
 from spot_ext.annotate.frames import ShownFrames
+from spot_ext.boxes.frame_request import FrameRequest
 
 logger = logging.getLogger(__name__)
 
@@ -36,8 +36,9 @@ class Video:
     name: str
     seq_id: int
     frame_count: int
-    wanted: tuple[WantedFrame, ...] = ()
+    wanted: tuple[FrameRequest, ...] = ()
     problem: str = ""
+    suggested: frozenset[int] = frozenset()  # frames that a file asked for
 
 
 class Session:
@@ -89,9 +90,9 @@ class Session:
         wanted = [
             {
                 "frame": item.frame_id,
-                "suggested": item.suggested,
+                "suggested": item.frame_id in video.suggested,
                 "score": item.score,
-                "reason": item.reason,
+                "reason": wanted_frames.text_of(item),
                 "state": _state(item.frame_id, drawn),
             }
             for item in video.wanted
@@ -223,6 +224,7 @@ class Session:
                 video.seq_id,
                 video.frame_count,
                 tuple(sorted([*kept, *frames], key=lambda item: item.frame_id)),
+                suggested=video.suggested | {item.frame_id for item in frames},
             )
 
 

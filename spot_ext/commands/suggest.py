@@ -10,8 +10,8 @@ from spot_ext.commands.declaring import add_verb
 TEXT = """Name the frames of a trained run whose labels would help most, at most a few of a video.
 
 The newest teacher follows every target from both sides of every unlabelled frame. Frames where the two tracks disagree,
-where the predicted IoU is low, or that training has not explored come first. Writes suggestions.json, .csv (video, frame,
-path, score, reason; frames count from 0) and .png, a sheet of pictures. No annotation of the videos is read."""  # noqa: E501
+where the predicted IoU is low, or that training has not explored come first. Writes suggestions.json, .csv (video, object,
+frame, score, reason; frames count from 0) and .png, a sheet of pictures. No annotation of the videos is read."""  # noqa: E501
 
 
 def add_to(verbs) -> None:
@@ -65,8 +65,9 @@ def run(options) -> None:
     import torch
 
     from ltr.admin.environment import ensure_local_file
-    from spot_ext.propagate.suggestions import output
-    from spot_ext.propagate.suggestions.run import SuggestConfig, TrainedRun, suggest
+    from spot_ext.propagate import suggestion_files
+    from spot_ext.propagate.suggest import SuggestConfig, suggest
+    from spot_ext.propagate.trained_run import TrainedRun
 
     steps = {} if options.steps is None else {"max_steps": options.steps}
     config = SuggestConfig(
@@ -77,11 +78,15 @@ def run(options) -> None:
         options.run_folder, options.device or ("cuda" if torch.cuda.is_available() else "cpu")
     )
     suggestions = suggest(trained, config)
-    files = output.write(trained, suggestions, options.out or trained.folder / "suggestions")
+    files = suggestion_files.write(
+        trained, suggestions, options.out or trained.folder / "suggestions"
+    )
     if options.json:
-        sys.stdout.write(json.dumps(output.as_plain(trained, suggestions), indent=2) + "\n")
+        sys.stdout.write(
+            json.dumps(suggestion_files.as_plain(trained, suggestions), indent=2) + "\n"
+        )
         return
-    sys.stdout.write(output.as_text(suggestions) + "\n" * bool(suggestions))
+    sys.stdout.write(suggestion_files.as_text(suggestions) + "\n" * bool(suggestions))
     if len(suggestions) < config.count:
         sys.stdout.write(
             f"{len(suggestions)} of the {config.count} frames asked for: more would be "

@@ -1,7 +1,9 @@
-"""People's own videos: a few boxes in, dense boxes with a confidence out, and a list of the frames
-worth a look.
+"""Turns a few boxes of a video into boxes of every frame, and names the frames worth a look.
 
-`walks` tracks from every key frame in both directions, `fusion` makes one box and one confidence of
-what they found, `propagation` does both for a video, `adapting` teaches the network these videos
-first, `labelling` does all of it for a folder; `tracking` follows one box.
+`follow` is the engine: it takes targets from labelled boxes through the frames beside them, with an
+online tracker (`key_frame_tracker`) or a run's teacher (`batched_teacher`). `gaps` are the frames
+between labels. `fuse` makes one box and one confidence of two walks through a gap, `propagation`
+does all of it for a video. `review` and `suggest` name the frames worth a person's look.
+
+`labelling`, `tracking` and `suggest` are the verbs; `adapting` teaches a network the videos first.
 """

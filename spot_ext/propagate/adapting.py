@@ -1,6 +1,4 @@
-"""Teaches a network the videos at hand: SPOT on nothing but their few boxes, from the weights it
-has.
-"""
+"""Teaches a network the videos at hand: SPOT on nothing but their few boxes, from its weights."""
 
 from __future__ import annotations
 
@@ -21,36 +19,52 @@ from spot_ext.propagate.network import TrackingNetwork
 from spot_ext.training import recipe
 from spot_ext.training.config import DatasetConfig, SparseConfig
 
-EPOCHS, ITERATIONS, BURN_IN_SHARE = 8, 20, 0.25
-RUN = "adapt"  # folder of the runs
-STEP = 4  # frames from what is explored to what is explored next: there are few epochs to get far
+# A few short epochs: the network has to fit these videos, not to learn anew.
+EPOCHS = 8
+ITERATIONS = 20
+# Share of the epochs in which only pairs of human boxes are seen.
+BURN_IN_SHARE = 0.25
+# Frames from one that is explored to the next: there are few epochs to get far.
+EXPLORATION_STEP = 4
+# How many times faster a recipe from scratch learns than is good for a trained network.
+FASTER_FROM_SCRATCH = 10
+
+RUN_FOLDER = "adapt"
+TRACKER_FILE = "tracker.pth.tar"
 
 
 def adapt(
     network: TrackingNetwork,
-    folder: Path,
+    folder: str | Path,
     given: Sequence[VideoBoxes],
     out: Path,
     device: str,
     seed: int = 0,
     epochs: int = EPOCHS,
 ) -> Path:
-    """Train on the videos `given` of `folder`; returns the tracker's file, `out/tracker.pth.tar`.
+    """Train on the videos `given` of `folder`, and return the tracker's file in `out`.
 
-    Goes on where an interrupted run of the same boxes, weights and schedule was. Progress goes to
-    stderr. A few epochs at a low rate, with the early layers of the backbone held still: what the
-    network knows of other videos must not be lost.
+    An interrupted run of the same boxes, weights and schedule goes on where it was. Progress goes
+    to stderr: stdout is for what the verb was asked for.
     """
-    labels = label_set(given)
-    run = out / RUN
+    run = out / RUN_FOLDER
     run.mkdir(parents=True, exist_ok=True)
-    labels_path = label_file.write(labels, run / "labels.json")
+    labels_path = label_file.write(label_set(given), run / "labels.json")
     config = adapting_config(network, folder, labels_path, epochs)
-    made_of = (
-        labels_path.read_bytes(),
-        network.path.read_bytes(),
-        repr((config, seed, epochs)).encode(),
-    )
+    # Another input gets another folder, so that no run goes on with what it did not begin with.
+    inputs = hashlib.sha256(labels_path.read_bytes())
+    inputs.update(network.path.read_bytes())
+    inputs.update(repr((config, seed, epochs)).encode())
+    settings = _settings(run, inputs.hexdigest()[:12], device, seed)
+    with contextlib.redirect_stdout(sys.stderr):
+        trainer = recipe.train(settings, config)
+    tracker = out / TRACKER_FILE
+    with atomic_write(tracker) as temporary:
+        shutil.copyfile(trainer.teacher_file(epochs), temporary)
+    return tracker
+
+
+def _settings(run: Path, name: str, device: str, seed: int) -> Settings:
     settings = Settings.from_plain(
         {
             "seed": seed,
@@ -58,32 +72,30 @@ def adapt(
             "use_gpu": not device.startswith("cpu"),
             "overrides": {},
             "description": "SPOT on own videos",
-            "project_path": hashlib.sha256(b"".join(made_of)).hexdigest()[:12],
+            "project_path": name,
         }
     )
     settings.env = SimpleNamespace(
         workspace_dir=str(run), tensorboard_dir=str(run / "tensorboard"), pretrained_networks=""
     )
-    with contextlib.redirect_stdout(sys.stderr):  # stdout is for what the verb was asked for
-        trainer = recipe.train(settings, config)
-    tracker = out / "tracker.pth.tar"
-    with atomic_write(tracker) as temporary:
-        shutil.copyfile(trainer.teacher_file(epochs), temporary)
-    return tracker
+    return settings
 
 
 def adapting_config(
-    network: TrackingNetwork, folder: Path, labels_path: Path, epochs: int
+    network: TrackingNetwork, folder: str | Path, labels_path: Path, epochs: int
 ) -> SparseConfig:
-    """The network's recipe with these videos, from its weights, in `epochs` short epochs."""
-    own = network.recipe()
-    rates = (
-        {"lr": own.optim.lr, "lr_backbone": own.optim.lr_backbone}
-        if own.init_from
-        else {"lr": own.optim.lr / 10, "lr_backbone": own.optim.lr_backbone / 10}
-    )  # a recipe from scratch learns faster
+    """Return the network's recipe with these videos, from its weights, in short epochs.
+
+    The backbone is held still: statistics of a few videos fit no other video.
+    """
+    published = network.recipe()
+    lr = published.optim.lr
+    lr_backbone = published.optim.lr_backbone
+    if not published.init_from:
+        lr = lr / FASTER_FROM_SCRATCH
+        lr_backbone = lr_backbone / FASTER_FROM_SCRATCH
     burn_in = max(1, round(epochs * BURN_IN_SHARE))
-    return own.replace(
+    return published.replace(
         datasets=(DatasetConfig("VideoFolder", {"root": str(folder)}, labels=str(labels_path)),),
         k=3,
         init_from=str(network.path),
@@ -93,14 +105,21 @@ def adapting_config(
         batch=16,
         labelled=8,
         unlabelled=8,
-        teacher={"keep_rate": 0.98, "interval": 1, "max_repeats": 0, "propagating_step": STEP},
+        teacher={
+            "keep_rate": 0.98,
+            "interval": 1,
+            "max_repeats": 0,
+            "propagating_step": EXPLORATION_STEP,
+        },
         optim={
-            **rates,
+            "lr": lr,
+            "lr_backbone": lr_backbone,
             "schedule": "step",
             "decay_epoch": max(1, round(0.75 * epochs)),
             "max_grad_norm": 1.0,
+            # After the last epoch, that is never.
             "unfreeze_epoch": epochs + 1,
-        },  # the backbone stays as it is: norms of a few videos fit no other
+        },
         num_workers=0,
         frame_cache_mb=512,
         keep_checkpoints=1,
@@ -109,16 +128,14 @@ def adapting_config(
 
 
 def label_set(given: Sequence[VideoBoxes]) -> LabelSet:
-    """The human boxes as labels; frames in which a target is known to be absent teach nothing
-    here.
-    """
+    """Return the human boxes as labels; a frame without its target teaches nothing here."""
     videos = {}
     for video in given:
-        paths = []
+        tracks = []
         for item in video.objects:
-            used = item.human & ~item.absent
-            if used.any():
-                paths.append(TargetPath(item.frame_ids[used].tolist(), item.boxes_xywh[used]))
-        if paths:
-            videos[video.video] = VideoLabels(video.video, tuple(paths))
+            shown = item.human & ~item.absent
+            if shown.any():
+                tracks.append(TargetPath(item.frame_ids[shown].tolist(), item.boxes_xywh[shown]))
+        if tracks:
+            videos[video.video] = VideoLabels(video.video, tuple(tracks))
     return LabelSet("folder", "train", "key_frames", 0, videos=videos)

@@ -1,5 +1,6 @@
-"""`label`: a folder of videos and a few boxes in; dense boxes, frames worth a look and a tracker
-out.
+"""`label`: makes dense boxes of all videos of a folder from a few human ones.
+
+boxes of people ─► adapt the network ─► propagate each video ─► boxes.csv, review.csv, label.json
 """
 
 from __future__ import annotations
@@ -9,30 +10,37 @@ import hashlib
 import json
 import logging
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ltr.admin.errors import BadInput, BadValue, MissingFile
+from ltr.admin.errors import BadInput, BadValue
 from ltr.dataset.video_folder import VideoFolder
 from ltr.io.files import write_text
 from spot_ext.boxes import formats
+from spot_ext.boxes.formats.csv_table import FILE_NAME as BOXES_FILE
+from spot_ext.boxes.frame_request import write_csv
 from spot_ext.boxes.track import VideoBoxes
 from spot_ext.propagate import adapting
-from spot_ext.propagate.fusion import DEFAULT, Fused
+from spot_ext.propagate.folder_frames import FolderFrames
+from spot_ext.propagate.fuse import Fused
+from spot_ext.propagate.fusion_config import DEFAULT
 from spot_ext.propagate.network import SHIPPED, TrackingNetwork, open_network
-from spot_ext.propagate.propagation import ResultCache, dense, human_only, propagate
-from spot_ext.propagate.review import BOXES_FILE, REVIEW_FILE, doubts, write_review
+from spot_ext.propagate.propagation import dense, human_only, propagate
+from spot_ext.propagate.result_cache import ResultCache
+from spot_ext.propagate.review import REVIEW_FILE, frames_to_review
 from spot_ext.training.progress import CountProgress
 
 log = logging.getLogger(__name__)
 
-SETTINGS_FILE, KEPT_FOLDER = "label.json", "videos"
+SETTINGS_FILE = "label.json"
+CACHE_FOLDER = "videos"
 
 
 @dataclass(frozen=True)
 class LabelJob:
-    """What `label` is to do."""
+    """The work of `label`."""
 
     folder: Path
     boxes: Path
@@ -45,168 +53,160 @@ class LabelJob:
     seed: int = 0
 
     def plain(self) -> dict[str, Any]:
-        """For `label.json`; with whole paths, so that `export` and `report` find the videos from
-        anywhere.
+        """Return the job for `label.json`.
+
+        Its paths are absolute, so that `export` and `report` find the videos from anywhere.
         """
+        values = dataclasses.asdict(self)
+        for name, value in values.items():
+            if isinstance(value, Path):
+                values[name] = str(value.expanduser().resolve())
+        return values
+
+
+@dataclass(frozen=True)
+class LabelledVideo:
+    """A video that is done."""
+
+    given: VideoBoxes  # the human boxes
+    fused: list[Fused]
+    dense: VideoBoxes
+    seconds: float | None  # None: an earlier run has done it
+
+    def summary(self) -> dict[str, Any]:
+        """Return a line of `label.json`."""
+        confidences = [item.confidences.mean() for item in self.fused]
         return {
-            name: str(value.expanduser().resolve()) if isinstance(value, Path) else value
-            for name, value in dataclasses.asdict(self).items()
+            "video": self.given.video,
+            "frames": len(self.fused[0].confidences),
+            "objects": len(self.fused),
+            "human_boxes": sum(int((~item.absent).sum()) for item in self.given.objects),
+            "confidence": round(float(sum(confidences) / len(confidences)), 4),
+            "without_box": sum(int(item.without_box.sum()) for item in self.fused),
+            "seconds": None if self.seconds is None else round(self.seconds, 1),
         }
 
 
 def label(job: LabelJob) -> dict[str, Any]:
-    """Do `job`; returns what it writes to `label.json`.
+    """Do `job` and return the content of `label.json`.
 
     A video that cannot be read is told in the log and under `failed`; the others are done. Videos
-    already finished with the same boxes, network and program are not done again.
+    that are finished with the same boxes, network and program are not done again.
     """
     if job.epochs < 1:
         raise BadValue(f"--epochs {job.epochs}: give at least 1, or --no-adapt")
     folder = VideoFolder(job.folder.expanduser())
-    given = _given(job, folder)
-    started, network = time.time(), open_network(job.net)
+    given = _human_boxes(job, folder)
+    network = open_network(job.net)
     job.out.mkdir(parents=True, exist_ok=True)
+
+    started = time.time()
     if job.adapt:
         tracker = adapting.adapt(
-            network, folder.root, given, job.out, job.device, job.seed, job.epochs
+            network, str(folder.root), given, job.out, job.device, job.seed, job.epochs
         )
         network = dataclasses.replace(network, path=tracker)
     adapted = time.time()
-    found, failed, videos = _propagate_all(job, folder, given, network)
-    listed = doubts((video, fused) for video, fused, _ in found)
-    formats.write([one for _, _, one in found], job.out / BOXES_FILE, "csv")
-    write_review(job.out / REVIEW_FILE, listed)
+    done, failed = _propagate_all(folder, given, network, job.out / CACHE_FOLDER, job.device)
+    propagated = time.time()
+
+    to_review = frames_to_review((video.given, video.fused) for video in done)
+    formats.write([video.dense for video in done], job.out / BOXES_FILE, "csv")
+    write_csv(job.out / REVIEW_FILE, to_review)
     summary = {
         "settings": job.plain(),
         "network": str(network.path),
-        "fusion": dataclasses.asdict(DEFAULT),
+        "fusion": DEFAULT.plain(),
         "seconds": {
             "adapt": round(adapted - started, 1),
-            "propagate": round(time.time() - adapted, 1),
+            "propagate": round(propagated - adapted, 1),
         },
-        "videos": videos,
+        "videos": [video.summary() for video in done],
         "failed": failed,
-        "to_review": len(listed),
+        "to_review": len(to_review),
     }
     write_text(job.out / SETTINGS_FILE, json.dumps(summary, indent=2) + "\n")
     return summary
 
 
-def _given(job: LabelJob, folder: VideoFolder) -> list[VideoBoxes]:
-    """The human boxes of the videos that are there."""
-    read = [human_only(video) for video in formats.read(job.boxes.expanduser(), job.format, folder)]
-    known = set(folder.sequence_list)
-    given = [
-        video
-        for video in read
-        if video.video in known and any((~item.absent).any() for item in video.objects)
-    ]
+def _human_boxes(job: LabelJob, folder: VideoFolder) -> list[VideoBoxes]:
+    """Return the human boxes of the videos that are there."""
+    names = set(folder.sequence_list)
+    given = []
+    for video in formats.read(job.boxes.expanduser(), job.format, folder):
+        drawn = human_only(video)
+        if video.video in names and any((~item.absent).any() for item in drawn.objects):
+            given.append(drawn)
     if not given:
         raise BadInput(
             f"{job.boxes} holds no box that a person drew on a video of {folder.root}; draw some "
-            "with "
-            "`python -m spot_ext annotate`"
+            "with `python -m spot_ext annotate`"
         )
-    left = len(known) - len(given)
-    if left:
-        log.info("%d of %d videos have no box and are left out", left, len(known))
+    left_out = len(names) - len(given)
+    if left_out:
+        log.info("%d of %d videos have no box and are left out", left_out, len(names))
     return given
 
 
 def _propagate_all(
-    job: LabelJob, folder: VideoFolder, given: list[VideoBoxes], network: TrackingNetwork
-):
-    """Video, what was found and its dense boxes for each that could be done; the others' errors; a
-    line about each.
-    """
-    ids = {name: seq_id for seq_id, name in enumerate(folder.sequence_list)}
-    made_of = f"{hashlib.sha256(network.path.read_bytes()).hexdigest()} {DEFAULT}"
-    make_tracker = network.make_tracker(job.device)
-    found: list[tuple[VideoBoxes, list[Fused], VideoBoxes]] = []
-    failed, videos = {}, []
+    folder: VideoFolder,
+    given: Sequence[VideoBoxes],
+    network: TrackingNetwork,
+    cache_folder: Path,
+    device: str,
+) -> tuple[list[LabelledVideo], dict[str, str]]:
+    """Return the videos that could be done, and by video the errors of the others."""
+    seq_ids = {name: seq_id for seq_id, name in enumerate(folder.sequence_list)}
+    weights = hashlib.sha256(network.path.read_bytes()).hexdigest()
+    make_tracker = network.make_tracker(device)
+    done: list[LabelledVideo] = []
+    failed: dict[str, str] = {}
     for number, video in enumerate(given, 1):
-        start = time.time()
-        frames = FolderFrames(folder, ids[video.video])
-        kept = ResultCache.of(job.out / KEPT_FOLDER, video, f"{made_of} {frames.stamp()}")
-        fused = kept.read()
+        frames = FolderFrames(folder, seq_ids[video.video])
+        made_of = f"{weights} {DEFAULT.stamp()} {frames.stamp()}"
+        cache = ResultCache.of(cache_folder, video, made_of)
+        title = f"{video.video}, {number} of {len(given)}"
         try:
-            done_before = fused is not None
-            if fused is None:
-                progress = CountProgress(
-                    f"{video.video}, {number} of {len(given)}", "frames", 2 * len(frames)
-                )
-                try:
-                    fused = propagate(
-                        frames,
-                        video,
-                        make_tracker,
-                        lambda shown=progress: shown.step("both directions"),
-                    )
-                finally:
-                    progress.close()
-                kept.write(fused)
-            height, width = frames.read(0).shape[:2]
+            result = _label_video(frames, video, make_tracker, cache, title)
         except (BadInput, OSError) as error:
             log.error("%s: %s", video.video, error)
             failed[video.video] = str(error)
             continue
-        found.append(
-            (
-                video,
-                fused,
-                dense(video, fused, frame_count=len(frames), size=(width, height), fps=video.fps),
-            )
-        )
-        videos.append(_line(video, fused, None if done_before else time.time() - start))
+        done.append(result)
         log.info(
-            "%s: %d frames, %d objects, mean confidence %.2f%s",
+            "%s: %d frames, %d objects, mean confidence %.2f, %s",
             video.video,
             len(frames),
-            len(fused),
-            videos[-1]["confidence"],
-            ", finished before" if done_before else f", {videos[-1]['seconds']:.0f} s",
+            len(result.fused),
+            result.summary()["confidence"],
+            "finished before" if result.seconds is None else f"{result.seconds:.0f} s",
         )
-    if not found:
+    if not done:
         raise BadInput(
             f"none of {len(given)} videos could be labelled; the first: "
             f"{next(iter(failed.values()))}"
         )
-    return found, failed, videos
+    return done, failed
 
 
-def _line(video: VideoBoxes, fused: list[Fused], seconds: float | None) -> dict[str, Any]:
-    frames = len(fused[0].confidences)
-    return {
-        "video": video.video,
-        "frames": frames,
-        "objects": len(fused),
-        "human_boxes": sum(int((~item.absent).sum()) for item in video.objects),
-        "confidence": round(float(sum(one.confidences.mean() for one in fused) / len(fused)), 4),
-        "without_box": sum(int(_lost(one).sum()) for one in fused),
-        "seconds": None if seconds is None else round(seconds, 1),
-    }
-
-
-def _lost(one: Fused):
-    return (one.boxes_xywh != one.boxes_xywh).any(1)
-
-
-class FolderFrames:
-    """The frames of one video of a folder."""
-
-    def __init__(self, folder: VideoFolder, seq_id: int):
-        self.folder, self.seq_id = folder, seq_id
-
-    def __len__(self) -> int:
-        return self.folder.get_sequence_length(self.seq_id)
-
-    def read(self, frame_id: int):
-        return self.folder.get_frame(self.seq_id, frame_id)
-
-    def stamp(self) -> str:
-        """Changes when the video is replaced."""
+def _label_video(
+    frames: FolderFrames, video: VideoBoxes, make_tracker: Any, cache: ResultCache, title: str
+) -> LabelledVideo:
+    """Propagate one video, or take what an earlier run has found."""
+    started = time.time()
+    fused = cache.read()
+    is_done_before = fused is not None
+    if fused is None:
+        progress = CountProgress(title, "frames", 2 * len(frames))
         try:
-            first = self.folder.frame_path(self.seq_id, 0)
-            return f"{first} {first.stat().st_size} {first.stat().st_mtime_ns}"
-        except (MissingFile, OSError):
-            return ""
+            fused = propagate(frames, video, make_tracker, lambda: progress.step("both directions"))
+        finally:
+            progress.close()
+        cache.write(fused)
+    height, width = frames.read(0).shape[:2]
+    return LabelledVideo(
+        video,
+        fused,
+        dense(video, fused, frame_count=len(frames), size=(width, height), fps=video.fps),
+        None if is_done_before else time.time() - started,
+    )

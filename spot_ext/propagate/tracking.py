@@ -1,4 +1,4 @@
-"""`track`: follow one box through one video."""
+"""`track`: follows one box through one video."""
 
 from __future__ import annotations
 
@@ -11,20 +11,21 @@ import numpy as np
 
 from ltr.admin.errors import BadValue
 from pytracking.evaluation.display import draw_objects
-from pytracking.evaluation.video import FOLDER_FPS, VideoWriter
+from pytracking.evaluation.video import FOLDER_FPS, VideoWriter, open_stream
 from spot_ext.boxes import formats
 from spot_ext.boxes.track import ObjectTrack, VideoBoxes
+from spot_ext.propagate.follow import Walk
 from spot_ext.propagate.frames import Frames, open_frames
-from spot_ext.propagate.fusion import Fused, fuse
+from spot_ext.propagate.fuse import Fused, fuse
+from spot_ext.propagate.key_frame_tracker import KeyFrameTracker
 from spot_ext.propagate.network import SHIPPED, open_network
 from spot_ext.propagate.propagation import check_boxes, dense
-from spot_ext.propagate.walks import Walk, starts, walk
 from spot_ext.training.progress import CountProgress
 
 
 @dataclass(frozen=True)
 class TrackJob:
-    """What `track` is to do."""
+    """The work of `track`."""
 
     video: Path
     box_xywh: tuple[float, float, float, float]
@@ -36,34 +37,35 @@ class TrackJob:
 
 
 def track(job: TrackJob) -> dict[str, Any]:
-    """Do `job`; returns a summary. Frames are decoded one after the other and none is kept."""
+    """Do `job` and return a summary. Frames are decoded one after the other, and none is kept."""
     frames = open_frames(job.video)
-    count, name = len(frames), job.video.stem if job.video.is_file() else job.video.absolute().name
+    count = len(frames)
+    name = job.video.stem if job.video.is_file() else job.video.absolute().name
     if not 0 <= job.start < count:
         raise BadValue(f"--start {job.start}: {job.video} has frames 0 to {count - 1}")
     given = VideoBoxes(name, (ObjectTrack.drawn("1", [job.start], [job.box_xywh]),))
     check_boxes(given, count)
     height, width = frames.read(job.start).shape[:2]
     _check_inside(job.box_xywh, width, height)
-    writer = (
-        None
-        if job.annotated is None
-        else VideoWriter(job.annotated, video_fps(job.video), not_over=job.video)
-    )
+    writer = None
+    if job.annotated is not None:
+        writer = VideoWriter(job.annotated, video_fps(job.video), not_over=job.video)
+
     tracker = open_network(job.net).make_tracker(job.device)()
-    progress, start = CountProgress(name, "frames", count - job.start), time.time()
+    started = time.time()
+    progress = CountProgress(name, "frames", count - job.start)
     try:
-        begins = [starts(frames, given.objects[0], tracker)]
-        found = walk(frames, given.objects, begins, True, count, lambda: progress.step("tracking"))[
-            0
-        ]
+        follower = KeyFrameTracker(frames, given.objects, tracker)
+        walk = follower.walk(True, count, lambda: progress.step("tracking"))[0]
     finally:
         progress.close()
-    fused = fuse(given.objects[0], found, Walk.empty(count))
-    seconds = time.time() - start
+    fused = fuse(given.objects[0], walk, Walk.empty(count))
+    seconds = time.time() - started
+
     if writer is not None:
         _draw(frames, job.start, fused, writer)
-    result = _from(dense(given, [fused], frame_count=count, size=(width, height)), job.start)
+    result = dense(given, [fused], frame_count=count, size=(width, height))
+    result = _from_frame(result, job.start)
     if job.out is not None:
         formats.write([result], job.out, "csv")
     boxes = result.objects[0]
@@ -80,18 +82,26 @@ def track(job: TrackJob) -> dict[str, Any]:
     }
 
 
+def video_fps(place: Path) -> float:
+    """Return the frames a second of a video file, as OpenCV reads them; of a folder, 25."""
+    if place.is_dir() or place.suffix.lower() == ".tar":
+        return FOLDER_FPS
+    with open_stream(place) as stream:
+        return stream.fps
+
+
 def _check_inside(box: tuple[float, float, float, float], width: int, height: int) -> None:
     x, y, w, h = box
     if x + w <= 0 or y + h <= 0 or x >= width or y >= height:
+        numbers = ",".join(f"{value:g}" for value in box)
         raise BadValue(
-            f"--box {','.join(f'{value:g}' for value in box)} lies outside the frame of "
-            f"{width}x{height} pixels; "
-            "give x,y,w,h in pixels"
+            f"--box {numbers} lies outside the frame of {width}x{height} pixels; give x,y,w,h in "
+            "pixels"
         )
 
 
-def _from(video: VideoBoxes, first: int) -> VideoBoxes:
-    """The frames from `first` on: before it nothing was looked for."""
+def _from_frame(video: VideoBoxes, first: int) -> VideoBoxes:
+    """Return the frames from `first` on: before it nothing was looked for."""
     objects = tuple(
         ObjectTrack(
             item.object_id,
@@ -107,22 +117,11 @@ def _from(video: VideoBoxes, first: int) -> VideoBoxes:
 
 
 def _draw(frames: Frames, first: int, fused: Fused, writer: VideoWriter) -> None:
-    """The frames once more, as only now it is known where the target was lost."""
+    """Write the frames with the box; only after tracking is it known where the target was lost."""
     try:
         for frame_id in range(first, len(frames)):
             box = fused.boxes_xywh[frame_id]
-            writer.write(
-                draw_objects(frames.read(frame_id), {1: box if np.isfinite(box).all() else None})
-            )
+            shown = box if np.isfinite(box).all() else None
+            writer.write(draw_objects(frames.read(frame_id), {1: shown}))
     finally:
         writer.close()
-
-
-def video_fps(place: Path) -> float:
-    """Frames a second of a video file, as OpenCV reads them; of a folder, 25."""
-    if place.is_dir() or place.suffix.lower() == ".tar":
-        return FOLDER_FPS
-    from pytracking.evaluation.video import open_stream
-
-    with open_stream(place) as stream:
-        return stream.fps

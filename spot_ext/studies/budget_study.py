@@ -32,7 +32,8 @@ from spot_ext.boxes.labels import LabelSet, TargetPath, VideoLabels
 from spot_ext.discover.motion import motion_tracks
 from spot_ext.discover.quality import Limits
 from spot_ext.discover.search import as_labels, search
-from spot_ext.propagate.suggestions.run import SuggestConfig, TrainedRun, suggest
+from spot_ext.propagate.suggest import SuggestConfig, suggest
+from spot_ext.propagate.trained_run import TrainedRun
 from spot_ext.rendering import drawn
 from spot_ext.studies import evaluate
 from spot_ext.training import recipe

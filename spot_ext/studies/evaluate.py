@@ -4,7 +4,6 @@ table.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +12,8 @@ from ltr.admin.errors import BadInput
 from pytracking.analysis.got10k import got10k_table
 from pytracking.analysis.plot_results import result_rows
 from pytracking.analysis.tables import ResultRow
+from pytracking.evaluation.network_tracker import NetworkTracker
 from pytracking.evaluation.running import run_dataset
-from pytracking.evaluation.tracker import Tracker
-from pytracking.features.net_wrappers import NetWithBackbone
 from spot_ext.training.architectures import Architecture
 
 
@@ -30,31 +28,15 @@ class Candidate:
     labels: int
     architecture: Architecture
 
-
-class NetworkTracker(Tracker):
-    """A pytracking tracker whose network file and result folder are given instead of looked up in
-    local.py.
-
-    The result folder carries the network file's digest, so results of another network are never
-    taken for its own.
-    """
-
-    def __init__(self, candidate: Candidate, results_folder: Path):
-        super().__init__(
-            candidate.architecture.tracker,
-            candidate.architecture.parameters,
-            display_name=candidate.name,
+    def tracker(self, results_folder: Path) -> NetworkTracker:
+        """Return the tracker that runs it; its results lie below `results_folder`."""
+        return NetworkTracker(
+            self.architecture.tracker,
+            self.architecture.parameters,
+            self.network,
+            results_folder,
+            display_name=self.name,
         )
-        self.network = str(candidate.network)
-        digest = hashlib.sha256(candidate.network.read_bytes()).hexdigest()[:12]
-        stem = "".join(c if c.isalnum() else "_" for c in candidate.name.lower())
-        self.results_dir = str(Path(results_folder) / f"{stem}_{digest}")
-
-    def get_parameters(self):
-        """The parameter file's values with the given network."""
-        params = super().get_parameters()
-        params.net = NetWithBackbone(net_path=self.network, use_gpu=params.use_gpu)
-        return params
 
 
 def track(
@@ -63,7 +45,7 @@ def track(
     """Run every candidate over `dataset` (a SequenceList), as `run_tracker.py` does; sequences
     already done are kept.
     """
-    trackers = [NetworkTracker(candidate, results_folder) for candidate in candidates]
+    trackers = [candidate.tracker(results_folder) for candidate in candidates]
     failures = run_dataset(dataset, trackers, threads=threads, quiet=True)
     if failures:
         first = failures[0]

@@ -1,11 +1,11 @@
-"""Tracks one sequence with several parameter values at once: each frame is read once and is one
-pass of the network.
+"""Tracks one sequence with several parameter values at once: a frame is read once for all of them,
+and is one pass of the network.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,72 +14,119 @@ from ltr.admin.errors import BadInput
 from ltr.data.image_loader import default_image_loader
 from pytracking.evaluation.data import Sequence as Video
 from pytracking.evaluation.tracker import Tracker
+from spot_ext.propagate.follow import Leg, Sighting, follow, frame_by_frame
 from spot_ext.tuning.output_cache import RememberingNet
 
-Values = Mapping[str, float]  # of the searched parameters, by name
+# Values of the searched parameters, by name.
+Values = Mapping[str, float]
+
+# Decimals of the boxes in result files, where the parameters ask for decimals.
+STORED_DECIMALS = 4
 
 
 def track_together(
     tracker: Tracker, seq: Video, trials: Sequence[Values], memory_mb: int
 ) -> list[np.ndarray]:
-    """The boxes_xywh (N, 4) of `seq` for each of the `trials`, as result files would hold them.
+    """Return the boxes_xywh (N, 4) of `seq` for each of the `trials`, as result files hold them.
 
-    `memory_mb` of network outputs are kept in this process: raising it saves passes in long
-    searches whose crops agree, 0 shares outputs within one frame only.
+    `memory_mb` of network outputs are kept in this process. Raising it saves passes in long
+    searches whose crops agree; 0 shares outputs within one frame only. BadInput names a sequence
+    that cannot be tracked.
     """
     try:
-        params = [_parameters(tracker, seq, values, memory_mb) for values in trials]
-        running = [tracker.create_tracker(one) for one in params]
-        image, start = default_image_loader(seq.frames[0]), seq.init_info()
-        outputs = [one.initialize(image, dict(start)) or {} for one in running]
-        boxes = [[output.get("target_bbox", start["init_bbox"])] for output in outputs]
-        for number, path in enumerate(seq.frames[1:], start=1):
-            image = default_image_loader(path)
-            outputs = _step(running, image, seq.frame_info(number), outputs)
-            for list_of_one, output in zip(boxes, outputs, strict=True):
-                list_of_one.append(output["target_bbox"])
+        follower = TrialTrackers(tracker, seq, trials, memory_mb)
+        walks = follow(follower.legs, follower, frame_by_frame(follower.legs, _images(seq)))
+        return [
+            _as_stored(np.vstack([follower.first_boxes[number], walk.boxes_xywh]), has_decimals)
+            for number, (walk, has_decimals) in enumerate(
+                zip(walks, follower.has_decimals, strict=True)
+            )
+        ]
     except BadInput as error:
         raise BadInput(
             f"{tracker.name} {tracker.parameter_name} failed on {seq.name} ({error}); start the "
-            "same command "
-            "again when that is mended, finished sequences are kept"
+            "same command again when that is mended, finished sequences are kept"
         ) from error
-    return [
-        _as_stored(one, bool(param.get("float_boxes", False)))
-        for one, param in zip(boxes, params, strict=True)
-    ]
 
 
-def _parameters(tracker: Tracker, seq: Video, values: Values, memory_mb: int):
+class _Trial:
+    """One tracker under way, with what it returned for the frame before."""
+
+    def __init__(self, tracker: Any, first_output: dict[str, Any]):
+        self.tracker = tracker
+        self.output = first_output
+        self.frame_id = 0
+
+
+class TrialTrackers:
+    """A `Follower` for one sequence: a tracker for each trial, with values of its own."""
+
+    def __init__(self, tracker: Tracker, seq: Video, trials: Sequence[Values], memory_mb: int):
+        """Start all trackers on the first frame of `seq`."""
+        self.seq = seq
+        parameters = [_parameters(tracker, seq, values, memory_mb) for values in trials]
+        trackers = [tracker.create_tracker(params) for params in parameters]
+        image = default_image_loader(seq.frames[0])
+        start = seq.init_info()
+        outputs = [item.initialize(image, dict(start)) or {} for item in trackers]
+
+        self.trials = [_Trial(*pair) for pair in zip(trackers, outputs, strict=True)]
+        self.first_boxes = [output.get("target_bbox", start["init_bbox"]) for output in outputs]
+        self.has_decimals = [bool(params.get("float_boxes", False)) for params in parameters]
+        later_ids = np.arange(1, len(seq.frames))
+        self.legs = [
+            Leg(number, 0, np.asarray(start["init_bbox"]), later_ids)
+            for number in range(len(trials))
+        ]
+
+    def begin(self, leg: Leg) -> _Trial:
+        """Return the trial's tracker, which has been started."""
+        return self.trials[leg.target]
+
+    def step(self, states: Sequence[_Trial], images: Sequence[np.ndarray]) -> list[Sighting]:
+        """Track in the next image with all trackers: as one batch where their class can."""
+        for trial in states:
+            trial.frame_id += 1
+        kind = type(states[0].tracker)
+        if len(states) > 1 and hasattr(kind, "track_many"):
+            outputs = kind.track_many([trial.tracker for trial in states], list(images))
+        else:
+            outputs = [
+                self._track(trial, image) for trial, image in zip(states, images, strict=True)
+            ]
+        sightings = []
+        for trial, output in zip(states, outputs, strict=True):
+            if isinstance(output, Exception):
+                raise output
+            trial.output = output
+            # Only boxes count in a search.
+            sightings.append(Sighting(output["target_bbox"], np.nan, np.nan))
+        return sightings
+
+    def _track(self, trial: _Trial, image: np.ndarray) -> dict[str, Any]:
+        info = self.seq.frame_info(trial.frame_id)
+        return trial.tracker.track(image, {**info, "previous_output": OrderedDict(trial.output)})
+
+
+def _images(seq: Video) -> Iterator[tuple[int, np.ndarray]]:
+    for frame_id, path in enumerate(seq.frames[1:], start=1):
+        yield frame_id, default_image_loader(path)
+
+
+def _parameters(tracker: Tracker, seq: Video, values: Values, memory_mb: int) -> Any:
     params = tracker.get_parameters().for_dataset(seq.dataset)
-    params.visualization, params.debug = False, 0
+    params.visualization = False
+    params.debug = 0
     vars(params).update(values)
     if hasattr(tracker.tracker_class, "track_many"):
         params.net = RememberingNet(params.net, memory_mb)
     return params
 
 
-def _step(
-    running: list, image: np.ndarray, info: dict[str, Any], previous: list[dict]
-) -> list[dict[str, Any]]:
-    if len(running) > 1 and hasattr(type(running[0]), "track_many"):
-        outputs = type(running[0]).track_many(running, [image] * len(running))
-    else:
-        outputs = [
-            one.track(image, {**info, "previous_output": OrderedDict(last)})
-            for one, last in zip(running, previous, strict=True)
-        ]
-    for output in outputs:
-        if isinstance(output, Exception):
-            raise output
-    return outputs
-
-
-def _as_stored(boxes: list, decimals: bool) -> np.ndarray:
-    """What reading the result file gives back (see
-    `pytracking.evaluation.results.save_results`).
-    """
-    table = np.array(boxes, dtype=np.float64)
-    if not np.isfinite(table).all():
+def _as_stored(boxes_xywh: np.ndarray, has_decimals: bool) -> np.ndarray:
+    """Return what reading the result file gives back (`pytracking.evaluation.results`)."""
+    if not np.isfinite(boxes_xywh).all():
         raise BadInput("the tracker returned a box that is not finite")
-    return table.round(4) if decimals else table.astype(int).astype(np.float64)
+    if has_decimals:
+        return boxes_xywh.round(STORED_DECIMALS)
+    return boxes_xywh.astype(int).astype(np.float64)

@@ -117,37 +117,59 @@ SUGGESTED = {
 }
 
 
+def suggested(video) -> list:
+    """The frames of a video that a file asked for."""
+    return [item for item in video.wanted if item.frame_id in video.suggested]
+
+
 @pytest.mark.parametrize(("name", "text"), SUGGESTED.values(), ids=SUGGESTED)
 def test_suggested_frames_come_on_top(folder, tmp_path, name, text):
     (tmp_path / name).write_text(text)
-    wanted = Session(folder, suggested=[tmp_path / name]).video("a b").wanted
-    assert [(item.frame_id, item.score) for item in wanted if item.suggested] == [
-        (7, 0.9),
-        (8, None),
+    video = Session(folder, suggested=[tmp_path / name]).video("a b")
+    assert [(item.frame_id, item.score) for item in suggested(video)] == [(7, 0.9), (8, None)]
+    assert len(video.wanted) >= 4
+
+
+REVIEWED = {
+    "label": ("video,object,frame,score,reason", (15, 16, 17, 28, 2, 20), [2, 15, 20, 28]),
+    "label of an earlier version": (
+        "video,object,frame,confidence,reason",
+        (15, 16, 17, 28, 2, 20),
+        [2, 15, 28],
+    ),
+}
+
+
+@pytest.mark.parametrize(("header", "frames", "wanted"), REVIEWED.values(), ids=REVIEWED)
+def test_of_doubtful_frames_of_a_stretch_one_is_wanted(folder, tmp_path, header, frames, wanted):
+    rows = [f"a b,1,{frame},0.3,lost" for frame in frames]
+    (tmp_path / "review.csv").write_text("\n".join([header, *rows]) + "\n")
+    video = Session(folder, suggested=[tmp_path / "review.csv"]).video("a b")
+    assert [(item.frame_id, item.reason) for item in suggested(video)] == [
+        (frame, "lost") for frame in wanted
     ]
-    assert len([item for item in wanted if not item.suggested]) >= 2
+    expected = 0.7 if "confidence" in header else 0.3
+    assert suggested(video)[0].score == pytest.approx(expected)
 
 
-def test_of_doubtful_frames_close_together_one_is_wanted(folder, tmp_path):
-    rows = [f"a b,1,{frame},0.{frame},lost" for frame in (15, 16, 17, 28, 2, 20)]
-    (tmp_path / "review.csv").write_text(
-        "\n".join(["video,object,frame,confidence,reason", *rows]) + "\n"
-    )
-    wanted = Session(folder, suggested=[tmp_path / "review.csv"]).video("a b").wanted
-    assert [(item.frame_id, item.reason) for item in wanted if item.suggested] == [
-        (2, "lost"),
-        (15, "lost"),
-        (28, "lost"),
-    ]
-
-
-@pytest.mark.parametrize(("path", "reason"), [("0", "far"), ("1", "object 2: far"), ("", "far")])
-def test_a_reason_names_the_later_targets_of_a_video(folder, tmp_path, path, reason):
+@pytest.mark.parametrize(
+    ("column", "value", "reason"),
+    [
+        ("object", "1", "far"),
+        ("object", "2", "object 2: far"),
+        ("object", "", "far"),
+        ("path", "0", "far"),  # earlier versions count objects from 0
+        ("path", "1", "object 2: far"),
+        ("path", "", "far"),
+    ],
+)
+def test_a_reason_names_the_later_objects_of_a_video(folder, tmp_path, column, value, reason):
     (tmp_path / "suggestions.csv").write_text(
-        f"video,frame,path,score,reason\na b,7,{path},0.9,far\n"
+        f"video,frame,{column},score,reason\na b,7,{value},0.9,far\n"
     )
-    wanted = Session(folder, suggested=[tmp_path / "suggestions.csv"]).video("a b").wanted
-    assert [item.reason for item in wanted if item.suggested] == [reason]
+    session = Session(folder, suggested=[tmp_path / "suggestions.csv"])
+    wanted = session.progress("a b")["wanted"]
+    assert [item["reason"] for item in wanted if item["suggested"]] == [reason]
 
 
 def test_a_file_of_sample_replaces_the_choice(folder, tmp_path):

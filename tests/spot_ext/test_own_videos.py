@@ -24,10 +24,10 @@ from spot_ext.boxes.track import ObjectTrack, VideoBoxes
 from spot_ext.commands import propagate as propagate_command
 from spot_ext.propagate import adapting, labelling
 from spot_ext.propagate.frames import CountedFrames, descending, open_frames
-from spot_ext.propagate.fusion import Fused
+from spot_ext.propagate.fuse import Fused
+from spot_ext.propagate.key_frame_tracker import TwoTemplates
 from spot_ext.propagate.propagation import propagate
-from spot_ext.propagate.review import doubts
-from spot_ext.propagate.walks import TwoTemplates
+from spot_ext.propagate.review import frames_to_review
 
 COUNT, SMALL = (
     14,
@@ -109,7 +109,7 @@ def test_several_objects_are_followed_in_both_directions_and_each_frame_is_read_
         assert (
             paired_iou(one.boxes_xywh, boxes_of(name)).min() > 0.9
         )  # also as wide as people drew them
-    assert len(video.reads) == 3 + (COUNT - 3) + 10  # key frames, frames 3 to 13, frames 9 to 0
+    assert len(video.reads) == 3 + (COUNT - 4) + 9  # key frames, frames 4 to 13, frames 8 to 0
     assert found[0].human.nonzero()[0].tolist() == [3, 9] and found[1].human.nonzero()[
         0
     ].tolist() == [6]
@@ -172,8 +172,9 @@ def test_review_lists_the_most_doubtful_first_and_never_what_people_drew():
     boxes = np.tile([1.0, 2, 3, 4], (30, 1))
     boxes[4] = np.nan
     one = Fused(boxes, confidences, np.full(30, 0.2), np.arange(30) % 10 == 0, np.zeros((30, 1)))
-    listed = doubts([(VideoBoxes("v", (drawn("1", 0),)), [one])])
-    assert [doubt.frame_id for doubt in listed] == [4, 7, 29]  # a tenth of 27 frames
+    listed = frames_to_review([(VideoBoxes("v", (drawn("1", 0),)), [one])])
+    assert [item.frame_id for item in listed] == [4, 7, 29]  # a tenth of 27 frames
+    assert [item.score for item in listed] == pytest.approx([0.9, 0.7, 0.45])
     assert listed[0].reason.startswith("no box") and "disagree (overlap 0.20)" in listed[1].reason
 
 
@@ -249,10 +250,9 @@ def test_label_writes_dense_boxes_review_and_settings(folder, network_file, caps
     assert np.array_equal(walk.objects[0].boxes_xywh[[0, 9]], boxes_of("1")[[0, 9]])  # as drawn
     assert walk.objects[1].human.nonzero()[0].tolist() == [6]
     rows = list(csv.DictReader((out / "review.csv").read_text().splitlines()))
-    assert list(rows[0]) == ["video", "object", "frame", "confidence", "reason"]
-    assert [float(row["confidence"]) for row in rows] == sorted(
-        float(row["confidence"]) for row in rows
-    )
+    assert list(rows[0]) == ["video", "object", "frame", "score", "reason"]
+    scores = [float(row["score"]) for row in rows]
+    assert scores == sorted(scores, reverse=True)
     assert json.loads((out / "label.json").read_text())["to_review"] == len(rows)
 
 

@@ -11,9 +11,12 @@ from hypothesis import strategies as st
 
 from ltr.geometry.array_boxes import paired_iou
 from spot_ext.boxes.track import ObjectTrack
-from spot_ext.propagate.boxes import apply_box_delta, box_delta
-from spot_ext.propagate.fusion import FEATURES, blur, fuse, smooth, without_jitter
-from spot_ext.propagate.walks import Walk
+from spot_ext.propagate.beliefs import state_probabilities
+from spot_ext.propagate.box_delta import apply_box_delta, box_delta
+from spot_ext.propagate.confidence import FEATURES
+from spot_ext.propagate.follow import Walk
+from spot_ext.propagate.fuse import fuse
+from spot_ext.propagate.smoothing import mean_around, without_jitter
 
 COUNT = 41
 
@@ -180,12 +183,14 @@ def test_messages_give_the_sums_over_all_paths(length, seed):
         weight *= np.prod([change[a, b] for a, b in itertools.pairwise(path)])
         for t, s in enumerate(path):
             expected[t, s] += weight
-    assert np.allclose(smooth(odds, change), expected / expected.sum(1, keepdims=True))
+    assert np.allclose(state_probabilities(odds, change), expected / expected.sum(1, keepdims=True))
 
 
 def test_a_long_gap_neither_under_nor_overflows():
     count = 20000
-    chances = smooth(np.tile([[5.0, -5.0, 0.0, -1e4]], (count, 1)), np.full((4, 4), 0.25))
+    chances = state_probabilities(
+        np.tile([[5.0, -5.0, 0.0, -1e4]], (count, 1)), np.full((4, 4), 0.25)
+    )
     assert np.isfinite(chances).all() and chances[:, 0].min() > 0.9
 
 
@@ -228,4 +233,4 @@ def test_steady_motion_has_no_jitter_to_take_off(length, deviation, begun, ended
 
 def test_only_counted_rows_are_averaged():
     values, counted = np.array([[1.0], [99.0], [1.0]]), np.array([True, False, True])
-    assert np.allclose(blur(values, 2.0, counted), 1.0)
+    assert np.allclose(mean_around(values, 2.0, counted), 1.0)

@@ -14,10 +14,11 @@ from ltr.admin.errors import BadInput, BadValue, MissingFile
 from ltr.admin.settings import Settings
 from spot_ext.annotate.frame_requests import from_file
 from spot_ext.commands import suggest as suggest_command
-from spot_ext.propagate.suggestions.choice import choose
-from spot_ext.propagate.suggestions.run import SuggestConfig, TrainedRun, suggest
-from spot_ext.propagate.suggestions.scores import PathScores, Weights, score_paths
-from spot_ext.propagate.suggestions.tracks import Leg, follow
+from spot_ext.propagate.batched_teacher import BatchedTeacher
+from spot_ext.propagate.follow import Leg, Walk, follow, side_by_side
+from spot_ext.propagate.label_worth import LabelWorth, Weights, label_worths
+from spot_ext.propagate.suggest import Candidates, SuggestConfig, choose, suggest
+from spot_ext.propagate.trained_run import TrainedRun
 from spot_ext.training import recipe
 from spot_ext.training.config import CropConfig, DatasetConfig, SparseConfig, TeacherConfig
 from spot_ext.training.pseudo_labels import PathView
@@ -64,8 +65,12 @@ def view(length, keys, explored=(), box=(60.0, 50, 20, 20)) -> PathView:
     )
 
 
-def scored(one: PathView, teacher=None, **options) -> PathScores:
-    return score_paths(teacher or Standing(), [(0, one)], read, CROPS, **options)[0]
+def scored(one: PathView, teacher=None, **options) -> LabelWorth:
+    return label_worths(teacher or Standing(), [(0, one)], read, CROPS, **options)[0]
+
+
+def followed(teacher, legs, batch=16) -> list[Walk]:
+    return follow(legs, BatchedTeacher(teacher, read, CROPS), side_by_side(legs, read, batch))
 
 
 @pytest.mark.parametrize(
@@ -77,7 +82,7 @@ def test_every_unlabelled_frame_is_looked_at_once_from_both_sides(length, keys):
     result = scored(view(length, keys))
     assert result.frame_ids.tolist() == [i for i in range(length) if i not in keys]
     np.testing.assert_allclose(
-        result.there_xywh, np.tile([60.0, 50, 20, 20], (length - len(keys), 1)), atol=0.5
+        result.forward_xywh, np.tile([60.0, 50, 20, 20], (length - len(keys), 1)), atol=0.5
     )
     np.testing.assert_allclose(result.agreement, 1, atol=0.05)
     np.testing.assert_allclose(result.confidence, 0.8, atol=1e-6)
@@ -109,9 +114,9 @@ def test_a_drift_outside_of_the_labels_shows_on_the_way_back():
     label is.
     """
     result = scored(view(14, [0]), Standing(shift=2.0))
-    assert (np.diff(result.there_xywh[:, 0]) > 0).all() and result.agreement[0] < result.agreement[
-        -1
-    ]
+    assert (np.diff(result.forward_xywh[:, 0]) > 0).all() and result.agreement[
+        0
+    ] < result.agreement[-1]
 
 
 def test_distance_is_to_the_nearest_explored_frame():
@@ -133,11 +138,10 @@ def test_distance_is_to_the_nearest_explored_frame():
 
 def test_a_target_that_leaves_the_frame_keeps_its_last_box_without_confidence():
     leg = Leg(0, 0, np.array([130.0, 50, 20, 20]), np.arange(1, 40))
-    (trail,) = follow(Standing(shift=8.0), [leg], read, CROPS)
-    assert trail.ious[0] == pytest.approx(0.8) and trail.ious[-1] == 0
-    assert (trail.boxes_xywh[:, 0] + trail.boxes_xywh[:, 2] <= 160.01).all() and (
-        trail.boxes_xywh[:, 2] >= 2
-    ).all()
+    (walk,) = followed(Standing(shift=8.0), [leg])
+    assert walk.ious[0] == pytest.approx(0.8) and walk.ious[-1] == 0
+    right = walk.boxes_xywh[:, 0] + walk.boxes_xywh[:, 2]
+    assert (right <= 160.01).all() and (walk.boxes_xywh[:, 2] >= 2).all()
 
 
 def test_many_targets_are_followed_at_once():
@@ -146,22 +150,26 @@ def test_many_targets_are_followed_at_once():
         Leg(0, 0, np.array([60.0, 50, 20, 20]), np.arange(1, 1 + count))
         for count in (3, 1, 5, 0, 2)
     ]
-    trails = follow(teacher, legs, read, CROPS, batch=3)
-    assert [len(trail.ious) for trail in trails] == [3, 1, 5, 0, 2]
+    walks = followed(teacher, legs, batch=3)
+    assert [len(walk.ious) for walk in walks] == [3, 1, 5, 0, 2]
     assert max(teacher.batches) == 3 and sum(teacher.batches) == 11
 
 
-def scores(agreement=None, confidence=None, distance=None, count=10) -> PathScores:
+def scores(agreement=None, confidence=None, distance=None, count=10) -> LabelWorth:
     full = [
         np.full(count, value) if given is None else np.asarray(given, float)
         for given, value in ((agreement, 1.0), (confidence, 1.0), (distance, 0.0))
     ]
-    return PathScores(np.arange(count) * 10, np.zeros((count, 4)), np.zeros((count, 4)), *full)
+    return LabelWorth(np.arange(count) * 10, np.zeros((count, 4)), np.zeros((count, 4)), *full)
 
 
-def chosen(paths, count, per_video, places=None, weights=None):
-    places = places or [(f"v{i}", 0) for i in range(len(paths))]
-    return choose(places, [100] * len(paths), paths, count, per_video, weights or Weights())
+def chosen(worths, count, per_video, places=None, weights=None):
+    places = places or [(f"v{i}", 0) for i in range(len(worths))]
+    candidates = [
+        Candidates(video, target, 100, worth)
+        for (video, target), worth in zip(places, worths, strict=True)
+    ]
+    return choose(candidates, count, per_video, weights or Weights())
 
 
 @pytest.mark.parametrize(
@@ -190,7 +198,7 @@ def test_at_most_a_few_of_a_video_and_not_side_by_side():
 
 def test_targets_of_one_video_share_its_allowance():
     picked = chosen([scores(distance=np.full(10, 50.0))] * 2, 9, 3, [("v", 0), ("v", 1)])
-    assert len(picked) == 3 and {item.path for item in picked} <= {0, 1}
+    assert len(picked) == 3 and {item.object_id for item in picked} <= {"1", "2"}
 
 
 def test_weights_decide_what_counts():
@@ -256,7 +264,7 @@ def test_the_command_writes_json_csv_and_pictures_and_reads_no_labels(run, tree,
         printed == json.loads((tmp_path / "out/suggestions.json").read_text())
         and printed["epoch"] == 2
     )
-    found = printed["suggestions"]
+    found = printed["requests"]
     assert len(found) == 5 and all(0 <= item["score"] <= 1 and item["reason"] for item in found)
     assert (
         max(

@@ -19,7 +19,8 @@ from spot_ext.__main__ import main
 from spot_ext.boxes import key_frames
 from spot_ext.boxes.formats import label_file, sampler_state
 from spot_ext.boxes.labels import LabelSet, TargetPath, VideoLabels
-from spot_ext.propagate.suggestions.run import SuggestConfig, TrainedRun, suggest
+from spot_ext.propagate.suggest import SuggestConfig, suggest
+from spot_ext.propagate.trained_run import TrainedRun
 from spot_ext.training import recipe
 from spot_ext.training.config import CropConfig, DatasetConfig, SparseConfig, TeacherConfig
 from spot_ext.training.data.loader import Draw, SampleSource
@@ -329,10 +330,10 @@ def test_two_labelled_targets_of_a_video_from_the_file_to_every_output(tree, tmp
         boxes = [run.store.path(number).box_xywh(frame_id) for frame_id in labels.frame_ids]
         np.testing.assert_allclose(boxes, labels.boxes_xywh, atol=0.1)
     picked = suggest(run, SuggestConfig(6, per_video=6))
-    assert {item.path for item in picked} == {0, 1} and {item.video for item in picked} == {
-        "video_02"
-    }
-    assert all(item.frame_id not in two.paths[item.path].frame_ids for item in picked)
+    assert {item.object_id for item in picked} == {"1", "2"}
+    assert {item.video for item in picked} == {"video_02"}
+    labelled = {str(number): labels.frame_ids for number, labels in enumerate(two.paths, 1)}
+    assert all(item.frame_id not in labelled[item.object_id] for item in picked)
     main(["report", str(run.folder), "--out", str(tmp_path / "report.html")])
     assert "video_02 · object 2" in (tmp_path / "report.html").read_text(encoding="utf-8")
     main(
