@@ -1,37 +1,42 @@
-"""A network that remembers what it answered: trials show it equal crops as long as their boxes
-agree.
-"""
+"""A network that remembers its outputs: trials show it equal crops as long as their boxes agree."""
 
 from __future__ import annotations
 
 import copy
 import hashlib
 from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
 
 import torch
 
 Outputs = dict[str, torch.Tensor]
+Key = tuple[bytes, bytes]  # digests of template and crop
+
+# 128 bits tell apart more tensors than any search computes.
+DIGEST_BYTES = 16
 
 
 class Memory:
-    """Outputs by key, the least recently used forgotten first."""
+    """Outputs by key; the least recently used are forgotten first."""
 
     def __init__(self) -> None:
-        self.outputs: OrderedDict[tuple, Outputs] = OrderedDict()
+        self.outputs: OrderedDict[Key, Outputs] = OrderedDict()
         self.bytes = 0
 
-    def get(self, key: tuple) -> Outputs | None:
-        """The outputs kept under `key`, or None."""
+    def get(self, key: Key) -> Outputs | None:
+        """Return the outputs kept under `key`, or None."""
         if key in self.outputs:
             self.outputs.move_to_end(key)
         return self.outputs.get(key)
 
-    def keep(self, key: tuple, outputs: Outputs, limit_mb: float) -> None:
+    def keep(self, key: Key, outputs: Outputs, limit_mb: float) -> None:
         """Keep `outputs`, and of the others as many as `limit_mb` has room for."""
         self.outputs[key] = outputs
         self.bytes += _size(outputs)
         while self.bytes > limit_mb * 2**20:
-            self.bytes -= _size(self.outputs.popitem(last=False)[1])
+            _, forgotten = self.outputs.popitem(last=False)
+            self.bytes -= _size(forgotten)
 
     def clear(self) -> None:
         """Forget everything."""
@@ -39,67 +44,83 @@ class Memory:
         self.bytes = 0
 
 
-memory = Memory()  # of this process, for one network at a time
+# One for a process, as the trackers of a search come and go; it is for one network at a time.
+memory = Memory()
 
 
 class RememberingNet:
-    """A tracker's network that computes equal inputs once: within a batch, and as long as the
-    memory lasts.
+    """A tracker's network that computes equal inputs once.
 
-    Inputs are compared by content (a hash of template and crop), so the outputs are those of the
-    network itself, on the CPU. `memory_mb` 0 keeps nothing from batch to batch.
+    Equal inputs within a batch are computed once, and others as long as the memory lasts. Inputs
+    are compared by content (a hash of template and crop), so on the CPU the outputs are those of
+    the network itself. `memory_mb` 0 keeps nothing from batch to batch.
     """
 
-    def __init__(self, net, memory_mb: int):
-        self.inner, self.memory_mb, self.template_key = net, memory_mb, b""
+    def __init__(self, net: Any, memory_mb: int):
+        self.inner = net
+        self.memory_mb = memory_mb
+        self.template_digest = b""
 
-    def __getattr__(self, name: str):
+    def __getattr__(self, name: str) -> Any:
         if name.startswith("__") or "inner" not in self.__dict__:
             raise AttributeError(name)
         return getattr(self.inner, name)
 
     def __copy__(self) -> RememberingNet:
         twin = type(self)(copy.copy(self.inner), self.memory_mb)
-        twin.template_key = self.template_key
+        twin.template_digest = self.template_digest
         return twin
 
     def template(self, z: torch.Tensor) -> None:
         """Store the template `(1, 3, S, S)`."""
-        self.template_key = _content(z)
+        self.template_digest = _digest(z)
         self.inner.template(z)
 
-    def track(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
-        """The network's outputs for `(1, 3, S, S)`."""
-        return self._recall(x, lambda _, missing: self.inner.track(missing))
+    def track(self, x: torch.Tensor) -> Outputs:
+        """Return the network's outputs for a crop `(1, 3, S, S)`."""
+        return self._recall(x, lambda rows, crops: self.inner.track(crops))
 
-    def match(self, templates: torch.Tensor, x: torch.Tensor) -> dict[str, torch.Tensor]:
-        """The network's outputs for B templates and crops."""
-        if not (templates == templates[:1]).all():  # another object's template: nothing to share
+    def match(self, templates: torch.Tensor, x: torch.Tensor) -> Outputs:
+        """Return the network's outputs for B templates and B crops."""
+        is_one_template = bool((templates == templates[:1]).all())
+        if not is_one_template:
+            # Another object's template: there is nothing to share.
             return self.inner.match(templates, x)
-        return self._recall(x, lambda rows, missing: self.inner.match(templates[rows], missing))
+        return self._recall(x, lambda rows, crops: self.inner.match(templates[rows], crops))
 
-    def _recall(self, x: torch.Tensor, compute) -> dict[str, torch.Tensor]:
-        keys = [(self.template_key, _content(row)) for row in x]
-        known = {
-            key: outputs for key in dict.fromkeys(keys) if (outputs := memory.get(key)) is not None
-        }
-        rows = [keys.index(key) for key in dict.fromkeys(keys) if key not in known]
-        if rows:
-            outputs = {
+    def _recall(
+        self, x: torch.Tensor, compute: Callable[[list[int], torch.Tensor], Outputs]
+    ) -> Outputs:
+        """Return the outputs of all crops; `compute` is asked for rows that are not remembered."""
+        keys = [(self.template_digest, _digest(crop)) for crop in x]
+        different_keys = list(dict.fromkeys(keys))
+        by_key: dict[Key, Outputs] = {}
+        missing_rows = []
+        for key in different_keys:
+            remembered = memory.get(key)
+            if remembered is None:
+                missing_rows.append(keys.index(key))
+            else:
+                by_key[key] = remembered
+        if missing_rows:
+            computed = {
                 name: value.cpu()
-                for name, value in compute(rows, x[rows]).items()
+                for name, value in compute(missing_rows, x[missing_rows]).items()
                 if isinstance(value, torch.Tensor)
             }
-            for place, row in enumerate(rows):
-                known[keys[row]] = {name: value[place].clone() for name, value in outputs.items()}
-                memory.keep(keys[row], known[keys[row]], self.memory_mb)
-        return {name: torch.stack([known[key][name] for key in keys]) for name in known[keys[0]]}
+            for place, row in enumerate(missing_rows):
+                # A clone: a view would keep the whole batch in memory.
+                outputs = {name: value[place].clone() for name, value in computed.items()}
+                by_key[keys[row]] = outputs
+                memory.keep(keys[row], outputs, self.memory_mb)
+        names = by_key[keys[0]]
+        return {name: torch.stack([by_key[key][name] for key in keys]) for name in names}
 
 
-def _content(tensor: torch.Tensor) -> bytes:
-    """128 bits by which tensors are told apart."""
-    return hashlib.blake2b(tensor.contiguous().cpu().numpy().tobytes(), digest_size=16).digest()
+def _digest(tensor: torch.Tensor) -> bytes:
+    content = tensor.contiguous().cpu().numpy().tobytes()
+    return hashlib.blake2b(content, digest_size=DIGEST_BYTES).digest()
 
 
-def _size(outputs: dict[str, torch.Tensor]) -> int:
+def _size(outputs: Outputs) -> int:
     return sum(value.nbytes for value in outputs.values())

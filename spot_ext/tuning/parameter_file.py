@@ -9,50 +9,78 @@ from ltr.io.files import write_text
 from pytracking.evaluation.tracker import Tracker
 from spot_ext.tuning.search import Finding
 
-MARK = "Found by `python -m spot_ext tune`"  # files with it may be replaced
+# Files with this mark may be replaced.
+MARK = "Found by `python -m spot_ext tune`"
+
+FILE = '''"""{parameter} with tuned tracking parameters.
+
+{mark}: {metric} {score:.2f} on {dataset}{subset}, {verdict};
+trial {number} of {trials}, seed {seed}.
+"""
+
+from pytracking.parameter.{tracker} import {parameter}
+from pytracking.utils import TrackerParams
+
+
+def parameters() -> TrackerParams:
+    params = {parameter}.parameters()
+{body}    return params
+'''
+
+FOR_ALL_DATA_SETS = "    params.{name} = {value!r}\n"
+
+FOR_ONE_DATA_SET = """    known = params.get('per_dataset', None) or {{}}
+    params.per_dataset = {{**known, {tag!r}: {{
+        **known.get({tag!r}, {{}}),
+{values}    }}}}
+"""
 
 
 def parameter_text(finding: Finding, per_dataset: bool = False) -> str:
-    """A whole `parameter/<tracker>/<name>.py`: the file that was tuned, with the best values.
+    """Return a whole `parameter/<tracker>/<name>.py`: the tuned file with the best values.
 
-    With `per_dataset`, or when the file that was tuned has values of its own for the data set, they
-    apply to data sets with its tag only, otherwise to all.
+    With `per_dataset`, or when the tuned file has values of its own for the data set, they apply
+    to data sets with its tag only, otherwise to all.
     """
-    search, best, default = finding.search, finding.best, finding.default
-    base = Tracker(search.tracker, search.parameter).get_parameters()
-    own = base.get("per_dataset", None) or {}
-    if per_dataset or set(own.get(finding.tag, ())) & set(best.values):
-        values = "".join(f"        {name!r}: {value!r},\n" for name, value in best.values.items())
-        body = (
-            "    known = params.get('per_dataset', None) or {}\n"
-            f"    params.per_dataset = {{**known, {finding.tag!r}: {{\n        "
-            f"**known.get({finding.tag!r}, {{}}),\n"
-            f"{values}    }}}}\n"
-        )
-    else:
-        body = "".join(f"    params.{name} = {value!r}\n" for name, value in best.values.items())
-    subset = "" if search.sequences is None else f" ({search.sequences} sequences)"
-    verdict = (
-        f"default {default.score:.2f}" if finding.better else "the default values, none was better"
+    search = finding.search
+    best = finding.best
+    verdict = "the default values, none was better"
+    if finding.better:
+        verdict = f"default {finding.default.score:.2f}"
+    return FILE.format(
+        tracker=search.tracker,
+        parameter=search.parameter,
+        mark=MARK,
+        metric=search.metric.upper(),
+        score=best.score,
+        dataset=search.dataset,
+        subset="" if search.sequences is None else f" ({search.sequences} sequences)",
+        verdict=verdict,
+        number=best.number,
+        trials=finding.trials,
+        seed=search.seed,
+        body=_body(finding, per_dataset),
     )
-    return (
-        f'"""{search.parameter} with tuned tracking parameters.\n\n'
-        f"{MARK}: {search.metric.upper()} {best.score:.2f} on {search.dataset}{subset}, "
-        f"{verdict};\n"
-        f"trial {best.number} of {finding.trials}, seed {search.seed}.\n"
-        '"""\n\n'
-        f"from pytracking.parameter.{search.tracker} import {search.parameter}\n"
-        "from pytracking.utils import TrackerParams\n\n\n"
-        "def parameters() -> TrackerParams:\n"
-        f"    params = {search.parameter}.parameters()\n"
-        f"{body}"
-        "    return params\n"
+
+
+def _body(finding: Finding, per_dataset: bool) -> str:
+    search = finding.search
+    values = finding.best.values
+    params = Tracker(search.tracker, search.parameter).get_parameters()
+    values_by_dataset = params.get("per_dataset", None) or {}
+    has_own_values = bool(set(values_by_dataset.get(finding.tag, ())) & set(values))
+    if per_dataset or has_own_values:
+        listed = "".join(f"        {name!r}: {value!r},\n" for name, value in values.items())
+        return FOR_ONE_DATA_SET.format(tag=finding.tag, values=listed)
+    return "".join(
+        FOR_ALL_DATA_SETS.format(name=name, value=value) for name, value in values.items()
     )
 
 
 def check_target(path: Path) -> None:
-    """Raise BadValue unless a parameter file may be written to `path`; called before hours of
-    search.
+    """Raise BadValue unless a parameter file may be written to `path`.
+
+    It is called before hours of search.
     """
     if path.suffix != ".py" or not path.stem.isidentifier():
         raise BadValue(
@@ -60,7 +88,7 @@ def check_target(path: Path) -> None:
         )
     if path.exists() and MARK not in path.read_text(encoding="utf-8", errors="replace"):
         raise BadValue(
-            f"--out {path}: that file is there and was not found by tune - give another name"
+            f"--out {path}: that file is there and was not found by tune; give another name"
         )
 
 

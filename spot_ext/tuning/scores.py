@@ -1,4 +1,4 @@
-"""The score of boxes that were just tracked, equal to what the analysis finds in result files."""
+"""The score of boxes that were just tracked, equal to that of the analysis of result files."""
 
 from __future__ import annotations
 
@@ -15,35 +15,45 @@ from pytracking.analysis.result_files import ground_truth
 from pytracking.evaluation.data import Sequence as Video
 
 METRICS = ("auc", "ao")
-THRESHOLDS = torch.arange(0.0, 1.05, 0.05, dtype=torch.float64)  # of pytracking's success plot
+# The overlaps of pytracking's success plot.
+THRESHOLDS = torch.arange(0.0, 1.05, 0.05, dtype=torch.float64)
 
-Part = tuple[float, float]  # sum and weight of one sequence
+# Sum and weight of one sequence.
+Part = tuple[float, float]
 
 
 def sequence_part(metric: str, boxes_xywh: np.ndarray, seq: Video) -> Part:
-    """What `seq` adds to the data set's AUC (mean over sequences) or AO (mean over frames), in
-    percent.
+    """Return what `seq` adds to the data set's score, in percent.
+
+    AUC is a mean over sequences, AO one over frames.
     """
     try:
         if metric == "ao":
-            truth = read_truth(seq)
-            overlaps = got10k_iou(
-                boxes_xywh[truth.counted], truth.boxes_xywh[truth.counted], truth.image_wh
-            )
-            return 100 * float(overlaps.sum()), float(len(overlaps))
-        boxes_N4 = ground_truth(seq)
-        overlap_N = calc_seq_err_robust(
-            torch.as_tensor(boxes_xywh), boxes_N4, seq.dataset, seq.target_visible
-        )[0]
-        curve = (overlap_N[:, None] > THRESHOLDS).sum(0).float() / len(boxes_N4)
-        return 100 * float(curve.mean()), 1.0
+            return _part_of_ao(boxes_xywh, seq)
+        return _part_of_auc(boxes_xywh, seq)
     except BadInput as error:
         raise BadValue(
             f"sequence {seq.name} cannot be scored ({error}); choose others, or another data set"
         ) from error
 
 
+def _part_of_ao(boxes_xywh: np.ndarray, seq: Video) -> Part:
+    truth = read_truth(seq)
+    counted = truth.counted
+    overlaps = got10k_iou(boxes_xywh[counted], truth.boxes_xywh[counted], truth.image_wh)
+    return 100 * float(overlaps.sum()), float(len(overlaps))
+
+
+def _part_of_auc(boxes_xywh: np.ndarray, seq: Video) -> Part:
+    boxes_N4 = ground_truth(seq)
+    visible = None if seq.target_visible is None else torch.as_tensor(seq.target_visible)
+    overlap_N = calc_seq_err_robust(torch.as_tensor(boxes_xywh), boxes_N4, seq.dataset, visible)[0]
+    success = (overlap_N[:, None] > THRESHOLDS).sum(0).float() / len(boxes_N4)
+    return 100 * float(success.mean()), 1.0
+
+
 def score(parts: Iterable[Part]) -> float:
-    """The score over several sequences, in percent."""
+    """Return the score over several sequences, in percent."""
     sums, weights = zip(*parts, strict=True)
-    return sum(sums) / sum(weights) if sum(weights) else 0.0
+    total_weight = sum(weights)
+    return sum(sums) / total_weight if total_weight else 0.0

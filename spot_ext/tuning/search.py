@@ -1,4 +1,4 @@
-"""The search: proposes values, tracks the validation set with them, gives the bad ones up early,
+"""The search: proposes values, tracks the validation set with them, gives bad ones up early and
 keeps the best.
 """
 
@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -28,10 +29,13 @@ from spot_ext.tuning.study import Study, Trial
 from spot_ext.tuning.workers import Job, Workers
 
 log = logging.getLogger(__name__)
-RUNGS, FIRST = (
-    5,
-    0.4,
-)  # trials are compared after each fifth of the sequences, from 40 % on: after a fifth it costs the best  # noqa: E501
+
+# Trials are compared after each of so many equal parts of the sequences.
+COMPARISONS = 5
+# Share of the sequences before which none is given up: after a fifth it would cost the best trial.
+PATIENCE_SHARE = 0.4
+# Hexadecimal digits of a network file's SHA-256 that the study keeps.
+DIGEST_LENGTH = 16
 
 
 @dataclass(frozen=True)
@@ -72,30 +76,19 @@ def tune(
     memory_mb: int = 512,
     say: Callable[[str], None] = log.info,
 ) -> Finding:
-    """Search until there are `trials` trials in `folder`, the default values as trial 0 among them.
+    """Search until there are `trials` trials in `folder`; trial 0 has the default values.
 
     Args:
         workers: processes; 0 or 1 track in this one. Raising it to the number of cores or GPUs
             shortens the search.
-        memory_mb: network outputs that each process keeps for crops which later trials show again.
+        memory_mb: network outputs that each process keeps, for crops that later trials show again.
         say: called with a line about each finished trial.
 
     Raises:
-        BadInput: one sentence, about what was given, the data set, a sequence that fails, or a
-            missing Optuna.
+        BadInput: one sentence, about an argument, the data set, a sequence that fails, or a missing
+            Optuna.
     """
-    if search.metric not in METRICS:
-        raise BadValue(
-            f"metric '{search.metric}' is not known{suggestion(search.metric, METRICS)} - use "
-            f"{' or '.join(METRICS)}"
-        )
-    for what, value, least in (
-        ("--trials", trials, 1),
-        ("--workers", workers, 0),
-        ("--memory", memory_mb, 0),
-    ):
-        if value < least:
-            raise BadValue(f"{what} {value}: give at least {least}")
+    _check(search, trials, workers, memory_mb)
     tracker = Tracker(search.tracker, search.parameter)
     tracker.check()
     dataset = choose_sequences(get_dataset(search.dataset), search)
@@ -109,60 +102,80 @@ def tune(
             space,
             defaults,
             search.seed,
-            patience=math.ceil(FIRST * len(dataset)),
+            patience=math.ceil(PATIENCE_SHARE * len(dataset)),
         )
-        _run(
-            study,
-            dataset,
-            trials,
-            Workers(tracker, search.metric, workers, memory_mb),
-            search.metric,
-            say,
-        )
+        pool = Workers(tracker, search.metric, workers, memory_mb)
+        _run_trials(study, dataset, trials, pool, search.metric, say)
         everything = study.trials()
+    default = everything[0]
     return Finding(
         search,
-        best_of(everything),
-        everything[0],
+        # Trial 0 is never given up, so that there is a best one.
+        best_of(everything) or default,
+        default,
         len(everything),
         sum(trial.stopped for trial in everything),
         tag,
     )
 
 
+def _check(search: Search, trials: int, workers: int, memory_mb: int) -> None:
+    if search.metric not in METRICS:
+        raise BadValue(
+            f"metric '{search.metric}' is not known{suggestion(search.metric, METRICS)}; use "
+            f"{' or '.join(METRICS)}"
+        )
+    limits = {"--trials": (trials, 1), "--workers": (workers, 0), "--memory": (memory_mb, 0)}
+    for option, (value, least) in limits.items():
+        if value < least:
+            raise BadValue(f"{option} {value}: give at least {least}")
+
+
 def best_of(trials: Sequence[Trial]) -> Trial | None:
-    """The trial with the highest score, the first of equals; None when none has a score."""
-    return max(
-        (trial for trial in trials if trial.score is not None),
-        key=lambda trial: (trial.score, -trial.number),
-        default=None,
-    )
+    """Return the trial with the highest score, the first of equals; None when none has a score."""
+    best: Trial | None = None
+    for trial in sorted(trials, key=lambda trial: trial.number):
+        if _is_better(trial, best):
+            best = trial
+    return best
+
+
+def _is_better(trial: Trial, best: Trial | None) -> bool:
+    if trial.score is None:
+        return False
+    return best is None or best.score is None or trial.score > best.score
 
 
 def choose_sequences(dataset: SequenceList, search: Search) -> SequenceList:
-    """The sequences to track, in random order, so that any first part of them speaks for all."""
+    """Return the sequences to track, in random order, so that any first part speaks for all."""
     if not dataset:
-        raise BadValue(f"data set {search.dataset} has no sequences to track")
+        raise BadValue(
+            f"data set {search.dataset} has no sequences to track; choose another --dataset"
+        )
     count = len(dataset) if search.sequences is None else search.sequences
     if not 1 <= count <= len(dataset):
         raise BadValue(
             f"--sequences {count}: data set {search.dataset} has {len(dataset)} sequences, give 1 "
-            "to "
-            f"{len(dataset)}"
+            f"to {len(dataset)}"
         )
     order = np.random.default_rng(search.seed).permutation(len(dataset))
     return dataset[order[:count].tolist()]
 
 
 def _description(
-    search: Search, tracker: Tracker, dataset: SequenceList, space: Space, defaults: dict
-) -> dict:
+    search: Search,
+    tracker: Tracker,
+    dataset: SequenceList,
+    space: Space,
+    defaults: dict[str, float],
+) -> dict[str, Any]:
+    """Return the values that a study must keep, in words that are shown when they differ."""
     params = tracker.get_parameters()
-    digests = [
-        hashlib.sha256(network_candidates(value.net_path)[0].read_bytes()).hexdigest()[:16]
-        for value in vars(params).values()
-        if hasattr(value, "net_path")
-    ]
+    digests = []
+    for value in vars(params).values():
+        if hasattr(value, "net_path"):
+            network = network_candidates(value.net_path)[0].read_bytes()
+            digests.append(hashlib.sha256(network).hexdigest()[:DIGEST_LENGTH])
     return {
         "tracker": f"{search.tracker} {search.parameter}",
         "data set": search.dataset,
@@ -175,19 +188,26 @@ def _description(
     }
 
 
-def _run(
-    study: Study, dataset: SequenceList, total: int, workers: Workers, metric: str, say
+def _run_trials(
+    study: Study,
+    dataset: SequenceList,
+    total: int,
+    workers: Workers,
+    metric: str,
+    say: Callable[[str], None],
 ) -> None:
-    finished = [trial for trial in study.trials() if trial.score is not None or trial.stopped]
-    best, begin, done = best_of(finished), time.monotonic(), 0
+    finished_before = [trial for trial in study.trials() if trial.is_finished]
+    best = best_of(finished_before)
+    started = time.monotonic()
+    done = 0
     try:
         while group := study.next_group(total):
-            _track(study, group, dataset, workers)
+            _track_group(study, group, dataset, workers)
             done += len(group)
-            left = total - len(finished) - done
-            minutes = (time.monotonic() - begin) / done * left / 60
+            left = total - len(finished_before) - done
+            minutes = (time.monotonic() - started) / done * left / 60
             for trial in group:
-                if trial.score is not None and (best is None or trial.score > best.score):
+                if _is_better(trial, best):
                     best = trial
                 say(f"{_line(trial, metric)}   best {_number(best)}")
             say(f"{total - left} of {total} trials, about {minutes:.1f} min left")
@@ -197,19 +217,19 @@ def _run(
     workers.close()
 
 
-def _track(study: Study, group: list[Trial], dataset: SequenceList, workers: Workers) -> None:
-    """Track the sequences that each trial of the group misses, and give up those that fall
-    behind.
-    """
-    numbers = f"{group[0].number} to {group[-1].number}" if len(group) > 1 else f"{group[0].number}"
+def _track_group(study: Study, group: list[Trial], dataset: SequenceList, workers: Workers) -> None:
+    """Track the sequences that each trial of the group misses; give up those that fall behind."""
+    numbers = f"{group[0].number}"
+    if len(group) > 1:
+        numbers += f" to {group[-1].number}"
     progress = CountProgress(f"trials {numbers}", "sequences", len(dataset))
-    edges = np.linspace(0, len(dataset), min(RUNGS, len(dataset)) + 1).astype(int)
+    edges = np.linspace(0, len(dataset), min(COMPARISONS, len(dataset)) + 1).astype(int)
     for start, stop in itertools.pairwise(edges):
         running = [trial for trial in group if not trial.stopped]
-        missing = {
-            place: [trial for trial in running if dataset[place].name not in trial.parts]
-            for place in range(start, stop)
-        }
+        missing: dict[int, list[Trial]] = {}
+        for place in range(start, stop):
+            name = dataset[place].name
+            missing[place] = [trial for trial in running if name not in trial.parts]
         jobs = [
             Job(place, dataset[place], tuple(trial.values for trial in trials))
             for place, trials in missing.items()
@@ -217,9 +237,8 @@ def _track(study: Study, group: list[Trial], dataset: SequenceList, workers: Wor
         ]
         for job, parts in workers.run(jobs):
             study.add(job.seq.name, missing[job.place], parts)
-            progress.step(
-                f"{sum(trial.stopped for trial in group)} of {len(group)} trials given up"
-            )
+            given_up = sum(trial.stopped for trial in group)
+            progress.step(f"{given_up} of {len(group)} trials given up")
         for trial in running:
             study.judge(trial, complete=stop == len(dataset))
     progress.close()
@@ -227,11 +246,14 @@ def _track(study: Study, group: list[Trial], dataset: SequenceList, workers: Wor
 
 def _line(trial: Trial, metric: str) -> str:
     values = " ".join(f"{name} {value:g}" for name, value in trial.values.items())
-    result = f"{metric.upper()} {trial.score:6.2f}" if trial.score is not None else "given up "
-    return (
-        f"trial {trial.number:3d}  {result}  {values}{'  (default)' if trial.number == 0 else ''}"
-    )
+    result = "given up "
+    if trial.score is not None:
+        result = f"{metric.upper()} {trial.score:6.2f}"
+    default = "  (default)" if trial.number == 0 else ""
+    return f"trial {trial.number:3d}  {result}  {values}{default}"
 
 
 def _number(best: Trial | None) -> str:
-    return "none yet" if best is None else f"{best.score:.2f} (trial {best.number})"
+    if best is None:
+        return "none yet"
+    return f"{best.score:.2f} (trial {best.number})"

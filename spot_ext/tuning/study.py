@@ -1,6 +1,4 @@
-"""The trials of a search, kept by Optuna in a file, so that an interrupted search goes on where it
-was.
-"""
+"""The trials of a search, kept by Optuna in a file, so that an interrupted search goes on."""
 
 from __future__ import annotations
 
@@ -17,10 +15,15 @@ from ltr.admin.errors import BadInput
 from spot_ext.tuning.scores import Part, score
 from spot_ext.tuning.space import Space, written
 
-# trials proposed and tracked at once: raising it saves reading and passes, and lets fewer learn
-# from others
-TOGETHER = 8
-STORE, SCORES = "study.db", "group "
+# Trials that are proposed and tracked at once. Raising it saves reading frames and passes of the
+# network, and lets fewer trials learn from others.
+TRIALS_IN_GROUP = 8
+
+STUDY_FILE = "study.db"
+# The study's attribute with the description of the search.
+DESCRIPTION = "search"
+# Attributes "group 0 <sequence>" hold the scores of a group's trials on one sequence.
+SCORES_PREFIX = "group "
 
 
 @dataclass
@@ -33,17 +36,22 @@ class Trial:
     score: float | None = None  # once all sequences are tracked
     stopped: bool = False  # given up early
 
+    @property
+    def is_finished(self) -> bool:
+        """Whether nothing of it is left to track."""
+        return self.score is not None or self.stopped
+
 
 class Study:
     """The search in `folder`, new or to go on with.
 
     Args:
-        patience: sequences after which a trial may be given up. Raising it loses fewer good trials,
-            and less time is saved.
-        description: what must not change between runs, and can be written as JSON.
+        description: values that must not change between runs, as JSON can hold them.
         space: ranges; they are widened where `defaults`, the values of trial 0, lie outside.
-        seed: of the proposals, with the trial's number: a search that was interrupted proposes what
-            it would have.
+        seed: of the proposals, together with the trial's number: a search that was interrupted
+            proposes what it would have.
+        patience: sequences after which a trial may be given up. Raising it loses fewer good trials
+            and saves less time.
     """
 
     def __init__(
@@ -55,100 +63,116 @@ class Study:
         seed: int,
         patience: int,
     ):
-        self.optuna, self.seed, self.defaults = _optuna(), seed, dict(defaults)
+        self.optuna = _optuna()
+        self.seed = seed
+        self.defaults = dict(defaults)
         folder.mkdir(parents=True, exist_ok=True)
-        pruner = self.optuna.pruners.MedianPruner(
-            n_startup_trials=TOGETHER, n_warmup_steps=patience
-        )
         self.study = self.optuna.create_study(
-            storage=f"sqlite:///{(folder / STORE).resolve()}",
+            storage=f"sqlite:///{(folder / STUDY_FILE).resolve()}",
             study_name="tune",
             direction="maximize",
-            pruner=pruner,
+            pruner=self.optuna.pruners.MedianPruner(
+                n_startup_trials=TRIALS_IN_GROUP, n_warmup_steps=patience
+            ),
             load_if_exists=True,
         )
-        known = self.study.user_attrs.get("search")
-        if known is None:
-            self.study.set_user_attr("search", dict(description))
-        elif known != (now := dict(description)):
-            name = next(key for key in {**known, **now} if known.get(key) != now.get(key))
-            raise BadInput(
-                f"{folder} holds a search with another {name} ({_short(known.get(name))} there, "
-                f"{_short(now.get(name))} now) - give another --run folder, or delete this one"
-            )
-        self.parts: dict[
-            str, dict[str, Part]
-        ] = {}  # of all trials: number (as text, for JSON) -> sequence name -> score
-        for key, scores in self.study.user_attrs.items():
-            if key.startswith(SCORES):
-                for number, part in scores.items():
-                    self.parts.setdefault(number, {})[key.split(" ", 2)[2]] = tuple(part)
+        self._check_description(folder, dict(description))
+        self.parts = self._stored_parts()
         self.ranges = {
             name: self._range(min(low, defaults[name]), max(high, defaults[name]))
             for name, (low, high) in space.items()
         }
 
     def trials(self) -> list[Trial]:
-        """All trials begun, by number."""
+        """Return all trials begun, by number."""
         states = self.optuna.trial.TrialState
         return [
             Trial(
-                one.number,
-                self._values(one.number, one.params),
-                self.parts.setdefault(str(one.number), {}),
-                one.value if one.state == states.COMPLETE else None,
-                one.state == states.PRUNED,
+                number=asked.number,
+                values=self._values(asked.number, asked.params),
+                parts=self.parts.setdefault(asked.number, {}),
+                score=asked.value if asked.state == states.COMPLETE else None,
+                stopped=asked.state == states.PRUNED,
             )
-            for one in self._asked()
+            for asked in self._asked()
         ]
 
     def next_group(self, total: int) -> list[Trial]:
-        """The trials to track now, as far as `total` goes: those an earlier run did not finish, and
-        new ones.
+        """Return the trials to track now, of `total` in all; none when all are finished.
+
+        They are those that an earlier run did not finish, and new ones.
         """
         asked = self._asked()
         unfinished = [
-            one.number for one in asked if not one.state.is_finished() and one.number < total
+            trial.number
+            for trial in asked
+            if not trial.state.is_finished() and trial.number < total
         ]
-        group = (unfinished[0] if unfinished else len(asked)) // TOGETHER
-        for number in range(len(asked), min(total, (group + 1) * TOGETHER)):
+        group = (unfinished[0] if unfinished else len(asked)) // TRIALS_IN_GROUP
+        for number in range(len(asked), min(total, (group + 1) * TRIALS_IN_GROUP)):
             self._ask(number)
-        return [
-            trial
-            for trial in self.trials()
-            if trial.score is None and not trial.stopped and trial.number < total
-        ]
+        return [trial for trial in self.trials() if not trial.is_finished and trial.number < total]
 
     def add(self, sequence: str, trials: Sequence[Trial], parts: Sequence[Part]) -> None:
         """Keep the scores of some trials of one group on one sequence."""
         for trial, part in zip(trials, parts, strict=True):
             trial.parts[sequence] = part
-        group = trials[0].number // TOGETHER
-        numbers = map(str, range(group * TOGETHER, (group + 1) * TOGETHER))
-        known = {
-            number: self.parts[number][sequence]
-            for number in numbers
+        group = trials[0].number // TRIALS_IN_GROUP
+        first = group * TRIALS_IN_GROUP
+        # JSON keys are text.
+        by_number = {
+            str(number): self.parts[number][sequence]
+            for number in range(first, first + TRIALS_IN_GROUP)
             if sequence in self.parts.get(number, ())
         }
-        self.study.set_user_attr(f"{SCORES}{group} {sequence}", known)
+        self.study.set_user_attr(f"{SCORES_PREFIX}{group} {sequence}", by_number)
 
     def judge(self, trial: Trial, complete: bool) -> None:
-        """End `trial` when all its sequences are there, or when it is below the median of those
-        before it.
+        """End `trial` when all its sequences are there, or when it falls behind.
+
+        It falls behind when its score is below the median of the trials before it.
         """
         value = score(trial.parts.values())
         if complete:
             self.study.tell(trial.number, value)
             trial.score = value
             return
-        handle, step = self._handle(trial), len(trial.parts)
-        if step not in self._asked()[trial.number].intermediate_values:
+        asked = self._asked()[trial.number]
+        handle = self.optuna.trial.Trial(self.study, asked._trial_id)
+        step = len(trial.parts)
+        if step not in asked.intermediate_values:
             handle.report(value, step)
+        # The default values are never given up: the result is compared with them.
         if trial.number > 0 and handle.should_prune():
             self.study.tell(trial.number, state=self.optuna.trial.TrialState.PRUNED)
             trial.stopped = True
 
+    def _check_description(self, folder: Path, description: dict[str, Any]) -> None:
+        """Write the description of a new search; BadInput where the folder holds another one."""
+        stored = self.study.user_attrs.get(DESCRIPTION)
+        if stored is None:
+            self.study.set_user_attr(DESCRIPTION, description)
+            return
+        for name in {**stored, **description}:
+            if stored.get(name) != description.get(name):
+                raise BadInput(
+                    f"{folder} holds a search with another {name} ({_short(stored.get(name))} "
+                    f"there, {_short(description.get(name))} now); give another --run folder, or "
+                    "delete this one"
+                )
+
+    def _stored_parts(self) -> dict[int, dict[str, Part]]:
+        """Return the scores by trial number and sequence name."""
+        parts: dict[int, dict[str, Part]] = {}
+        for key, scores in self.study.user_attrs.items():
+            if key.startswith(SCORES_PREFIX):
+                sequence = key.split(" ", 2)[2]
+                for number, (total, weight) in scores.items():
+                    parts.setdefault(int(number), {})[sequence] = (total, weight)
+        return parts
+
     def _ask(self, number: int) -> None:
+        """Propose the values of the next trial; trial 0 has the default values."""
         if number == 0:
             self.study.enqueue_trial(self.defaults, skip_if_exists=True)
         seed = int(np.random.SeedSequence([self.seed, number]).generate_state(1)[0])
@@ -159,25 +183,22 @@ class Study:
             )
         self.study.ask(self.ranges)
 
-    def _asked(self) -> list:
+    def _asked(self) -> list[Any]:
+        """Return Optuna's records of the trials that were begun, by number."""
         waiting = self.optuna.trial.TrialState.WAITING
-        return [one for one in self.study.get_trials(deepcopy=False) if one.state != waiting]
-
-    def _handle(self, trial: Trial):
-        return self.optuna.trial.Trial(self.study, self._asked()[trial.number]._trial_id)
+        return [trial for trial in self.study.get_trials(deepcopy=False) if trial.state != waiting]
 
     def _values(self, number: int, params: Mapping[str, float]) -> dict[str, float]:
-        return (
-            self.defaults if number == 0 else {name: written(params[name]) for name in self.ranges}
-        )
+        if number == 0:
+            return self.defaults
+        return {name: written(params[name]) for name in self.ranges}
 
-    def _range(self, low: float, high: float):
-        kind = (
-            "IntDistribution"
-            if isinstance(low, int) and isinstance(high, int)
-            else "FloatDistribution"
-        )
-        return getattr(self.optuna.distributions, kind)(low, high)
+    def _range(self, low: float, high: float) -> Any:
+        """Return Optuna's range; whole numbers at both ends give whole numbers."""
+        distributions = self.optuna.distributions
+        if isinstance(low, int) and isinstance(high, int):
+            return distributions.IntDistribution(low, high)
+        return distributions.FloatDistribution(low, high)
 
 
 def _optuna() -> ModuleType:

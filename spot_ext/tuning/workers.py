@@ -1,5 +1,6 @@
-"""Tracks and scores sequences in this process or in several, each of which always gets the same
-sequences.
+"""Tracks and scores sequences in this process or in several.
+
+A sequence is always tracked by the same process, which remembers the network's outputs on it.
 """
 
 from __future__ import annotations
@@ -33,17 +34,17 @@ class Job:
 
 
 class Workers:
-    """`count` processes (0 or 1: this one), to be closed after use.
-
-    A sequence is always tracked by the same process, which remembers the network's outputs on it.
-    """
+    """`count` processes (0 or 1: this one), to be closed after use."""
 
     def __init__(self, tracker: Tracker, metric: str, count: int, memory_mb: int):
         self.arguments = (tracker, metric, memory_mb)
+        # One pool for each process: a pool of several would not say which one gets a sequence.
         self.pools: list[ProcessPoolExecutor] = []
-        memory.clear()  # it may be another network's
+        # It may hold outputs of another network.
+        memory.clear()
         if count > 1:
-            context = multiprocessing.get_context("spawn")  # CUDA does not survive a fork
+            # CUDA does not survive a fork.
+            context = multiprocessing.get_context("spawn")
             limit_openmp_spinning()
             shared = (
                 context.Value("i", 0),
@@ -56,23 +57,23 @@ class Workers:
             ]
 
     def run(self, jobs: Sequence[Job]) -> Iterator[tuple[Job, list[Part]]]:
-        """Each job with the scores of its trials, as they come in."""
+        """Yield each job with the scores of its trials, as they come in."""
         if not self.pools:
             for job in jobs:
                 yield job, _run(job, *self.arguments)
             return
-        futures = {
-            self.pools[job.place % len(self.pools)].submit(_run, job, *self.arguments): job
-            for job in jobs
-        }
+        jobs_of = {}
+        for job in jobs:
+            pool = self.pools[job.place % len(self.pools)]
+            jobs_of[pool.submit(_run, job, *self.arguments)] = job
         try:
-            for future in as_completed(futures):
-                yield futures[future], future.result()
+            for future in as_completed(jobs_of):
+                yield jobs_of[future], future.result()
         except BrokenProcessPool:
             raise BadInput(
-                "a worker process ended unexpectedly, usually for lack of memory - use fewer "
-                "--workers, or "
-                "less --memory; start the same command again, finished sequences are kept"
+                "a worker process ended unexpectedly, usually for lack of memory; use fewer "
+                "--workers, or less --memory, and start the same command again: finished "
+                "sequences are kept"
             ) from None
 
     def close(self, at_once: bool = False) -> None:
@@ -85,5 +86,5 @@ class Workers:
 
 
 def _run(job: Job, tracker: Tracker, metric: str, memory_mb: int) -> list[Part]:
-    boxes = track_together(tracker, job.seq, job.trials, memory_mb)
-    return [sequence_part(metric, one, job.seq) for one in boxes]
+    tracks = track_together(tracker, job.seq, job.trials, memory_mb)
+    return [sequence_part(metric, boxes_xywh, job.seq) for boxes_xywh in tracks]

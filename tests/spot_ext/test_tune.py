@@ -275,7 +275,7 @@ MISTAKES = {
     "range upside down": (["--search", "speed=3:1"], "from a lower to a higher"),
     "not a number of the tracker": (
         ["--search", "name=1:2"],
-        "no number to search from - set params.name",
+        "no number to search from; set params.name",
     ),
     "out is no parameter file": (["--out", "tuned.txt"], "give a parameter file"),
     "out is somebody's": (["--out", str(Path(__file__))], "was not found by tune"),
@@ -298,7 +298,7 @@ def test_words_cannot_be_searched(tmp_path):
 
 def test_a_folder_keeps_one_search(tmp_path):
     searched(tmp_path / "run", 1)
-    with pytest.raises(BadInput, match=r"another metric .auc there, ao now. - give another --run"):
+    with pytest.raises(BadInput, match=r"another metric .auc there, ao now.; give another --run"):
         searched(tmp_path / "run", 1, metric="ao")
 
 
