@@ -139,7 +139,7 @@ def explore(store, dataset: Got10k) -> None:
     writer = store.writer()
     for path in range(len(store)):
         seq_id = dataset.sequence_list.index(store.key_of(path)[0])
-        ids = range(0, store.path(path).length, 2)
+        ids = range(0, store.track(path).length, 2)
         for frame_id, box in zip(ids, dataset.get_boxes(seq_id, ids).tolist(), strict=True):
             if box[2] > 1 and box[3] > 1:
                 writer.record(path, frame_id, box, 0.9)
@@ -226,7 +226,7 @@ def plan(pool: VideoPool, source: SampleSource, draw: Draw) -> list[Cut]:
         source.seed, "triplet" if draw.unlabelled else "pair", draw.epoch, draw.index, 0
     )
     path = pool.draw_path(draw.stage, rng, labelled=not draw.unlabelled)
-    view, sample = pool.store(draw.version).path(path), source[draw]
+    view, sample = pool.store(draw.version).track(path), source[draw]
     if draw.unlabelled:
         drawn = draw_unlabelled(view, rng)
         parts = [

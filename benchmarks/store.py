@@ -32,8 +32,9 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that it runs from a plain clone
 from benchmarks.results import Results, Row, add_options
 from ltr.admin.errors import run_script
+from spot_ext.boxes.labels import SequenceTrack, labelled_track
 from spot_ext.training.data.exploration import coarse_box, draw_unlabelled
-from spot_ext.training.pseudo_labels import PathEntry, PseudoLabelStore
+from spot_ext.training.pseudo_labels import PseudoLabelStore
 from spot_ext.training.pseudo_labels.merge import RECORD
 
 BATCH, LABELS = 24, 3  # pseudo-labels of an iteration, labels of a video
@@ -119,23 +120,23 @@ def arguments() -> argparse.Namespace:
 # The state
 
 
-def make_paths(scale: Scale) -> list[PathEntry]:
+def make_paths(scale: Scale) -> list[SequenceTrack]:
     rng = np.random.default_rng(0)
     spare = scale.frames / scale.sequences - scale.explored
     lengths = rng.gamma(2, spare / 2, scale.sequences).astype(int) + scale.explored + 1
     return [
-        PathEntry(
+        SequenceTrack.labelled(
             f"TrackingNet_{i % 4:02d}_video-{i:05d}",
             0,
-            length,
-            np.sort(rng.choice(length, LABELS, replace=False)),
+            labelled_track(np.sort(rng.choice(length, LABELS, replace=False))),
             rng.uniform(10, 200, (LABELS, 4)),
+            length,
         )
         for i, length in enumerate(lengths.tolist())
     ]
 
 
-def explored_store(folder: Path, paths: Sequence[PathEntry], scale: Scale) -> PseudoLabelStore:
+def explored_store(folder: Path, paths: Sequence[SequenceTrack], scale: Scale) -> PseudoLabelStore:
     """A store in the middle of training: about `scale.explored` frames of each path have a box."""
     store = PseudoLabelStore.create(folder, paths)
     rng = np.random.default_rng(1)
@@ -158,7 +159,7 @@ def random_records(store: PseudoLabelStore, scale: Scale) -> list[tuple]:
     """An epoch of what a trainer would record: (path, frame, box, confidence)."""
     rng, count = np.random.default_rng(2), BATCH * scale.iterations
     return [
-        (path, int(rng.integers(store.path(path).length)), box, confidence)
+        (path, int(rng.integers(store.track(path).length)), box, confidence)
         for path, box, confidence in zip(
             rng.integers(len(store), size=count).tolist(),
             rng.uniform(10, 200, (count, 4)).tolist(),
@@ -240,8 +241,8 @@ def measure_alone(store: PseudoLabelStore, scale: Scale, found: Results) -> None
 def look_up(store: PseudoLabelStore, count: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     for path in rng.integers(len(store), size=count).tolist():
-        view = store.path(path)
-        coarse_box(view.explored_ids, view.boxes_xywh, draw_unlabelled(view, rng).frame_id)
+        view = store.track(path)
+        coarse_box(view.frame_ids, view.boxes_xywh, draw_unlabelled(view, rng).frame_id)
 
 
 def start_workers(
@@ -360,7 +361,7 @@ def rival(
 def _open_store(folder: Path, epoch: int) -> PseudoLabelStore:
     store = PseudoLabelStore.open(folder, epoch, verify=False)
     for path in np.linspace(0, len(store) - 1, 1000).astype(int).tolist():
-        store.path(path).boxes_xywh.sum()  # so that what is read on demand counts
+        store.track(path).boxes_xywh.sum()  # so that what is read on demand counts
     return store
 
 

@@ -101,7 +101,7 @@ def _sampled(path: Path, frame_counts: Mapping[str, int]) -> dict[str, list[Fram
     labels = label_file.read(path, frame_counts)
     by_video = {}
     for name, video in labels.videos.items():
-        frame_ids = sorted({frame_id for target in video.paths for frame_id in target.frame_ids})
+        frame_ids = sorted({i for track in video.tracks for i in track.frame_ids.tolist()})
         for frame_id in frame_ids:
             _check_frame(f"{path}: '{name}'", frame_id, name, frame_counts)
         by_video[name] = [FrameRequest(name, "", frame_id) for frame_id in frame_ids]

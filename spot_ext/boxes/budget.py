@@ -26,7 +26,7 @@ from spot_ext.boxes.key_frames import (
     split_name,
     walk_back_to_human_box,
 )
-from spot_ext.boxes.labels import LabelSet, TargetPath, VideoLabels
+from spot_ext.boxes.labels import LabelSet, VideoLabels, labelled_track
 
 USUAL_BOXES = {
     "few-dense": 10,
@@ -109,10 +109,10 @@ def choose(
     for index, boxes in zip(chosen, spread(weights, room, budget.boxes), strict=True):
         video = videos[index]
         found[video.key] = VideoLabels(
-            video.key, (TargetPath(_frames_of(dataset, video, boxes, seed, walk_back)),)
+            video.key, (labelled_track(_frames_of(dataset, video, boxes, seed, walk_back)),)
         )
     name, split = display_name(dataset), split_name(dataset)
-    most = max(len(labels.paths[0].frame_ids) for labels in found.values())
+    most = max(len(labels.tracks[0]) for labels in found.values())
     extra = {
         "name": f"{name}_{split}_{budget.strategy}_{len(found):04d}x_{budget.boxes:05d}",
         "budget": budget.boxes,

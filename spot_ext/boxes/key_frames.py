@@ -13,7 +13,7 @@ import numpy as np
 
 from ltr.admin.errors import BadValue
 from ltr.data.seeding import generator
-from spot_ext.boxes.labels import LabelSet, TargetPath, VideoLabels
+from spot_ext.boxes.labels import LabelSet, VideoLabels, labelled_track
 
 logger = logging.getLogger(__name__)
 
@@ -181,7 +181,7 @@ def choose(
                 ids = tuple(
                     sorted({walk_back_to_human_box(boxes[: frame_id + 1]) for frame_id in ids})
                 )
-            videos[key] = VideoLabels(key, (TargetPath(ids),))
+            videos[key] = VideoLabels(key, (labelled_track(ids),))
             short += len(ids) < k
         if progress is not None:
             progress(seq_id + 1, total)

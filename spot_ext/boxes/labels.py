@@ -1,66 +1,107 @@
-"""Labelled frames, as they travel between the code that chooses them, their files and the data sets
-that use them.
-"""
+"""Labelled frames, as they travel between what chooses them, their files and training."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from ltr.admin.errors import BadValue, suggestion
+from spot_ext.boxes.checks import check_box
+from spot_ext.boxes.track import ObjectTrack
 
-MODES = {"key_frames": "kf", "det": "det", "mot": "mot"}  # mode -> its short form in file names
+# mode of a label set -> its short form in file names
+MODES = {"key_frames": "kf", "det": "det", "mot": "mot"}
+
+
+def labelled_track(
+    frame_ids: Any, boxes_xywh: Any = None, quality: float | None = None
+) -> ObjectTrack:
+    """Make the track of one labelled object, checked number by number.
+
+    `frame_ids` are whole numbers from 0, sorted, each once. Without `boxes_xywh` the boxes are the
+    data set's own at these frames; what a detector or a tracker found brings its boxes along, and
+    may say with a `quality` in 0..1 how far to trust them. BadValue says what is wrong; the caller
+    puts file and line before it.
+    """
+    ids = _checked_frame_ids(frame_ids)
+    # Also refuses NaN, for which no comparison holds.
+    if quality is not None and not 0 <= quality <= 1:
+        raise BadValue(f"quality {quality} is not a number from 0 to 1")
+    if boxes_xywh is None:
+        track = ObjectTrack.key_frames(ids)
+    else:
+        track = ObjectTrack.drawn("1", ids, _checked_boxes(boxes_xywh, len(ids)))
+    if quality is not None:
+        confidences = np.full(len(ids), float(quality))
+        track = replace(track, confidences=confidences, human=np.zeros(len(ids), dtype=bool))
+    return track
+
+
+def quality_of(track: ObjectTrack) -> float | None:
+    """Return how far a machine's key frames are to be trusted; None for a person's."""
+    if track.human.all():
+        return None
+    first = float(track.confidences[0])
+    return first if (track.confidences == first).all() else float(track.confidences.mean())
 
 
 @dataclass(frozen=True, eq=False)
-class TargetPath:
-    """One object in one video, labelled on `frame_ids` (0-based, sorted, each once).
+class SequenceTrack:
+    """A track with its place: key of the sequence, number within it, frames of the video.
 
-    `boxes_xywh` is float64 of shape (len(frame_ids), 4) and read-only. None means that the boxes
-    are the data set's own at exactly these frames; anything else (a detector, a short track) brings
-    its boxes along, and may say with a `quality` in 0..1 how far to trust them.
+    `track.human` marks the key frames, whose boxes nobody moves. `length` None: not known yet.
     """
 
-    frame_ids: tuple[int, ...]
-    boxes_xywh: np.ndarray | None = None
-    quality: float | None = None
+    sequence: str
+    number: int
+    track: ObjectTrack
+    length: int | None = None
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "frame_ids", _checked_frame_ids(self.frame_ids))
-        if self.quality is not None and not 0 <= self.quality <= 1:  # also refuses NaN
-            raise BadValue(f"quality {self.quality} is not a number from 0 to 1")
-        if self.boxes_xywh is not None:
-            object.__setattr__(
-                self, "boxes_xywh", _checked_boxes(self.boxes_xywh, len(self.frame_ids))
+    @classmethod
+    def labelled(
+        cls, sequence: str, number: int, track: ObjectTrack, boxes_xywh: Any, length: int
+    ) -> SequenceTrack:
+        """Make the entry of a track of which nothing but its labels is known.
+
+        `boxes_xywh` (T, 4) are the boxes on its frames, the track's own or the data set's.
+        """
+        boxes = np.asarray(boxes_xywh, dtype=np.float64)
+        if boxes.shape != (len(track), 4):
+            raise BadValue(
+                f"'{sequence}', track {number}: boxes of shape {boxes.shape} for {len(track)} "
+                "labelled frames; give one box [x, y, w, h] for each"
             )
+        keys = np.ones(len(track), dtype=bool)
+        labels = replace(track, boxes_xywh=boxes, human=keys, has_boxes=True)
+        return cls(sequence, number, labels, length)
 
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, TargetPath):
-            return NotImplemented
-        return (self.frame_ids, self.quality) == (other.frame_ids, other.quality) and _same_boxes(
-            self.boxes_xywh, other.boxes_xywh
-        )
-
-    def __hash__(self) -> int:
-        return hash(self.frame_ids)
+    @property
+    def key_ids(self) -> np.ndarray:
+        """The labelled frames, ascending."""
+        return self.track.frame_ids[self.track.human]
 
 
 @dataclass(frozen=True)
 class VideoLabels:
-    """The labelled object paths of one video; `sequence` is the key of
-    `key_frames.sequence_key`.
+    """The labelled objects of one video; `sequence` is the key of `key_frames.sequence_key`.
+
+    Objects have no names in label files: their ids are 1, 2, … in the order they are given.
     """
 
     sequence: str
-    paths: tuple[TargetPath, ...]
+    tracks: tuple[ObjectTrack, ...]
+
+    def __post_init__(self) -> None:
+        numbered = (replace(track, object_id=str(i)) for i, track in enumerate(self.tracks, 1))
+        object.__setattr__(self, "tracks", tuple(numbered))
 
 
 @dataclass(frozen=True)
 class LabelSet:
-    """All labelled frames of one data set and split: the content of one result file.
+    """All labelled frames of one data set and split: the content of one label file.
 
     `num` is the number of labels per video, `seed` the one they were drawn with (None: unknown, as
     in files of the reference), `failures` the videos left out. `extra` keeps settings of foreign
@@ -90,26 +131,27 @@ class LabelSet:
 
     @property
     def num_labels(self) -> int:
-        """Labelled frames over all paths of all videos."""
-        return sum(len(path.frame_ids) for video in self.videos.values() for path in video.paths)
+        """Labelled frames over all tracks of all videos."""
+        return sum(len(track) for video in self.videos.values() for track in video.tracks)
 
 
-def _checked_frame_ids(frame_ids: Any) -> tuple[int, ...]:
-    ids = tuple(frame_ids)
+def _checked_frame_ids(frame_ids: Any) -> list[int]:
+    ids = list(frame_ids)
     if not ids:
-        raise BadValue("no labelled frame: a path needs at least one frame id")
+        raise BadValue("no labelled frame: a track needs at least one frame id")
     for frame_id in ids:
         if isinstance(frame_id, (bool, np.bool_)) or not isinstance(frame_id, (int, np.integer)):
             raise BadValue(f"frame id {frame_id!r} is not a whole number")
-    ids = tuple(int(frame_id) for frame_id in ids)
-    for before, after in zip((-1, *ids), ids, strict=False):
-        if after < 0:
-            raise BadValue(f"frame id {after} is negative: ids count from 0")
-        if after == before:
-            raise BadValue(f"frame id {after} is listed twice")
-        if after < before:
-            raise BadValue(f"frame id {after} follows {before}: ids must be sorted")
-    return ids
+    before = -1
+    for frame_id in map(int, ids):
+        if frame_id < 0:
+            raise BadValue(f"frame id {frame_id} is negative: ids count from 0")
+        if frame_id == before:
+            raise BadValue(f"frame id {frame_id} is listed twice")
+        if frame_id < before:
+            raise BadValue(f"frame id {frame_id} follows {before}: ids must be sorted")
+        before = frame_id
+    return [int(frame_id) for frame_id in ids]
 
 
 def _checked_boxes(boxes_xywh: Any, count: int) -> np.ndarray:
@@ -123,17 +165,6 @@ def _checked_boxes(boxes_xywh: Any, count: int) -> np.ndarray:
         )
     if len(boxes) != count:
         raise BadValue(f"{len(boxes)} boxes for {count} frame ids: give one box per frame id")
-    bad = np.flatnonzero(~np.isfinite(boxes).all(1) | ~(boxes[:, 2:] > 0).all(1))
-    if len(bad):
-        raise BadValue(
-            f"box number {bad[0]} is {boxes[bad[0]].tolist()}:"
-            " it must be finite with width and height above 0"
-        )
-    boxes.setflags(write=False)
+    for row, box in enumerate(boxes):
+        check_box(box, f"box number {row}")
     return boxes
-
-
-def _same_boxes(one: np.ndarray | None, other: np.ndarray | None) -> bool:
-    if one is None or other is None:
-        return one is other
-    return np.array_equal(one, other)

@@ -11,7 +11,7 @@ import numpy as np
 
 from ltr.admin.errors import BadInput
 from spot_ext.boxes.key_frames import display_name, sequence_key
-from spot_ext.boxes.labels import LabelSet, TargetPath, VideoLabels
+from spot_ext.boxes.labels import LabelSet, VideoLabels, labelled_track
 from spot_ext.discover.linking import Track
 from spot_ext.discover.quality import Limits, Target, best_of, judge_pieces
 
@@ -92,7 +92,7 @@ def as_labels(dataset, findings: Findings, mode: str, split: str, boxes: int) ->
             videos[key] = VideoLabels(
                 key,
                 tuple(
-                    TargetPath(
+                    labelled_track(
                         tuple(target.frame_ids.tolist()),
                         np.round(target.boxes_xywh, 1),
                         round(target.quality, 4),

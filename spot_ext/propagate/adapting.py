@@ -13,7 +13,7 @@ from types import SimpleNamespace
 from ltr.admin.settings import Settings
 from ltr.io.files import atomic_write
 from spot_ext.boxes.formats import label_file
-from spot_ext.boxes.labels import LabelSet, TargetPath, VideoLabels
+from spot_ext.boxes.labels import LabelSet, VideoLabels, labelled_track
 from spot_ext.boxes.track import VideoBoxes
 from spot_ext.propagate.network import TrackingNetwork
 from spot_ext.training import recipe
@@ -135,7 +135,7 @@ def label_set(given: Sequence[VideoBoxes]) -> LabelSet:
         for item in video.objects:
             shown = item.human & ~item.absent
             if shown.any():
-                tracks.append(TargetPath(item.frame_ids[shown].tolist(), item.boxes_xywh[shown]))
+                tracks.append(labelled_track(item.frame_ids[shown].tolist(), item.boxes_xywh[shown]))
         if tracks:
             videos[video.video] = VideoLabels(video.video, tuple(tracks))
     return LabelSet("folder", "train", "key_frames", 0, videos=videos)

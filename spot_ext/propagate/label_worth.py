@@ -15,7 +15,7 @@ from spot_ext.propagate.batched_teacher import BatchedTeacher
 from spot_ext.propagate.follow import Leg, Read, Walk, follow, side_by_side
 from spot_ext.propagate.gaps import Gap, gaps_between
 from spot_ext.training.data.crops import CropConfig
-from spot_ext.training.pseudo_labels import PathView
+from spot_ext.training.pseudo_labels import MappedTrack
 from spot_ext.training.teacher import Teacher
 
 # Frames looked at between two labels, at most: longer gaps are crossed in larger steps.
@@ -82,7 +82,7 @@ class _SeenGap:
 
 def label_worths(
     teacher: Teacher,
-    targets: Sequence[tuple[int, PathView]],
+    targets: Sequence[tuple[int, MappedTrack]],
     read: Read,
     crops: CropConfig,
     batch: int = BATCH,
@@ -126,7 +126,7 @@ def _goes_forward(gap: Gap) -> bool:
     return gap.before is not None
 
 
-def _leg_out(number: int, view: PathView, gap: Gap, max_steps: int) -> Leg:
+def _leg_out(number: int, view: MappedTrack, gap: Gap, max_steps: int) -> Leg:
     """Return the leg from the label before the gap; at the video's start, from the one after it."""
     frame_ids = gap.frame_ids(max_steps)
     if gap.before is not None:
@@ -136,7 +136,7 @@ def _leg_out(number: int, view: PathView, gap: Gap, max_steps: int) -> Leg:
     raise BadValue(f"target {number} of the run has no label to start from; label a frame of it")
 
 
-def _leg_back(view: PathView, gap: Gap, out: Leg, walk_out: Walk) -> Leg:
+def _leg_back(view: MappedTrack, gap: Gap, out: Leg, walk_out: Walk) -> Leg:
     """Return the leg against the first: from the other label, or from where the first arrived."""
     frame_ids = out.frame_ids[::-1]
     if gap.before is not None and gap.after is not None:
@@ -144,14 +144,14 @@ def _leg_back(view: PathView, gap: Gap, out: Leg, walk_out: Walk) -> Leg:
     return Leg(out.target, int(frame_ids[0]), walk_out.boxes_xywh[-1], frame_ids)
 
 
-def _worth(view: PathView, seen: list[_SeenGap]) -> LabelWorth:
+def _worth(view: MappedTrack, seen: list[_SeenGap]) -> LabelWorth:
     frame_ids = np.concatenate([np.empty(0, np.int64), *(gap.frame_ids for gap in seen)])
     forward = np.concatenate([np.empty((0, 4)), *(gap.forward.boxes_xywh for gap in seen)])
     backward = np.concatenate([np.empty((0, 4)), *(gap.backward.boxes_xywh for gap in seen)])
     mean_ious = [(gap.forward.ious + gap.backward.ious) / 2 for gap in seen]
     confidence = np.concatenate([np.empty(0), *mean_ious])
 
-    explored_ids = view.explored_ids
+    explored_ids = view.frame_ids
     # Where each frame stands, or would stand, among the explored ones.
     place = np.searchsorted(explored_ids, frame_ids)
     is_explored = np.isin(frame_ids, explored_ids)

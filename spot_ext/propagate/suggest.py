@@ -69,14 +69,14 @@ def suggest(
     targets = run.targets(config.videos, config.seed)
     worths = label_worths(
         run.teacher,
-        [(target, run.store.path(target)) for target in targets],
+        [(target, run.store.track(target)) for target in targets],
         run.read,
         run.config.crops,
         max_steps=config.max_steps,
         tick=tick,
     )
     candidates = [
-        Candidates(*run.store.key_of(target), run.store.path(target).length, worth)
+        Candidates(*run.store.key_of(target), run.store.track(target).length, worth)
         for target, worth in zip(targets, worths, strict=True)
     ]
     return choose(candidates, config.count, config.per_video, config.weights)

@@ -9,7 +9,7 @@ import numpy as np
 from ltr.admin.errors import BadInput
 from spot_ext.report.pictures import DOUBTFUL, HUMAN, SURE, Box, Picture, Videos, around, name_of
 from spot_ext.report.run_folder import Run
-from spot_ext.training.pseudo_labels import PathView
+from spot_ext.training.pseudo_labels import MappedTrack
 
 LOOKED_AT = (
     2000  # object paths, evenly spread: more would not change which are the extremes by much
@@ -47,8 +47,8 @@ def sureness(run: Run, videos: Videos | None, count: int = 4) -> Sureness | None
     for path in np.unique(
         np.linspace(0, len(store) - 1, min(LOOKED_AT, len(store))).round().astype(int)
     ).tolist():
-        view = store.path(path)
-        pseudo = ~np.isin(view.explored_ids, view.key_ids)
+        view = store.track(path)
+        pseudo = ~np.isin(view.frame_ids, view.key_ids)
         if pseudo.sum() >= 3:  # two boxes beside a label say nothing about a video
             found.append((float(view.confidences[pseudo].mean()), path))
     if not found:
@@ -67,10 +67,10 @@ def sureness(run: Run, videos: Videos | None, count: int = 4) -> Sureness | None
 def _video(
     run: Run, videos: Videos | None, confidence: float, path: int, notes: list[str]
 ) -> SureVideo:
-    view, key = run.store.path(path), run.store.key_of(path)[0]
+    view, key = run.store.track(path), run.store.key_of(path)[0]
     pictures, lowest = [], int(view.confidence_units.argmin())
     for index in _chosen(view) if videos is not None else []:
-        frame_id, box = int(view.explored_ids[index]), view.boxes_xywh[index]
+        frame_id, box = int(view.frame_ids[index]), view.boxes_xywh[index]
         label = view.is_key(frame_id)
         colour = HUMAN if label else DOUBTFUL if index == lowest else SURE
         try:
@@ -80,15 +80,15 @@ def _video(
             continue
         caption = f"{frame_id} · {'label' if label else f'{view.confidences[index]:.2f}'}"
         pictures.append(around(frame, box, [Box(box, colour)], caption, WIDTH))
-    return SureVideo(name_of(key), confidence, len(view.explored_ids) / view.length, pictures)
+    return SureVideo(name_of(key), confidence, len(view.frame_ids) / view.length, pictures)
 
 
-def _chosen(view: PathView) -> list[int]:
+def _chosen(view: MappedTrack) -> list[int]:
     """A label, and explored frames evenly spread over the video, the least confident one among
     them; in order.
     """
-    count = len(view.explored_ids)
-    labels = np.flatnonzero(np.isin(view.explored_ids, view.key_ids))
+    count = len(view.frame_ids)
+    labels = np.flatnonzero(np.isin(view.frame_ids, view.key_ids))
     spread = np.linspace(0, count - 1, FRAMES - 2).round().astype(int)
     chosen = {int(labels[len(labels) // 2]), int(view.confidence_units.argmin()), *spread.tolist()}
     rest = [

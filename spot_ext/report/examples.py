@@ -130,8 +130,8 @@ def _ask(run: Run, config: SparseConfig, triplets: list[Triplet]):
 def _triplet_pictures(
     i: int, sample: Triplet, run: Run, pseudo: PseudoLabels | None, augmented
 ) -> Example:
-    view, (key, _) = run.store.path(sample.path), run.store.key_of(sample.path)
-    known = sample.frame_id in view.explored_ids
+    view, (key, _) = run.store.track(sample.path), run.store.key_of(sample.path)
+    known = sample.frame_id in view.frame_ids
     if pseudo is not None:
         box, confidence = pseudo.boxes_xywh[i].numpy(), float(pseudo.confidences[i])
         good, labelled = bool(pseudo.accepted[i]), bool(pseudo.labelled[i])
@@ -180,7 +180,7 @@ def _triplet_pictures(
 
 
 def _pair_pictures(sample: LabelledPair, run: Run) -> Example:
-    view, (key, _) = run.store.path(sample.path), run.store.key_of(sample.path)
+    view, (key, _) = run.store.track(sample.path), run.store.key_of(sample.path)
     template = view.box_xywh(_id_of(sample.template, view))
     return Example(
         name_of(key),
@@ -208,7 +208,7 @@ def _id_of(crop, view) -> int:
     apart = np.abs(middles - (crop.window.center_x, crop.window.center_y)).sum(1) + np.abs(
         2 * sizes - crop.window.side
     )
-    return int(view.explored_ids[apart.argmin()])
+    return int(view.frame_ids[apart.argmin()])
 
 
 def _relay_colour(sample: Triplet, view):

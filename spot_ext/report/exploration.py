@@ -11,7 +11,7 @@ from spot_ext.report.charts import bars, percent
 from spot_ext.report.history import sampled_paths
 from spot_ext.report.pictures import data_uri, name_of
 from spot_ext.report.run_folder import Run
-from spot_ext.training.pseudo_labels import PathView, PseudoLabelStore
+from spot_ext.training.pseudo_labels import MappedTrack, PseudoLabelStore
 
 CELLS = 240  # a longer video is drawn with several frames a cell
 # Colours from low to high, RGB: readable on a light and on a dark page, and without telling red
@@ -65,8 +65,8 @@ def exploration(run: Run) -> Exploration:
     last = max(1, run.epoch)
     begin = min((run.burn_in or 0) + 1, last)
     strips = [_strip(store, path, sure, first_epochs.get(path), (begin, last)) for path in paths]
-    counts, edges = np.histogram(shares.per_path, 20, (0, 1))
-    total_frames = sum(store.path(i).length for i in range(len(store)))
+    counts, edges = np.histogram(shares.per_track, 20, (0, 1))
+    total_frames = sum(store.track(i).length for i in range(len(store)))
     chart = bars(
         counts.tolist(),
         [percent(edge) for edge in edges[:-1]],
@@ -84,8 +84,8 @@ def exploration(run: Run) -> Exploration:
     )
 
 
-def _is_label(view: PathView) -> np.ndarray:
-    return np.isin(view.explored_ids, view.key_ids)
+def _is_label(view: MappedTrack) -> np.ndarray:
+    return np.isin(view.frame_ids, view.key_ids)
 
 
 def _strip(
@@ -95,9 +95,9 @@ def _strip(
     epochs: np.ndarray | None,
     span: tuple[int, int],
 ) -> Strip:
-    view, (key, number) = store.path(path), store.key_of(path)
+    view, (key, number) = store.track(path), store.key_of(path)
     cells = min(CELLS, view.length)
-    cell_of = view.explored_ids.astype(np.int64) * cells // view.length
+    cell_of = view.frame_ids.astype(np.int64) * cells // view.length
     per_cell = np.bincount(np.arange(view.length) * cells // view.length, minlength=cells)
     known = np.bincount(cell_of, minlength=cells)
     alpha = known / per_cell
@@ -115,9 +115,9 @@ def _strip(
     mean = f", mean confidence {pseudo.mean():.2f}" if len(pseudo) else ""
     return Strip(
         name_of(key) + suffix,
-        f"{key}{suffix}: {len(view.explored_ids)} of {view.length} frames known, "
+        f"{key}{suffix}: {len(view.frame_ids)} of {view.length} frames known, "
         f"{len(view.key_ids)} labelled{mean}",
-        len(view.explored_ids) / view.length,
+        len(view.frame_ids) / view.length,
         drawn(confidence, CONFIDENCE),
         when,
         tuple(((view.key_ids + 0.5) / view.length).tolist()),
@@ -147,14 +147,14 @@ def _first_epochs(run: Run, paths: list[int]) -> tuple[dict[int, np.ndarray], bo
     if not exact and len(older) < 2:
         return {}, False
     for path in paths:
-        ids = run.store.path(path).explored_ids
+        ids = run.store.track(path).frame_ids
         epochs = np.full(len(ids), float(run.epoch))
         if exact:
             for line in run.epochs:
                 epochs[np.isin(ids, line.explored.get(path, ()))] = line.number
         for version in reversed(older):
-            epochs[np.isin(ids, version.path(path).explored_ids)] = version.epoch
-        epochs[np.isin(ids, run.store.path(path).key_ids)] = run.burn_in or 0
+            epochs[np.isin(ids, version.track(path).frame_ids)] = version.epoch
+        epochs[np.isin(ids, run.store.track(path).key_ids)] = run.burn_in or 0
         found[path] = epochs
     return found, exact
 

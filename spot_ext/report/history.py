@@ -79,7 +79,7 @@ class HistoryWriter:
             if after is None
             else {
                 str(path): _as_text(
-                    np.setdiff1d(after.path(path).explored_ids, before.path(path).explored_ids)
+                    np.setdiff1d(after.track(path).frame_ids, before.track(path).frame_ids)
                 )
                 for path in sampled_paths(len(after))
             }

@@ -203,7 +203,7 @@ def _facts(run: Run, explored: Exploration | None) -> list[tuple[str, str]]:
         ("network", f"{recipe.get('architecture') or run.net_type}, {run.parameters / 1e6:.1f} M"),
     ]
     if explored is not None:
-        labels = sum(len(run.store.path(i).key_ids) for i in range(len(run.store)))
+        labels = sum(len(run.store.track(i).key_ids) for i in range(len(run.store)))
         videos = len({run.store.key_of(i)[0] for i in range(len(run.store))})
         facts += [
             ("labels", f"{labels:,} boxes"),

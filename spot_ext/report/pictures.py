@@ -21,7 +21,7 @@ from ltr.admin.errors import BadInput, BadValue
 from ltr.data.crops import CropWindow, cut
 from spot_ext.boxes.formats import label_file
 from spot_ext.boxes.key_frames import sequence_key
-from spot_ext.boxes.labels import LabelSet, TargetPath, VideoLabels
+from spot_ext.boxes.labels import LabelSet, VideoLabels, labelled_track
 from spot_ext.training.config import DatasetConfig, SparseConfig
 from spot_ext.training.data.frames import FrameReader
 from spot_ext.training.data.videos import LabelledDataset, VideoPool
@@ -198,14 +198,14 @@ def _labels_of(
         videos = {}
         for key in _keys(dataset):
             if labels is not None:
-                index += len(labels.videos[key].paths) if key in labels.videos else 0
+                index += len(labels.videos[key].tracks) if key in labels.videos else 0
             else:
                 start = index
                 while index < len(store) and store.key_of(index)[0] == key:
                     index += 1
                 if index > start:
                     paths = tuple(
-                        TargetPath(tuple(store.path(i).key_ids.tolist()))
+                        labelled_track(tuple(store.track(i).key_ids.tolist()))
                         for i in range(start, index)
                     )
                     videos[key] = VideoLabels(key, paths)

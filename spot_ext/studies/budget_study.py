@@ -28,7 +28,7 @@ from pytracking.evaluation import environment, get_dataset
 from spot_ext.boxes import budget
 from spot_ext.boxes.formats import label_file
 from spot_ext.boxes.key_frames import sequence_key
-from spot_ext.boxes.labels import LabelSet, TargetPath, VideoLabels
+from spot_ext.boxes.labels import LabelSet, VideoLabels, labelled_track
 from spot_ext.discover.motion import motion_tracks
 from spot_ext.discover.quality import Limits
 from spot_ext.discover.search import as_labels, search
@@ -233,7 +233,7 @@ def random_frames(videos: Got10k, base: LabelSet, count: int, seed: int) -> list
     for seq_id in range(videos.get_num_sequences()):
         key = sequence_key(videos, seq_id)
         if key in base.videos:
-            labelled = set(base.videos[key].paths[0].frame_ids)
+            labelled = set(base.videos[key].tracks[0].frame_ids.tolist())
             free += [
                 (key, frame_id)
                 for frame_id in range(videos.get_sequence_length(seq_id))
@@ -245,13 +245,14 @@ def random_frames(videos: Got10k, base: LabelSet, count: int, seed: int) -> list
 
 def with_frames(videos: Got10k, base: LabelSet, wanted: Sequence[tuple[str, int]]) -> LabelSet:
     """`base` and the wanted frames (video, frame) that show the target."""
-    ids = {key: set(video.paths[0].frame_ids) for key, video in base.videos.items()}
+    ids = {key: set(video.tracks[0].frame_ids.tolist()) for key, video in base.videos.items()}
     places = {sequence_key(videos, seq_id): seq_id for seq_id in range(videos.get_num_sequences())}
     for key, frame_id in wanted:
         if videos.get_visible(places[key])[frame_id]:
             ids[key].add(frame_id)
     grown = {
-        key: VideoLabels(key, (TargetPath(tuple(sorted(frames))),)) for key, frames in ids.items()
+        key: VideoLabels(key, (labelled_track(tuple(sorted(frames))),))
+        for key, frames in ids.items()
     }
     return replace(base, videos=grown)
 

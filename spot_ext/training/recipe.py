@@ -21,7 +21,7 @@ from ltr.trainers.base_trainer import choose_device
 from pytracking.evaluation import environment
 from spot_ext.boxes import key_frames
 from spot_ext.boxes.formats import label_file
-from spot_ext.boxes.labels import LabelSet, TargetPath, VideoLabels
+from spot_ext.boxes.labels import LabelSet, VideoLabels, labelled_track
 from spot_ext.training.actor import SparseActor
 from spot_ext.training.architectures import Architecture, get_architecture
 from spot_ext.training.compiling import compile_networks
@@ -239,7 +239,7 @@ def _all_labels(dataset, keys: Sequence[str]) -> LabelSet:
     for seq_id, key in enumerate(keys):
         frame_ids = np.flatnonzero(dataset.get_visible(seq_id)).tolist()
         if frame_ids:
-            videos[key] = VideoLabels(key, (TargetPath(frame_ids),))
+            videos[key] = VideoLabels(key, (labelled_track(frame_ids),))
     if not videos:
         raise BadInput(
             f"{dataset.get_name()}: none of its {len(keys)} videos has a frame that shows the "

@@ -83,7 +83,7 @@ def test_the_same_frames_are_wanted_as_sample_draws(folder, client):
     chosen = key_frames.choose(VideoFolder(folder), 3, 0).videos
     for video in client.get("api/state").json()["videos"]:
         assert [item["frame"] for item in video["wanted"]] == list(
-            chosen[video["name"]].paths[0].frame_ids
+            chosen[video["name"]].tracks[0].frame_ids.tolist()
         )
 
 
@@ -174,10 +174,15 @@ def test_a_reason_names_the_later_objects_of_a_video(folder, tmp_path, column, v
 
 def test_a_file_of_sample_replaces_the_choice(folder, tmp_path):
     from spot_ext.boxes.formats import label_file
-    from spot_ext.boxes.labels import LabelSet, TargetPath, VideoLabels
+    from spot_ext.boxes.labels import LabelSet, VideoLabels, labelled_track
 
     labels = LabelSet(
-        "folder", "train", "key_frames", 2, 5, {"für": VideoLabels("für", (TargetPath((1, 29)),))}
+        "folder",
+        "train",
+        "key_frames",
+        2,
+        5,
+        {"für": VideoLabels("für", (labelled_track((1, 29)),))},
     )
     session = Session(folder, suggested=[label_file.write(labels, tmp_path)])
     assert [item.frame_id for item in session.video("für").wanted] == [1, 29]

@@ -51,7 +51,7 @@ MANY = Videos({f"v{i:02d}": [True] * (40 + 10 * i) for i in range(20)})
 
 
 def ids_of(labels):
-    return {key: video.paths[0].frame_ids for key, video in labels.videos.items()}
+    return {key: tuple(video.tracks[0].frame_ids.tolist()) for key, video in labels.videos.items()}
 
 
 @pytest.mark.parametrize(

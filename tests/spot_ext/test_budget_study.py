@@ -15,7 +15,7 @@ from ltr.admin.errors import BadInput, BadValue
 from ltr.dataset import Got10k
 from ltr.run_training import run_training
 from spot_ext.boxes.formats import label_file
-from spot_ext.boxes.labels import LabelSet, TargetPath, VideoLabels
+from spot_ext.boxes.labels import LabelSet, VideoLabels, labelled_track
 from spot_ext.rendering import drawn
 from spot_ext.studies import budget_study
 from spot_ext.studies.budget_study import (
@@ -66,8 +66,8 @@ def test_labels_of_the_arms(tree):
     few, many, more = (
         chosen_labels(videos, Cell(arm, 8, 1)) for arm in (FEW_DENSE, MANY_SPARSE, WITH_UNLABELLED)
     )
-    assert [len(video.paths[0].frame_ids) for video in few.videos.values()] == [8]
-    assert [len(video.paths[0].frame_ids) for video in many.videos.values()] == [2, 2, 2, 2]
+    assert [len(video.tracks[0].frame_ids) for video in few.videos.values()] == [8]
+    assert [len(video.tracks[0].frame_ids) for video in many.videos.values()] == [2, 2, 2, 2]
     assert more == many != chosen_labels(videos, Cell(MANY_SPARSE, 8, 2))
 
 
@@ -83,7 +83,7 @@ def test_random_labels_are_new_frames_of_the_labelled_videos(tree):
         (key, frame)
         for key, video in base.videos.items()
         for frame in range(24)
-        if frame not in video.paths[0].frame_ids
+        if frame not in video.tracks[0].frame_ids
     ]
     assert sorted(random_frames(videos, base, 999, 0)) == sorted(free) and len(free) == 44
     first, again, other = (random_frames(videos, base, 6, seed) for seed in (0, 0, 1))
@@ -99,10 +99,10 @@ def test_a_frame_without_the_target_is_spent_without_a_box(tree):
         "key_frames",
         2,
         0,
-        {"video_01": VideoLabels("video_01", (TargetPath((2, 9)),))},
+        {"video_01": VideoLabels("video_01", (labelled_track((2, 9)),))},
     )
     grown = with_frames(videos, base, [("video_01", 5), ("video_01", 6)])
-    assert grown.videos["video_01"].paths[0].frame_ids == (2, 6, 9)
+    assert grown.videos["video_01"].tracks[0].frame_ids.tolist() == [2, 6, 9]
 
 
 @pytest.fixture
@@ -134,7 +134,7 @@ def local_env_settings():
         0,
         videos={
             f"video_{i:02d}": VideoLabels(
-                f"video_{i:02d}", (TargetPath((3,), box, 0.5), TargetPath((8,), box, 0.5))
+                f"video_{i:02d}", (labelled_track((3,), box, 0.5), labelled_track((8,), box, 0.5))
             )
             for i in range(4)
         },

@@ -12,7 +12,7 @@ from ltr.admin.errors import BadInput
 from ltr.data.seeding import generator
 from ltr.dataset import Got10k
 from spot_ext.boxes import key_frames
-from spot_ext.boxes.labels import LabelSet, TargetPath, VideoLabels
+from spot_ext.boxes.labels import LabelSet, VideoLabels, labelled_track
 from spot_ext.training.data.crops import CropConfig, jitter
 from spot_ext.training.data.loader import Draw, SampleSource, SparseLoader
 from spot_ext.training.data.samples import SparseBatch, Windows
@@ -78,7 +78,7 @@ def test_labels_outside_the_key_frames_are_never_read(open_pool, tree, tmp_path,
     for name, video in labels.videos.items():
         file = poisoned / name / "groundtruth.txt"
         rows = file.read_text().splitlines(keepends=True)
-        kept = set(video.paths[0].frame_ids)
+        kept = set(video.tracks[0].frame_ids.tolist())
         file.write_text("".join(row if i in kept else poison for i, row in enumerate(rows)))
         for label in ("absence", "cover"):
             (poisoned / name / f"{label}.label").write_text("garbage\n" * len(rows))
@@ -91,7 +91,7 @@ def test_pairs_use_key_frames_and_their_boxes(pool):
         pair = source[Draw(BURN_IN, False, 1, index, 0)]
         box = pair.search.window.to_frame(pair.box_xywh)
         labels = np.concatenate(
-            [pool.store(0).path(path).boxes_xywh for path in range(pool.num_paths)]
+            [pool.store(0).track(path).boxes_xywh for path in range(pool.num_paths)]
         )
         assert np.abs(labels - box).max(1).min() < 1e-3
         assert pair.template.window.to_crop(labels)[:, :2].min() > -1e4
@@ -102,10 +102,10 @@ def test_triplets_start_next_to_a_label_and_grow_with_the_store(pool):
     store = pool.store(0)
     for index in range(30):
         triplet = source[Draw(SPARSE, True, 1, index, 0)]
-        view = store.path(triplet.path)
+        view = store.track(triplet.path)
         assert np.abs(view.key_ids - triplet.frame_id).min() <= 1
         assert (triplet.label_xywh is not None) == view.is_key(triplet.frame_id)
-    ids = store.path(0).key_ids
+    ids = store.track(0).key_ids
     new = int(ids[0]) + 1
     writer = store.writer()
     writer.record(0, new, [11.0, 12.0, 24.0, 20.0], 0.9)
@@ -163,12 +163,14 @@ def test_several_targets_in_one_video(open_pool, tree, tmp_path):
         "mot",
         2,
         videos={
-            "video_01": VideoLabels("video_01", (TargetPath((0, 3)), TargetPath((5, 9), boxes)))
+            "video_01": VideoLabels(
+                "video_01", (labelled_track((0, 3)), labelled_track((5, 9), boxes))
+            )
         },
     )
     pool = open_pool(tree, tmp_path, labels=labels)
     assert (pool.num_videos, pool.num_paths, pool.num_labels) == (1, 2, 4)
-    np.testing.assert_allclose(pool.store(0).path(1).boxes_xywh, boxes)
+    np.testing.assert_allclose(pool.store(0).track(1).boxes_xywh, boxes)
     assert {pool.draw_path(SPARSE, generator(0, i)) for i in range(30)} == {0, 1}
 
 

@@ -17,6 +17,7 @@ from ltr.dataset.video_folder import VideoFolder
 from ltr.geometry.array_boxes import iou_matrix
 from spot_ext.__main__ import main
 from spot_ext.boxes.formats import label_file
+from spot_ext.boxes.labels import quality_of
 from spot_ext.discover.boxes import moved, touches_border
 from spot_ext.discover.camera import Flow
 from spot_ext.discover.linking import Linker, Track, carried_by
@@ -281,15 +282,17 @@ def test_motion_labels_train_the_sparse_stage(videos, tmp_path, capsys):
     assert Path(summary["sheet"]).is_file()
     labels = label_file.read(summary["labels"])
     assert (labels.mode, labels.extra["stage"], labels.failures) == ("mot", ["sparse"], ("still",))
-    assert [len(labels.videos[name].paths) for name in ("one", "two")] == [1, 2]
-    assert all(0.3 <= path.quality <= 1 for video in labels.videos.values() for path in video.paths)
+    assert [len(labels.videos[name].tracks) for name in ("one", "two")] == [1, 2]
+    assert all(
+        0.3 <= quality_of(path) <= 1 for video in labels.videos.values() for path in video.tracks
+    )
     part = DatasetConfig("VideoFolder", {"root": str(videos)}, labels=summary["labels"])
     sources = open_datasets(SparseConfig((part,)), 0, tmp_path / "labels")
     pool = VideoPool(sources, tmp_path / "run" / "store")
     store = pool.open_store(sources)
     assert pool.num_paths == 3
-    path = labels.videos["one"].paths[0]
-    assert store.path(0).box_xywh(path.frame_ids[0]) == pytest.approx(path.boxes_xywh[0], abs=0.06)
+    path = labels.videos["one"].tracks[0]
+    assert store.track(0).box_xywh(path.frame_ids[0]) == pytest.approx(path.boxes_xywh[0], abs=0.06)
     assert pool.draw_path("sparse", np.random.default_rng(0)) in range(3)
     with pytest.raises(BadInput, match="burnin"):
         pool.draw_path("burnin", np.random.default_rng(0))
@@ -319,7 +322,7 @@ def test_one_video_of_a_folder(videos, tmp_path, capsys):
             "2",
         ]
     )
-    (path,) = label_file.read(next(tmp_path.glob("*_mot_002.json"))).videos["two"].paths
+    (path,) = label_file.read(next(tmp_path.glob("*_mot_002.json"))).videos["two"].tracks
     assert len(path.frame_ids) == 2
     assert VideoFolder(str(videos)).get_sequence_length(2) == 14
 

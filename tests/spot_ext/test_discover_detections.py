@@ -134,7 +134,7 @@ def test_detections_become_targets(detected, capsys, mode, boxes):
         ]
     )
     labels = label_file.read(json.loads(capsys.readouterr().out)["labels"])
-    paths = labels.videos["walk"].paths
+    paths = labels.videos["walk"].tracks
     assert (
         labels.mode == mode and len(paths) == 2
     )  # what moves and what stands still; not what was seen once

@@ -200,9 +200,9 @@ def assert_same_run(one: Path, other: Path, epoch: int = 3) -> None:
     for version in (0, epoch):
         stores = [PseudoLabelStore.open(folder / "store", version) for folder in (one, other)]
         for a, b in zip(
-            *([store.path(path) for path in range(len(store))] for store in stores), strict=True
+            *([store.track(path) for path in range(len(store))] for store in stores), strict=True
         ):
-            assert a.explored_ids.tolist() == b.explored_ids.tolist()
+            assert a.frame_ids.tolist() == b.frame_ids.tolist()
             assert a.boxes_xywh == pytest.approx(b.boxes_xywh, abs=0.11)
             assert a.confidence_units.astype(int) == pytest.approx(
                 b.confidence_units.astype(int), abs=2

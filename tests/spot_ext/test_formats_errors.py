@@ -336,7 +336,7 @@ CASES = {
                 "sparse_sample_result": {"walk": [{"f_ids": [1]}]},
             }
         ),
-        r"'walk', path 0: frame numbers without boxes.*annotate FOLDER",
+        r"'walk', track 0: frame numbers without boxes.*annotate FOLDER",
     ),
 }
 

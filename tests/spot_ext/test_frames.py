@@ -81,7 +81,7 @@ def test_key_frames_and_their_templates_are_read_once_where_there_is_room(pool, 
         source[draw]
     for path in range(pool.num_paths):
         assert all(
-            read_counts[path, int(frame_id)] <= 1 for frame_id in pool.store(0).path(path).key_ids
+            read_counts[path, int(frame_id)] <= 1 for frame_id in pool.store(0).track(path).key_ids
         )
     assert source.frames._frames.used <= 3 * 2**20 and source.frames._templates.used > 0
 
@@ -92,7 +92,7 @@ def test_equal_windows_of_other_frames_are_other_crops(pool):
     """
     reader, window = FrameReader(pool, 4), CropWindow(60, 50, 64, 16)
     for path in (0, 1):
-        ids = pool.store(0).path(path).key_ids
+        ids = pool.store(0).track(path).key_ids
         for _ in range(2):
             found = reader.crops(
                 path,

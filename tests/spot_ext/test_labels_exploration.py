@@ -18,7 +18,7 @@ from spot_ext.training.data.exploration import (
     p_propagate,
     propagation_intervals,
 )
-from spot_ext.training.pseudo_labels import PathView
+from spot_ext.training.pseudo_labels import MappedTrack
 from tests.support.labels import candidate_frames
 
 explored_sets = (
@@ -28,7 +28,7 @@ explored_sets = (
 
 def view_of(length, key_ids, explored_ids):
     ids = np.array(explored_ids)
-    return PathView(
+    return MappedTrack(
         length,
         np.array(key_ids),
         ids,

@@ -43,7 +43,7 @@ class Videos:
 
 
 def ids_of(labels):
-    return {key: video.paths[0].frame_ids for key, video in labels.videos.items()}
+    return {key: tuple(video.tracks[0].frame_ids.tolist()) for key, video in labels.videos.items()}
 
 
 def test_labels_depend_on_seed_and_name_only():

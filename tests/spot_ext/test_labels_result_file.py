@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ltr.admin.errors import BadValue, MissingFile
 from spot_ext.boxes.formats import label_file
-from spot_ext.boxes.labels import LabelSet, TargetPath, VideoLabels
+from spot_ext.boxes.labels import LabelSet, VideoLabels, labelled_track
 
 coordinates = st.floats(-1e4, 1e4, allow_nan=False)
 sizes = st.floats(0.01, 1e4)
@@ -23,7 +23,9 @@ boxes = st.tuples(coordinates, coordinates, sizes, sizes)
 def target_paths(draw):
     ids = draw(st.lists(st.integers(0, 5000), min_size=1, max_size=6, unique=True).map(sorted))
     own = draw(st.booleans())
-    return TargetPath(tuple(ids), np.array(draw(st.tuples(*[boxes] * len(ids)))) if own else None)
+    return labelled_track(
+        tuple(ids), np.array(draw(st.tuples(*[boxes] * len(ids)))) if own else None
+    )
 
 
 @st.composite
@@ -74,7 +76,7 @@ def test_a_file_of_the_reference_is_written_again_as_it_was(tmp_path):
     }
     (tmp_path / "in.json").write_text(json.dumps(theirs))
     labels = label_file.read(tmp_path / "in.json")
-    assert len(labels.videos["LaSOT_dog-1"].paths) == 2
+    assert len(labels.videos["LaSOT_dog-1"].tracks) == 2
     ours = json.loads(label_file.write(labels, tmp_path / "out.json").read_text())
     ours["fs_settings"] = {
         key: value for key, value in ours["fs_settings"].items() if key in theirs["fs_settings"]
@@ -126,14 +128,14 @@ def setting(**changes):
         (content(failure_seqs="x"), "failure_seqs must be a list"),
         (
             content(sparse_sample_result={"LaSOT_cat-3": [1, 7]}),
-            "'LaSOT_cat-3', path 0: no list f_ids",
+            "'LaSOT_cat-3', track 0: no list f_ids",
         ),
         (
             content(sparse_sample_result={"LaSOT_cat-3": []}),
-            "'LaSOT_cat-3' must hold a list of object paths",
+            "'LaSOT_cat-3' must hold a list of object tracks",
         ),
-        (result(f_ids=[]), "'LaSOT_cat-3', path 1: no labelled frame"),
-        (result(f_ids=[7, 1]), "'LaSOT_cat-3', path 1: frame id 1 follows 7: ids must be sorted"),
+        (result(f_ids=[]), "'LaSOT_cat-3', track 1: no labelled frame"),
+        (result(f_ids=[7, 1]), "'LaSOT_cat-3', track 1: frame id 1 follows 7: ids must be sorted"),
         (result(f_ids=[7, 7]), "frame id 7 is listed twice"),
         (result(f_ids=[-1, 7]), "frame id -1 is negative"),
         (result(f_ids=[1, 7.5]), "frame id 7.5 is not a whole number"),
@@ -142,7 +144,7 @@ def setting(**changes):
         (result(bboxes=[[1, 2, 3, 4], [1, 2, 3]]), "rows of four numbers"),
         (
             result(bboxes=[[1, 2, 3, 4], [1, 2, float("nan"), 4]]),
-            "box number 1 is [1.0, 2.0, nan, 4.0]",
+            "box number 1: 1, 2, nan, 4 is no box",
         ),
         (result(bboxes=[[1, 2, 3, 4], [1, 2, 0, 4]]), "width and height above 0"),
     ],
@@ -168,7 +170,7 @@ def test_sequences_unknown_to_the_data_set(tmp_path, caplog):
         "key_frames",
         2,
         0,
-        {n: VideoLabels(n, (TargetPath((0, 1)),)) for n in ("LaSOT_cat-1", "LaSOT_cat-2")},
+        {n: VideoLabels(n, (labelled_track((0, 1)),)) for n in ("LaSOT_cat-1", "LaSOT_cat-2")},
     )
     path = label_file.write(labels, tmp_path)
     with caplog.at_level(logging.WARNING):
@@ -181,9 +183,3 @@ def test_sequences_unknown_to_the_data_set(tmp_path, caplog):
 def test_a_folder_gets_the_usual_name(tmp_path):
     labels = LabelSet("TrackingNet", "0-3", "key_frames", 3)
     assert label_file.write(labels, tmp_path).name == "TrackingNet_0-3_kf_003.json"
-
-
-def test_boxes_of_a_path_cannot_be_changed():
-    path = TargetPath((3,), np.ones((1, 4)))
-    with pytest.raises(ValueError, match="read-only"):
-        path.boxes_xywh[0, 0] = 2

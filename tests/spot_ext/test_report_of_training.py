@@ -60,9 +60,9 @@ def test_training_writes_its_history_across_a_resume(trained):
     ]
     assert sum(run.epochs[0].confidences) == 0 and sum(run.epochs[2].confidences) > 0
     for path in range(len(run.store)):
-        view = run.store.path(path)
+        view = run.store.track(path)
         found = np.concatenate([line.explored.get(path, np.empty(0, int)) for line in run.epochs])
-        assert sorted([*found, *view.key_ids]) == view.explored_ids.tolist()
+        assert sorted([*found, *view.key_ids]) == view.frame_ids.tolist()
     assert run.curves["Loss/total"] == pytest.approx(
         dict(enumerate(trained.stats["train"]["Loss/total"].history, 1)), abs=1e-5
     )

@@ -14,15 +14,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ltr.admin.errors import BadValue, MissingFile
-from spot_ext.training.pseudo_labels import PathEntry, PseudoLabelStore
+from spot_ext.boxes.labels import SequenceTrack, labelled_track
+from spot_ext.training.pseudo_labels import PseudoLabelStore
 
 LENGTHS = (12, 5, 30)
 KEYS = ((2, 9), (0,), (1, 15, 29))
 
 
+def entry(key, number, length, ids, boxes):
+    return SequenceTrack.labelled(key, number, labelled_track(ids), boxes, length)
+
+
 def entries(keys=KEYS, lengths=LENGTHS):
     return [
-        PathEntry(f"video-{i}", 0, length, ids, np.array([[f, f, 10.25, 20] for f in ids]))
+        entry(f"video-{i}", 0, length, ids, np.array([[f, f, 10.25, 20] for f in ids]))
         for i, (ids, length) in enumerate(zip(keys, lengths, strict=True))
     ]
 
@@ -36,10 +41,10 @@ def content(store):
     """Everything in the store as {(path, frame): (box, units)}."""
     found = {}
     for i in range(len(store)):
-        view = store.path(i)
-        assert (np.diff(view.explored_ids) > 0).all()
+        view = store.track(i)
+        assert (np.diff(view.frame_ids) > 0).all()
         for frame, box, units in zip(
-            view.explored_ids.tolist(),
+            view.frame_ids.tolist(),
             view.boxes_xywh.tolist(),
             view.confidence_units.tolist(),
             strict=True,
@@ -123,13 +128,13 @@ def test_merging_equals_a_plain_dict(epochs, seed, tmp_path_factory):
 def test_what_is_kept(store, records, kept):
     commit(store, [(0, 4, (9, 9, 9, 9), 0.8)], 1)
     commit(store, records, 2)
-    box = store.path(0).box_xywh(records[0][1]).tolist()
+    box = store.track(0).box_xywh(records[0][1]).tolist()
     assert box == (list(kept) if kept else [2, 2, 10.25, 20])
 
 
 def test_a_new_store_knows_the_labels(store):
-    view = store.path(2)
-    assert view.length == 30 and view.key_ids.tolist() == view.explored_ids.tolist() == [1, 15, 29]
+    view = store.track(2)
+    assert view.length == 30 and view.key_ids.tolist() == view.frame_ids.tolist() == [1, 15, 29]
     assert view.boxes_xywh.tolist() == [
         [f, f, 10.25, 20] for f in (1, 15, 29)
     ]  # labels are not rounded
@@ -138,18 +143,18 @@ def test_a_new_store_knows_the_labels(store):
     assert view.box_xywh(15).tolist() == [15, 15, 10.25, 20]
     assert store.key_of(2) == ("video-2", 0) and store.index_of("video-2") == 2
     share = store.explored_share()
-    assert share.per_path.tolist() == pytest.approx(
+    assert share.per_track.tolist() == pytest.approx(
         [2 / 12, 1 / 5, 3 / 30]
     ) and share.total == pytest.approx(6 / 47)
     with pytest.raises(BadValue, match="frame 16 has no stored box"):
         view.box_xywh(16)
-    with pytest.raises(BadValue, match="no path 1 of sequence 'video-2'"):
+    with pytest.raises(BadValue, match="no track 1 of sequence 'video-2'"):
         store.index_of("video-2", 1)
 
 
 def test_precision(store):
     commit(store, [(0, 3, (1.26, -2.34, 30.149, 40), 0.87654)], 1)
-    view = store.path(0)
+    view = store.track(0)
     assert view.box_xywh(3).tolist() == np.float32([1.3, -2.3, 30.1, 40]).tolist()
     assert view.confidences[1] == 0.8765
 
@@ -191,9 +196,9 @@ def test_versions_belong_to_epochs(store):
     commit(store, [(0, 4, BOX, 0.9)], 52)
     assert store.epochs() == [0, 51, 52] and PseudoLabelStore.open(folder).epoch == 52
     resumed = PseudoLabelStore.open(folder, 51)  # resuming does not see what came later
-    assert resumed.path(0).explored_ids.tolist() == [2, 3, 9]
+    assert resumed.track(0).frame_ids.tolist() == [2, 3, 9]
     commit(resumed, [(0, 8, BOX, 0.9)], 52)
-    assert PseudoLabelStore.open(folder, 52).path(0).explored_ids.tolist() == [2, 3, 8, 9]
+    assert PseudoLabelStore.open(folder, 52).track(0).frame_ids.tolist() == [2, 3, 8, 9]
     assert resumed.keep([0]) == [51] and resumed.epochs() == [0, 52]  # the open version stays
     with pytest.raises(MissingFile, match=r"no pseudo-labels of epoch 51 \(there are: 0, 52\)"):
         PseudoLabelStore.open(folder, 51)
@@ -203,9 +208,9 @@ def test_a_reader_keeps_its_version_while_others_come_and_go(store):
     reader = PseudoLabelStore.open(store.folder, 0)
     commit(store, [(0, 3, BOX, 0.9)], 1)
     store.keep([])
-    assert reader.path(0).explored_ids.tolist() == [2, 9]
+    assert reader.track(0).frame_ids.tolist() == [2, 9]
     reader.reopen()
-    assert reader.epoch == 1 and reader.path(0).explored_ids.tolist() == [2, 3, 9]
+    assert reader.epoch == 1 and reader.track(0).frame_ids.tolist() == [2, 3, 9]
 
 
 def test_a_writer_goes_on_from_its_own_commit(store):
@@ -215,7 +220,7 @@ def test_a_writer_goes_on_from_its_own_commit(store):
     writer.record(1, 2, BOX, 0.9)
     assert writer.commit(2).new == 1
     store.reopen(2)
-    assert store.path(1).explored_ids.tolist() == [0, 1, 2]
+    assert store.track(1).frame_ids.tolist() == [0, 1, 2]
 
 
 def test_records_travel_between_processes(store):
@@ -226,7 +231,7 @@ def test_records_travel_between_processes(store):
     writer.add_records(pickle.loads(pickle.dumps(other.take_records())))
     assert writer.commit(1).new == 2 and other.commit(2).new == 0
     store.reopen(1)
-    assert store.path(0).box_xywh(3).tolist() == np.float32([1.2, 2, 30, 40]).tolist()
+    assert store.track(0).box_xywh(3).tolist() == np.float32([1.2, 2, 30, 40]).tolist()
 
 
 def test_a_crash_while_writing_leaves_the_previous_version(store, monkeypatch):
@@ -247,7 +252,7 @@ def test_a_crash_while_writing_leaves_the_previous_version(store, monkeypatch):
 
 
 def _first_box(store, queue):
-    queue.put((store.epoch, store.path(0).box_xywh(3).tolist()))
+    queue.put((store.epoch, store.track(0).box_xywh(3).tolist()))
 
 
 def test_a_worker_gets_folder_and_epoch_only(store):
@@ -316,9 +321,9 @@ def test_an_existing_store_is_not_overwritten_by_accident(store):
     [
         (
             ((2, 8), (0,), (1, 15, 29)),
-            r"its path number 0 is 'video-0' path 0, labelled on \[2, 9\] instead of .* \[2, 8\]",
+            r"its track number 0 is 'video-0' track 0, labelled on \[2, 9\] instead of .* \[2, 8\]",
         ),
-        (((2, 9), (0,)), "it has 3 object paths instead of 2"),
+        (((2, 9), (0,)), "it has 3 object tracks instead of 2"),
         (KEYS, None),
     ],
     ids=["other key frames", "other number", "the same"],
@@ -333,22 +338,22 @@ def test_required_labels(store, keys, sentence):
 
 
 @pytest.mark.parametrize(
-    ("entry", "sentence"),
+    ("values", "sentence"),
     [
-        (PathEntry("v", 0, 5, (), np.empty((0, 4))), "at least one"),
-        (PathEntry("v", 0, 5, (3, 1), np.ones((2, 4))), "sorted"),
+        (("v", 0, 5, (), np.empty((0, 4))), "at least one"),
+        (("v", 0, 5, (3, 1), np.ones((2, 4))), "sorted"),
         (
-            PathEntry("v", 0, 5, (1, 5), np.ones((2, 4))),
+            ("v", 0, 5, (1, 5), np.ones((2, 4))),
             "frames 1 to 5 do not fit into its 5 frames",
         ),
-        (PathEntry("v", 0, 5, (1,), np.ones((2, 4))), "one finite box"),
-        (PathEntry("v", 0, 5, (1,), np.full((1, 4), np.nan)), "one finite box"),
-        (PathEntry("video-0", 0, 5, (1,), np.ones((1, 4))), "'video-0', path 0 is given twice"),
+        (("v", 0, 5, (1,), np.ones((2, 4))), "give one box"),
+        (("v", 0, 5, (1,), np.full((1, 4), np.nan)), "one finite box"),
+        (("video-0", 0, 5, (1,), np.ones((1, 4))), "'video-0', track 0 is given twice"),
     ],
 )
-def test_labels_that_cannot_be_stored(tmp_path, entry, sentence):
+def test_labels_that_cannot_be_stored(tmp_path, values, sentence):
     with pytest.raises(BadValue, match=sentence):
-        PseudoLabelStore.create(tmp_path, [*entries(), entry])
+        PseudoLabelStore.create(tmp_path, [*entries(), entry(*values)])
     assert not list(tmp_path.iterdir())
 
 
@@ -405,7 +410,7 @@ GOOD = {
         ("{", "not a JSON file"),
         ([], "not a sampler state"),
         ({"v": {}}, "'v' must hold a list"),
-        ({"v": [GOOD, {}]}, "'v', path 1: no list key_frame_ids"),
+        ({"v": [GOOD, {}]}, "'v', track 1: no list key_frame_ids"),
         (
             {"v": [{**GOOD, "relay_frame_ids": [3, 1]}]},
             "relay_frame_ids must be whole numbers from 0, sorted",

@@ -21,7 +21,7 @@ from spot_ext.propagate.suggest import Candidates, SuggestConfig, choose, sugges
 from spot_ext.propagate.trained_run import TrainedRun
 from spot_ext.training import recipe
 from spot_ext.training.config import CropConfig, DatasetConfig, SparseConfig, TeacherConfig
-from spot_ext.training.pseudo_labels import PathView
+from spot_ext.training.pseudo_labels import MappedTrack
 
 CROPS = CropConfig(template_size=32, search_size=64)
 
@@ -48,7 +48,7 @@ def read(path: int, frame_id: int) -> np.ndarray:
     return np.zeros((120, 160, 3), np.uint8)
 
 
-def view(length, keys, explored=(), box=(60.0, 50, 20, 20)) -> PathView:
+def view(length, keys, explored=(), box=(60.0, 50, 20, 20)) -> MappedTrack:
     """A path labelled at `keys`, {frame: box} or frames of one box, and explored with that box in
     `explored`.
     """
@@ -56,7 +56,7 @@ def view(length, keys, explored=(), box=(60.0, 50, 20, 20)) -> PathView:
         keys if isinstance(keys, dict) else dict.fromkeys(keys, box)
     )
     ids = np.array(sorted(boxes), np.int32)
-    return PathView(
+    return MappedTrack(
         length,
         np.array(sorted(keys), np.int32),
         ids,
@@ -65,7 +65,7 @@ def view(length, keys, explored=(), box=(60.0, 50, 20, 20)) -> PathView:
     )
 
 
-def scored(one: PathView, teacher=None, **options) -> LabelWorth:
+def scored(one: MappedTrack, teacher=None, **options) -> LabelWorth:
     return label_worths(teacher or Standing(), [(0, one)], read, CROPS, **options)[0]
 
 

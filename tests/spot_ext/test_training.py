@@ -109,10 +109,10 @@ def assert_same_end(one, other):
         assert a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
     for path in range(one.pool.num_paths):
         a, b = (
-            trainer.pool.store(trainer.store_epoch(epoch)).path(path) for trainer in (one, other)
+            trainer.pool.store(trainer.store_epoch(epoch)).track(path) for trainer in (one, other)
         )
         assert (
-            a.explored_ids.tolist() == b.explored_ids.tolist()
+            a.frame_ids.tolist() == b.frame_ids.tolist()
             and a.boxes_xywh.tolist() == b.boxes_xywh.tolist()
         )
 
@@ -158,17 +158,17 @@ def test_pseudo_labels_fill_the_store_and_labels_stay(settings, tree):
     trainer = recipe.train(settings(), tiny(tree, teacher={"iou_threshold": 0.0}))
     before, after = trainer.pool.store(0), None
     labels = [
-        before.path(i).box_xywh(frame).tolist()
+        before.track(i).box_xywh(frame).tolist()
         for i in range(len(before))
-        for frame in before.path(i).key_ids
+        for frame in before.track(i).key_ids
     ]
     explored = before.explored_share().total
     after = trainer.pool.store(4)
     assert after.explored_share().total > explored
     assert labels == [
-        after.path(i).box_xywh(frame).tolist()
+        after.track(i).box_xywh(frame).tolist()
         for i in range(len(after))
-        for frame in after.path(i).key_ids
+        for frame in after.track(i).key_ids
     ]
 
 
@@ -322,7 +322,7 @@ def test_labels_only_goes_on_without_a_teacher_forward(settings, tree):
 def test_all_labels_are_all_frames_that_show_the_target(settings, tree):
     (tree / "video_00/absence.label").write_text("1\n" * 10 + "0\n" * 14)
     trainer = recipe.train(settings(), tiny(tree, k=None, unlabelled=0))
-    labels = [trainer.pool.store(0).path(i).key_ids.tolist() for i in range(4)]
+    labels = [trainer.pool.store(0).track(i).key_ids.tolist() for i in range(4)]
     assert labels == [list(range(10, 24)), *[list(range(24))] * 3] and trainer.pool.num_labels == 86
     assert not (Path(trainer.settings.env.workspace_dir) / "labels").exists()
     for file in tree.glob("*/absence.label"):

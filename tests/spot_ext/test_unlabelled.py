@@ -17,15 +17,15 @@ from ltr.io.checkpoint import read_checkpoint
 from ltr.train_settings.spot import transt_sparse, transt_sparse_unlabelled
 from spot_ext.__main__ import main
 from spot_ext.boxes import key_frames
-from spot_ext.boxes.formats import label_file, sampler_state
-from spot_ext.boxes.labels import LabelSet, TargetPath, VideoLabels
+from spot_ext.boxes.formats import label_file
+from spot_ext.boxes.labels import LabelSet, SequenceTrack, VideoLabels, labelled_track
 from spot_ext.propagate.suggest import SuggestConfig, suggest
 from spot_ext.propagate.trained_run import TrainedRun
 from spot_ext.training import recipe
 from spot_ext.training.config import CropConfig, DatasetConfig, SparseConfig, TeacherConfig
 from spot_ext.training.data.loader import Draw, SampleSource
 from spot_ext.training.data.videos import BURN_IN, SPARSE, LabelledDataset, VideoPool, stages_of
-from spot_ext.training.pseudo_labels import PathEntry, PseudoLabelStore
+from spot_ext.training.pseudo_labels import PseudoLabelStore
 
 CROPS = CropConfig(template_size=64, search_size=128)
 FOUND = {
@@ -40,7 +40,7 @@ FOUND = {
 def found_labels(found=None, **extra) -> LabelSet:
     videos = {
         key: VideoLabels(
-            key, tuple(TargetPath(ids, boxes, quality) for ids, boxes, quality in paths)
+            key, tuple(labelled_track(ids, boxes, quality) for ids, boxes, quality in paths)
         )
         for key, paths in (found or FOUND).items()
     }
@@ -92,7 +92,7 @@ def test_pairs_and_triplets_are_drawn_so(both):
     assert {source[Draw(SPARSE, False, 1, i, 0)].path for i in range(30)} == {0, 1}
     triplets = [source[Draw(SPARSE, True, 1, i, 0)] for i in range(120)]
     assert {triplet.path for triplet in triplets} == {0, 1, 2, 3, 4}
-    on_keys = [t for t in triplets if both.store(0).path(t.path).is_key(t.frame_id)]
+    on_keys = [t for t in triplets if both.store(0).track(t.path).is_key(t.frame_id)]
     assert {t.label_xywh is not None for t in on_keys if t.path < 2} == {True}
     assert {t.label_xywh is not None for t in on_keys if t.path >= 2} == {
         False
@@ -101,7 +101,7 @@ def test_pairs_and_triplets_are_drawn_so(both):
 
 def test_quality_is_the_confidence_of_found_boxes_and_they_stay(both):
     store = both.store(0)
-    assert [store.path(path).confidences.tolist() for path in range(2, 5)] == [
+    assert [store.track(path).confidences.tolist() for path in range(2, 5)] == [
         [0.6, 0.6],
         [0.4],
         [1.0],
@@ -155,7 +155,7 @@ def test_a_wrong_quality_names_the_file_and_the_path(tmp_path, quality):
     file = label_file.write(found_labels(), tmp_path / "found.json")
     file.write_text(file.read_text().replace('"quality": 0.4', f'"quality": {quality}'))
     with pytest.raises(
-        BadValue, match=r"found.json: 'video_02', path 1: quality .* is not a number from 0 to 1"
+        BadValue, match=r"found.json: 'video_02', track 1: quality .* is not a number from 0 to 1"
     ):
         label_file.read(file)
 
@@ -189,14 +189,15 @@ def test_paths_of_a_video_in_two_data_sets_are_numbered_through(tree, tmp_path):
     )  # the same labels: accepted when a run goes on
     store.export_json(tmp_path / "state.json")
     states = {
-        (state.key, state.path): state for state in sampler_state.read(tmp_path / "state.json")
+        (state.sequence, state.number): state
+        for state in label_file.read_state(tmp_path / "state.json")
     }
     assert len(states) == 7 and states["video_02", 1].key_ids.tolist() == [3, 9]
-    assert states["video_02", 2].confidences.tolist() == [0.4]
+    assert states["video_02", 2].track.confidences.tolist() == [0.4]
     again = PseudoLabelStore.import_json(
         tmp_path / "copy", tmp_path / "state.json", {f"video_{i:02d}": 24 for i in range(4)}
     )
-    assert again.path(again.index_of("video_03", 1)).boxes_xywh.tolist() == FOUND["video_03"][0][1]
+    assert again.track(again.index_of("video_03", 1)).boxes_xywh.tolist() == FOUND["video_03"][0][1]
 
 
 def test_the_same_labels_twice_are_refused(tree, tmp_path):
@@ -208,7 +209,7 @@ def test_the_same_labels_twice_are_refused(tree, tmp_path):
 
 def test_two_videos_of_one_name_are_refused(tmp_path):
     entries = [
-        PathEntry("a", number, length, [1], np.array([[0, 0, 5, 5]]))
+        SequenceTrack.labelled("a", number, labelled_track([1]), np.array([[0, 0, 5, 5]]), length)
         for number, length in enumerate((9, 12))
     ]
     with pytest.raises(BadValue, match="'a' is the name of a video of 9 frames and of one of 12"):
@@ -268,7 +269,7 @@ def test_burn_in_is_the_same_with_and_without_unlabelled_videos(tree, tmp_path):
     store = PseudoLabelStore.open(tmp_path / "both/checkpoints/run/store", 2)
     assert (
         sum(
-            len(store.path(path).explored_ids) - len(store.path(path).key_ids)
+            len(store.track(path).frame_ids) - len(store.track(path).key_ids)
             for path in range(2, 5)
         )
         > 0
@@ -303,8 +304,8 @@ def test_two_labelled_targets_of_a_video_from_the_file_to_every_output(tree, tmp
     two = VideoLabels(
         "video_02",
         (
-            TargetPath((2, 11, 20), [[14.0, 21, 24, 20], [32, 48, 24, 20], [50, 35, 24, 20]]),
-            TargetPath((4, 18), [[60.0, 60, 20, 20], [62, 60, 20, 20]]),
+            labelled_track((2, 11, 20), [[14.0, 21, 24, 20], [32, 48, 24, 20], [50, 35, 24, 20]]),
+            labelled_track((4, 18), [[60.0, 60, 20, 20], [62, 60, 20, 20]]),
         ),
     )
     file = label_file.write(
@@ -322,17 +323,17 @@ def test_two_labelled_targets_of_a_video_from_the_file_to_every_output(tree, tmp
         ("video_02", 0),
         ("video_02", 1),
     ]
-    assert [run.store.path(path).key_ids.tolist() for path in (0, 1)] == [[2, 11, 20], [4, 18]]
+    assert [run.store.track(path).key_ids.tolist() for path in (0, 1)] == [[2, 11, 20], [4, 18]]
     run.store.export_json(tmp_path / "state.json")
-    states = {state.path: state for state in sampler_state.read(tmp_path / "state.json")}
-    for number, labels in enumerate(two.paths):
+    states = {state.number: state for state in label_file.read_state(tmp_path / "state.json")}
+    for number, labels in enumerate(two.tracks):
         assert states[number].key_ids.tolist() == list(labels.frame_ids)
-        boxes = [run.store.path(number).box_xywh(frame_id) for frame_id in labels.frame_ids]
+        boxes = [run.store.track(number).box_xywh(frame_id) for frame_id in labels.frame_ids]
         np.testing.assert_allclose(boxes, labels.boxes_xywh, atol=0.1)
     picked = suggest(run, SuggestConfig(6, per_video=6))
     assert {item.object_id for item in picked} == {"1", "2"}
     assert {item.video for item in picked} == {"video_02"}
-    labelled = {str(number): labels.frame_ids for number, labels in enumerate(two.paths, 1)}
+    labelled = {str(number): labels.frame_ids for number, labels in enumerate(two.tracks, 1)}
     assert all(item.frame_id not in labelled[item.object_id] for item in picked)
     main(["report", str(run.folder), "--out", str(tmp_path / "report.html")])
     assert "video_02 · object 2" in (tmp_path / "report.html").read_text(encoding="utf-8")

@@ -3,38 +3,27 @@
     boxes = read("few.csv")                        # the format is guessed, or give its name
     write(boxes, "boxes.xml", "cvat")
 
-A format is one module with `NAME`, `TEXT`, `looks_like(place)`, `read(path, infos)` and
-`write(videos, path, infos)`; its name in `FORMATS` is all that is needed to add one. What each
-holds and loses is in docs/formats.md.
+A format is one module of this folder that defines a `FORMAT`; nothing else is needed to add one.
+What each holds and loses is in docs/formats.md.
 """
 
 from __future__ import annotations
 
-import importlib
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import ModuleType
 
 from ltr.admin.errors import BadValue, MissingFile, suggestion
 from spot_ext.boxes.formats.candidate import Candidate
 from spot_ext.boxes.formats.checks import check_videos
 from spot_ext.boxes.formats.infos import VideoInfo, complete, infos_of
+from spot_ext.boxes.formats.registry import Format, find_formats
 from spot_ext.boxes.track import VideoBoxes
 
 __all__ = ["FORMATS", "VideoInfo", "check_name", "complete", "guess", "infos_of", "read", "write"]
 
-FORMATS = {  # name -> module of this package, in the order in which `guess` asks them
-    "csv": "csv_table",
-    "keyframes": "keyframes",
-    "coco": "coco",
-    "labelstudio": "label_studio",
-    "cvat": "cvat",
-    "mot": "mot",
-    "lasot": "lasot",
-    "got10k": "got10k",
-    "yolo": "yolo",
-}
+# name -> format, in the order in which `guess` asks them
+FORMATS: Mapping[str, Format] = find_formats(__name__, __path__)
 
 
 def read(
@@ -56,9 +45,11 @@ def read(
     if not path.exists():
         raise MissingFile(f"there is no file or folder {path} with boxes; correct the path")
     infos = infos_of(videos)
-    module = _module(guess(path) if format is None else format)
+    if format is None:
+        format = guess(path)
+    reader = _format(format)
     try:
-        return infos.matched(module.read(path, infos), path)
+        return infos.matched(reader.read(path, infos), path)
     except UnicodeDecodeError as error:
         raise BadValue(f"{path} is not UTF-8 text ({error}); save it as UTF-8") from None
 
@@ -78,11 +69,11 @@ def write(
     boxes, for names that cannot be written, and for what a format has no place for and cannot leave
     out.
     """
-    module = _module(format)
+    writer = _format(format)
     infos = infos_of(known)
     videos = [complete(video, infos) for video in videos]
     check_videos(videos)
-    return module.write(videos, Path(path), infos)
+    return writer.write(videos, Path(path), infos)
 
 
 def guess(path: str | os.PathLike) -> str:
@@ -90,8 +81,8 @@ def guess(path: str | os.PathLike) -> str:
     format fits.
     """
     place = Candidate(Path(path))
-    for name in FORMATS:
-        if _module(name).looks_like(place):
+    for name, candidate_format in FORMATS.items():
+        if candidate_format.looks_like(place):
             return name
     raise BadValue(
         f"{path}: its format is not recognised; give one with --from: {', '.join(FORMATS)}"
@@ -107,6 +98,6 @@ def check_name(format: str) -> None:
         )
 
 
-def _module(format: str) -> ModuleType:
-    check_name(format)
-    return importlib.import_module(f"{__name__}.{FORMATS[format]}")
+def _format(name: str) -> Format:
+    check_name(name)
+    return FORMATS[name]

@@ -18,12 +18,12 @@ from spot_ext.boxes.formats import json_file
 from spot_ext.boxes.formats.candidate import Candidate
 from spot_ext.boxes.formats.frame_files import frame_name, frames_by_name
 from spot_ext.boxes.formats.infos import Infos, stem
+from spot_ext.boxes.formats.registry import Format
 from spot_ext.boxes.formats.table import DEFAULT_OBJECT, BoxTable
 from spot_ext.boxes.track import ObjectTrack, VideoBoxes
 
 logger = logging.getLogger(__name__)
 
-NAME, TEXT = "coco", "COCO JSON with videos and tracks (also reads plain COCO, TAO, YouTube-VIS)"
 FILE_NAME = "annotations.json"
 NO_LABEL = "object"  # the category of objects without one
 
@@ -328,3 +328,13 @@ def _size(item: Mapping[str, Any], where: str) -> tuple[int, int] | None:
         json_file.positive(item, "height", where),
     )
     return (width, height) if width and height else None
+
+
+FORMAT = Format(
+    name="coco",
+    text="COCO JSON with videos and tracks (also reads plain COCO, TAO, YouTube-VIS)",
+    order=30,
+    looks_like=looks_like,
+    read=read,
+    write=write,
+)

@@ -19,10 +19,10 @@ from ltr.io.files import atomic_write
 from spot_ext.boxes.formats.candidate import Candidate
 from spot_ext.boxes.formats.infos import Infos
 from spot_ext.boxes.formats.numbers import to_float, to_int, to_text
+from spot_ext.boxes.formats.registry import Format
 from spot_ext.boxes.formats.table import DEFAULT_OBJECT, BoxTable
 from spot_ext.boxes.track import ObjectTrack, VideoBoxes
 
-NAME, TEXT = "csv", "a table video,object,frame,x,y,w,h,confidence,human,label"
 COLUMNS = ("video", "object", "frame", "x", "y", "w", "h", "confidence", "human", "label")
 FILE_NAME = "boxes.csv"  # in the output folder of `label`
 _NEEDED = ("frame", "x", "y", "w", "h")
@@ -204,3 +204,13 @@ def _split(line: str) -> list[str]:
     return [
         cell.strip() for cell in next(csv.reader(io.StringIO(line), delimiter=_delimiter(line)), [])
     ]
+
+
+FORMAT = Format(
+    name="csv",
+    text="a table video,object,frame,x,y,w,h,confidence,human,label",
+    order=10,
+    looks_like=looks_like,
+    read=read,
+    write=write,
+)

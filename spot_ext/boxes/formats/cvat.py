@@ -22,11 +22,11 @@ from spot_ext.boxes.formats.checks import check_folder_names
 from spot_ext.boxes.formats.cvat_reader import NO_LABEL, read_file
 from spot_ext.boxes.formats.infos import Infos
 from spot_ext.boxes.formats.numbers import to_text
+from spot_ext.boxes.formats.registry import Format
 from spot_ext.boxes.formats.straight_lines import kinks
 from spot_ext.boxes.formats.table import BoxTable
 from spot_ext.boxes.track import ObjectTrack, VideoBoxes
 
-NAME, TEXT = "cvat", "CVAT for video 1.1, XML: one task, a project, or a folder with a file a video"
 TOLERANCE = 1.0  # pixels by which CVAT's lines between the key frames may miss a box
 
 
@@ -173,3 +173,13 @@ def _carried(boxes: np.ndarray, absent: np.ndarray) -> np.ndarray:
         np.maximum(np.searchsorted(present, np.arange(len(boxes)), side="right") - 1, 0)
     ]
     return boxes[source]
+
+
+FORMAT = Format(
+    name="cvat",
+    text="CVAT for video 1.1, XML: one task, a project, or a folder with a file a video",
+    order=50,
+    looks_like=looks_like,
+    read=read,
+    write=write,
+)

@@ -15,6 +15,7 @@ from ltr.dataset.annotations import read_lines
 from spot_ext.boxes.formats.candidate import Candidate
 from spot_ext.boxes.formats.folders import check_target, write_tree
 from spot_ext.boxes.formats.infos import Infos
+from spot_ext.boxes.formats.registry import Format
 from spot_ext.boxes.formats.sequence_folders import (
     BOXES,
     common_texts,
@@ -25,10 +26,6 @@ from spot_ext.boxes.formats.sequence_folders import (
 from spot_ext.boxes.formats.table import BoxTable
 from spot_ext.boxes.track import VideoBoxes
 
-NAME, TEXT = (
-    "got10k",
-    "GOT-10k folders: <video>/groundtruth.txt, absence.label, cover.label, meta_info.ini",
-)
 LIST, ABSENT, COVER = "list.txt", "absence.label", "cover.label"
 _FULLY_SEEN = 8  # cover.label counts in eighths
 
@@ -79,3 +76,13 @@ def write(videos: Sequence[VideoBoxes], path: Path, infos: Infos) -> list[Path]:
             f"{_FULLY_SEEN * (1 - flag)}\n" for flag in absent.tolist()
         )
     return write_tree(path, {**texts, LIST: "".join(f"{name}\n" for name, _, _ in named)})
+
+
+FORMAT = Format(
+    name="got10k",
+    text="GOT-10k folders: <video>/groundtruth.txt, absence.label, cover.label, meta_info.ini",
+    order=80,
+    looks_like=looks_like,
+    read=read,
+    write=write,
+)

@@ -17,13 +17,10 @@ from ltr.admin.errors import BadValue
 from spot_ext.boxes.formats import json_file
 from spot_ext.boxes.formats.candidate import Candidate
 from spot_ext.boxes.formats.infos import Infos, stem
+from spot_ext.boxes.formats.registry import Format
 from spot_ext.boxes.formats.table import MOST_FRAMES, BoxTable, rounded
 from spot_ext.boxes.track import ObjectTrack, VideoBoxes
 
-NAME, TEXT = (
-    "labelstudio",
-    "Label Studio JSON, tasks with VideoRectangle regions (JSON or JSON-MIN)",
-)
 FILE_NAME = "tasks.json"
 FROM_NAME, TO_NAME, MODEL = (
     "box",
@@ -292,3 +289,13 @@ def _origin(item: Mapping[str, Any], where: str, drawn: bool) -> tuple[float, bo
 def _size(record: Mapping[str, Any], where: str, prefix: str) -> tuple[int, int] | None:
     width, height = (json_file.positive(record, prefix + key, where) for key in ("width", "height"))
     return (width, height) if width and height else None
+
+
+FORMAT = Format(
+    name="labelstudio",
+    text="Label Studio JSON, tasks with VideoRectangle regions (JSON or JSON-MIN)",
+    order=40,
+    looks_like=looks_like,
+    read=read,
+    write=write,
+)

@@ -13,6 +13,7 @@ from pathlib import Path
 from spot_ext.boxes.formats.candidate import Candidate
 from spot_ext.boxes.formats.folders import check_target, write_tree
 from spot_ext.boxes.formats.infos import Infos
+from spot_ext.boxes.formats.registry import Format
 from spot_ext.boxes.formats.sequence_folders import (
     BOXES,
     common_texts,
@@ -23,10 +24,6 @@ from spot_ext.boxes.formats.sequence_folders import (
 from spot_ext.boxes.formats.table import BoxTable
 from spot_ext.boxes.track import VideoBoxes
 
-NAME, TEXT = (
-    "lasot",
-    "LaSOT folders: <class>/<class>-<number>/groundtruth.txt, full_occlusion.txt, out_of_view.txt",
-)
 OCCLUDED, OUT_OF_VIEW = "full_occlusion.txt", "out_of_view.txt"
 
 
@@ -76,3 +73,13 @@ def _class_of(name: str) -> str:
 
 def _is_in_class(folder: Path) -> bool:
     return folder.resolve().parent.name == _class_of(folder.name)
+
+
+FORMAT = Format(
+    name="lasot",
+    text="LaSOT folders: <class>/<class>-<number>/groundtruth.txt, full_occlusion.txt, …",
+    order=70,
+    looks_like=looks_like,
+    read=read,
+    write=write,
+)

@@ -24,13 +24,10 @@ from spot_ext.boxes.formats.folders import (
 )
 from spot_ext.boxes.formats.infos import Infos
 from spot_ext.boxes.formats.numbers import to_float, to_int, to_text
+from spot_ext.boxes.formats.registry import Format
 from spot_ext.boxes.formats.table import BoxTable, rounded
 from spot_ext.boxes.track import VideoBoxes
 
-NAME, TEXT = (
-    "mot",
-    "MOTChallenge text: <video>/gt/gt.txt with seqinfo.ini, or one .txt of a single video",
-)
 TRUTH, DETECTIONS, INFO = "gt/gt.txt", "det/det.txt", "seqinfo.ini"
 _COLUMNS = ("frame", "id", "x", "y", "w", "h", "confidence", "class")
 
@@ -201,3 +198,13 @@ def _class(cells: list[str], classes: list[str], where: str) -> str:
             f"{where}: class {number}, and {LABELS_FILE} names {len(classes)}; correct one of them"
         )
     return classes[number - 1]
+
+
+FORMAT = Format(
+    name="mot",
+    text="MOTChallenge text: <video>/gt/gt.txt with seqinfo.ini, or one .txt of a single video",
+    order=60,
+    looks_like=looks_like,
+    read=read,
+    write=write,
+)

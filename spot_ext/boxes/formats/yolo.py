@@ -26,15 +26,11 @@ from spot_ext.boxes.formats.folders import (
 from spot_ext.boxes.formats.frame_files import frame_name, frames_by_name
 from spot_ext.boxes.formats.infos import Infos
 from spot_ext.boxes.formats.numbers import to_float, to_int, to_text
+from spot_ext.boxes.formats.registry import Format
 from spot_ext.boxes.formats.table import DEFAULT_OBJECT, BoxTable, rounded
 from spot_ext.boxes.formats.yolo_names import CLASSES, DATA, class_files, read_names
 from spot_ext.boxes.track import VideoBoxes
 
-NAME, TEXT = (
-    "yolo",
-    "YOLO text: labels/<video>/<frame>.txt with class cx cy w h (confidence id), classes.txt, "
-    "data.yaml",
-)
 LABELS = "labels"
 _VIDEO_AND_FRAME = re.compile(r"(.+)_(\d+)")  # Ultralytics' name for a frame of a video file
 
@@ -222,3 +218,13 @@ def _pixels(cells: list[str], size: tuple[int, int], where: str) -> tuple[float,
             "height"
         )
     return rounded(((cx - w / 2) * size[0], (cy - h / 2) * size[1], w * size[0], h * size[1]))
+
+
+FORMAT = Format(
+    name="yolo",
+    text="YOLO text: labels/<video>/<frame>.txt, classes.txt, data.yaml; sizes needed",
+    order=90,
+    looks_like=looks_like,
+    read=read,
+    write=write,
+)

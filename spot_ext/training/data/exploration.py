@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from spot_ext.training.pseudo_labels import PathView
+    from spot_ext.training.pseudo_labels import MappedTrack
 
 INTERPOLATION_REACH = (
     4  # frames apart, at most, for two neighbours to say where the target is between them
@@ -105,7 +105,10 @@ def propagation_intervals(
 
 
 def draw_unlabelled(
-    view: PathView, rng: np.random.Generator, propagating_step: int = 1, distinct_relay: bool = True
+    view: MappedTrack,
+    rng: np.random.Generator,
+    propagating_step: int = 1,
+    distinct_relay: bool = True,
 ) -> UnlabelledDraw:
     """Draw the frames of one triplet from the path `view` (see the module for the two modes).
 
@@ -114,7 +117,7 @@ def draw_unlabelled(
     if there is another, since a frame teaches nothing about itself; `distinct_relay=False` allows
     the same, as the reference does.
     """
-    explored = view.explored_ids
+    explored = view.frame_ids
     if rng.random() < p_propagate(len(explored), view.length):
         inner = inner_distance(propagating_step)
         outer = int(rng.integers(inner + 1, max(propagating_step, inner + 1) + 1))

@@ -67,7 +67,7 @@ class SampleSource(Dataset):
         return faults.catching(lambda: faults.redraw(attempt))
 
     def _pair(self, draw: Draw, path: int, rng: np.random.Generator) -> LabelledPair:
-        view = self.pool.store(draw.version).path(path)
+        view = self.pool.store(draw.version).track(path)
         ids = draw_pair(view.key_ids, rng, self.pair_gap)
         boxes = [view.box_xywh(frame_id) for frame_id in ids]
         windows = [template_window(boxes[0], self.crops), search_window(boxes[1], self.crops, rng)]
@@ -79,9 +79,9 @@ class SampleSource(Dataset):
         )
 
     def _triplet(self, draw: Draw, path: int, rng: np.random.Generator) -> Triplet:
-        view = self.pool.store(draw.version).path(path)
+        view = self.pool.store(draw.version).track(path)
         drawn = draw_unlabelled(view, rng, self.propagating_step, self.distinct_relay)
-        coarse = coarse_box(view.explored_ids, view.boxes_xywh, drawn.frame_id)
+        coarse = coarse_box(view.frame_ids, view.boxes_xywh, drawn.frame_id)
         is_label = drawn.is_key and self.pool.is_labelled(
             path
         )  # what a machine drew names the target, no more

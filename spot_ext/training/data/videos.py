@@ -18,8 +18,9 @@ import numpy as np
 from ltr.admin.errors import BadInput, BadValue
 from ltr.dataset.base_video_dataset import BaseVideoDataset
 from spot_ext.boxes.key_frames import sequence_key
-from spot_ext.boxes.labels import LabelSet, TargetPath
-from spot_ext.training.pseudo_labels import INDEX_FILE, PathEntry, PseudoLabelStore
+from spot_ext.boxes.labels import LabelSet, SequenceTrack
+from spot_ext.boxes.track import ObjectTrack
+from spot_ext.training.pseudo_labels import INDEX_FILE, PseudoLabelStore
 
 log = logging.getLogger(__name__)
 
@@ -80,9 +81,9 @@ class VideoPool:
             for seq_id in range(source.dataset.get_num_sequences()):
                 video = source.labels.videos.get(sequence_key(source.dataset, seq_id))
                 if video is not None:
-                    seq_ids += [seq_id] * len(video.paths)
+                    seq_ids += [seq_id] * len(video.tracks)
                     starts.append(len(seq_ids))
-                    self.num_labels += sum(len(path.frame_ids) for path in video.paths)
+                    self.num_labels += sum(len(track) for track in video.tracks)
             if not seq_ids:
                 raise BadInput(
                     f"{source.dataset.get_name()}: no video of the data set is named in the labels "
@@ -118,13 +119,16 @@ class VideoPool:
             )
         store = PseudoLabelStore.open(self.store_folder, 0)
         store.require_labels(
-            [((key, number), path.frame_ids) for _, _, key, number, path in self._places(sources)]
+            [
+                ((key, number), track.frame_ids.tolist())
+                for _, _, key, number, track in self._places(sources)
+            ]
         )
         return store
 
     def _places(
         self, sources: Sequence[LabelledDataset]
-    ) -> Iterator[tuple[BaseVideoDataset, int, str, int, TargetPath]]:
+    ) -> Iterator[tuple[BaseVideoDataset, int, str, int, ObjectTrack]]:
         """Data set, sequence, key, number within the video and labels of every path, in the store's
         order.
 
@@ -136,34 +140,27 @@ class VideoPool:
         for part, source in zip(self.sources, sources, strict=True):
             for seq_id in dict.fromkeys(part.seq_ids.tolist()):
                 key = sequence_key(source.dataset, seq_id)
-                for path in source.labels.videos[key].paths:
-                    if path.boxes_xywh is None and (key, path.frame_ids) in once:
+                for track in source.labels.videos[key].tracks:
+                    frame_ids = tuple(track.frame_ids.tolist())
+                    if not track.has_boxes and (key, frame_ids) in once:
                         raise BadInput(
                             f"{source.dataset.get_name()}: the labels of '{key}' are given twice; "
                             "use each data set "
                             "once"
                         )
-                    once.add((key, path.frame_ids))
-                    yield source.dataset, seq_id, key, numbers[key], path
+                    once.add((key, frame_ids))
+                    yield source.dataset, seq_id, key, numbers[key], track
                     numbers[key] += 1
 
     @staticmethod
     def _entry(
-        dataset: BaseVideoDataset, seq_id: int, key: str, number: int, path: TargetPath
-    ) -> PathEntry:
-        boxes = (
-            path.boxes_xywh
-            if path.boxes_xywh is not None
-            else dataset.get_boxes(seq_id, list(path.frame_ids))
-        )
-        return PathEntry(
-            key,
-            number,
-            dataset.get_sequence_length(seq_id),
-            path.frame_ids,
-            np.asarray(boxes),
-            1.0 if path.quality is None else path.quality,
-        )
+        dataset: BaseVideoDataset, seq_id: int, key: str, number: int, track: ObjectTrack
+    ) -> SequenceTrack:
+        boxes = track.boxes_xywh
+        if not track.has_boxes:
+            boxes = dataset.get_boxes(seq_id, track.frame_ids.tolist())
+        length = dataset.get_sequence_length(seq_id)
+        return SequenceTrack.labelled(key, number, track, boxes, length)
 
     def store(self, epoch: int) -> PseudoLabelStore:
         """The store as it was after `epoch` (0: labels only), mapped once per process and epoch."""

@@ -1,21 +1,18 @@
-"""What is known of every object path so far: labels, and pseudo-labels with their confidence."""
+"""Labels and pseudo-labels of every track so far, with their confidences."""
 
 from spot_ext.training.pseudo_labels.store import (
     INDEX_FILE,
-    CommitStats,
     ExploredShare,
-    PathEntry,
-    PathView,
+    MappedTrack,
     PseudoLabelStore,
-    StoreWriter,
 )
+from spot_ext.training.pseudo_labels.writer import CommitStats, StoreWriter
 
 __all__ = [
     "INDEX_FILE",
     "CommitStats",
     "ExploredShare",
-    "PathEntry",
-    "PathView",
+    "MappedTrack",
     "PseudoLabelStore",
     "StoreWriter",
 ]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spot_ext.training.pseudo_labels.index import PathIndex
+from spot_ext.training.pseudo_labels.index import TrackIndex
 
 RECORD = np.dtype(
     [("path", np.int32), ("frame", np.int32), ("box_xywh", np.float32, 4), ("units", np.uint16)]
@@ -47,7 +47,7 @@ def best_of_each_frame(records: np.ndarray) -> np.ndarray:
     return records[np.append(following, True)] if len(records) else records
 
 
-def reference_winners(records: np.ndarray, table: FrameTable, index: PathIndex) -> np.ndarray:
+def reference_winners(records: np.ndarray, table: FrameTable, index: TrackIndex) -> np.ndarray:
     """The records that the reference would have in its state after the merge, one for each frame it
     changes.
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from ltr.admin.errors import BadValue
 from ltr.io.array_file import write_arrays
-from spot_ext.training.pseudo_labels.index import PathIndex
+from spot_ext.training.pseudo_labels.index import TrackIndex
 from spot_ext.training.pseudo_labels.merge import (
     RECORD,
     FrameTable,
@@ -54,7 +54,7 @@ class StoreWriter:
     It stays valid when that store moves on to another version.
     """
 
-    def __init__(self, folder: Path, index: PathIndex, table: FrameTable) -> None:
+    def __init__(self, folder: Path, index: TrackIndex, table: FrameTable) -> None:
         self.folder = folder
         self._index, self._table = index, table
         self._received: list[np.ndarray] = []  # each of dtype RECORD; before the pending ones

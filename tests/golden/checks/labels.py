@@ -19,7 +19,7 @@ from spot_ext.training.data.exploration import (
     neighbours,
     p_propagate,
 )
-from spot_ext.training.pseudo_labels import PathView, PseudoLabelStore
+from spot_ext.training.pseudo_labels import MappedTrack, PseudoLabelStore
 from tests.golden.checks.places import temporary_folder
 from tests.golden.comparison import GEOMETRY, Comparison, check
 from tests.golden.folder import Golden
@@ -115,7 +115,7 @@ def unlabelled_frames(golden: Golden, compare: Comparison) -> None:
             ours[outer] = candidate_frames(ids, length, inner, int(outer)).tolist()
             theirs[outer] = expected["candidates"] if expected["mode"] == "propagating" else []
         compare.equal("candidates", ours, theirs)
-        view = PathView(
+        view = MappedTrack(
             length, ids[:1], ids, np.zeros((len(ids), 4), np.float32), np.full(len(ids), 10_000)
         )
         reviewed = set(case["reviewing"]["population"])

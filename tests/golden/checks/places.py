@@ -14,7 +14,8 @@ from unittest import mock
 import numpy as np
 
 from ltr.admin.settings import Settings
-from spot_ext.training.pseudo_labels import PathEntry, PseudoLabelStore
+from spot_ext.boxes.labels import SequenceTrack, labelled_track
+from spot_ext.training.pseudo_labels import PseudoLabelStore
 
 
 @contextlib.contextmanager
@@ -28,9 +29,9 @@ def temporary_folder() -> Iterator[Path]:
 def temporary_store(names: Sequence[str], length: int = 200) -> Iterator[PseudoLabelStore]:
     """A store of one path a name, with a label in frame 0."""
     with temporary_folder() as folder:
-        yield PseudoLabelStore.create(
-            folder, [PathEntry(name, 0, length, (0,), np.ones((1, 4))) for name in names]
-        )
+        track, boxes = labelled_track((0,)), np.ones((1, 4))
+        tracks = [SequenceTrack.labelled(name, 0, track, boxes, length) for name in names]
+        yield PseudoLabelStore.create(folder, tracks)
 
 
 @contextlib.contextmanager
