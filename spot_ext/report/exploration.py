@@ -53,7 +53,7 @@ def exploration(run: Run) -> Exploration:
     shares = store.explored_share()
     paths = sampled_paths(len(store))
     pseudo = np.concatenate(
-        [np.empty(0), *(view.confidences[~_is_label(view)] for view in map(store.path, paths))]
+        [np.empty(0), *(view.confidences[~_is_label(view)] for view in map(store.track, paths))]
     )
     low, high = (
         (np.floor(pseudo.min() * 20) / 20, np.ceil(pseudo.max() * 20) / 20)
