@@ -135,7 +135,9 @@ def label_set(given: Sequence[VideoBoxes]) -> LabelSet:
         for item in video.objects:
             shown = item.human & ~item.absent
             if shown.any():
-                tracks.append(labelled_track(item.frame_ids[shown].tolist(), item.boxes_xywh[shown]))
+                tracks.append(
+                    labelled_track(item.frame_ids[shown].tolist(), item.boxes_xywh[shown])
+                )
         if tracks:
             videos[video.video] = VideoLabels(video.video, tuple(tracks))
     return LabelSet("folder", "train", "key_frames", 0, videos=videos)
