@@ -1,4 +1,4 @@
-"""How likely each of two walks is on its target, in every frame of a gap.
+"""Finds how likely each of two walks is on its target, in every frame of a gap.
 
 Each walk is on the target or off it: it starts on it, loses it rarely and finds it again more
 rarely. While it is on the target, its predicted IoU and score are high; where both walks are on it,

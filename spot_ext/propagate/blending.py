@@ -1,4 +1,4 @@
-"""One box out of two walks and the straight line between the human boxes.
+"""Makes one box of two walks and the straight line between the human boxes.
 
 The straight line is right at both ends. The walks' mean leaves it by the target's motion and by the
 walks' errors, and their disagreement tells how much of it is error. The fused box leaves the line

@@ -25,7 +25,7 @@ class KeyBox:
 
     @property
     def is_shown(self) -> bool:
-        """Whether there is a box: the object is not marked as absent."""
+        """Return whether there is a box: the object is not marked as absent."""
         return bool(np.isfinite(self.box_xywh).all())
 
 
@@ -51,17 +51,17 @@ class Crossing:
 
     @property
     def left_is_shown(self) -> bool:
-        """Whether there is a box on the left."""
+        """Return whether there is a box on the left."""
         return self.left is not None and self.left.is_shown
 
     @property
     def right_is_shown(self) -> bool:
-        """Whether there is a box on the right."""
+        """Return whether there is a box on the right."""
         return self.right is not None and self.right.is_shown
 
     @property
     def is_enclosed(self) -> bool:
-        """Whether there is a box on both sides."""
+        """Return whether there is a box on both sides."""
         return self.left_is_shown and self.right_is_shown
 
     @property

@@ -42,7 +42,7 @@ class Sighting(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Walk:
-    """What was found in n frames; NaN where nobody looked."""
+    """Boxes found in n frames; NaN where nobody looked."""
 
     boxes_xywh: np.ndarray  # (n, 4) frame pixels
     ious: np.ndarray  # (n,) predicted IoU

@@ -12,12 +12,13 @@ from ltr.admin.errors import BadInput, BadValue, MissingFile
 from ltr.frames.sources import FrameSource, open_source
 from pytracking.evaluation.video import FrameStream, open_stream
 
-# frames held while going backwards; more means fewer returns to the same key frame of a video file
+# Megabytes of frames held while going backwards. More means fewer returns to the same key frame of
+# a video file.
 CHUNK_MB = 128
 
 
 class Frames(Protocol):
-    """What a video must offer."""
+    """The frames of a video, by number from 0."""
 
     def __len__(self) -> int: ...
 
@@ -25,7 +26,7 @@ class Frames(Protocol):
 
 
 def ascending(frames: Frames, first: int, last: int) -> Iterator[tuple[int, np.ndarray]]:
-    """Frames `first` to `last`, inclusive, with their numbers."""
+    """Yield frames `first` to `last`, inclusive, with their numbers."""
     for frame_id in range(first, last + 1):
         yield frame_id, frames.read(frame_id)
 
@@ -33,12 +34,13 @@ def ascending(frames: Frames, first: int, last: int) -> Iterator[tuple[int, np.n
 def descending(
     frames: Frames, first: int, last: int, chunk_mb: float = CHUNK_MB
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """Frames from `first` down to `last`, inclusive.
+    """Yield frames from `first` down to `last`, inclusive, with their numbers.
 
     Video files only decode forwards, so frames are read in ascending chunks of at most `chunk_mb`
     and handed out from their ends.
     """
-    size = 1  # of the first chunk: how large a frame is shows when it is read
+    # The first chunk is one frame: reading it shows how large a frame is.
+    size = 1
     while first >= last:
         start = max(last, first - size + 1)
         chunk = [frames.read(frame_id) for frame_id in range(start, first + 1)]
@@ -49,29 +51,33 @@ def descending(
 
 
 def open_frames(place: str | Path) -> FrameSource:
-    """The frames of a video file, folder of images (or its `img`) or tar archive.
+    """Open the frames of a video file, a folder of images (or its `img`) or a tar archive.
 
-    Video files are read by PyAV, which finds any frame exactly; without the extra `video`, by
-    OpenCV, which has to count from the start whenever it goes back.
+    Video files are read by PyAV, which finds any frame exactly. Without the extra `video` OpenCV
+    reads them, which has to count from the start whenever it goes back.
     """
     place = Path(place).expanduser()
     if not place.exists():
         raise MissingFile(f"there is no video file or folder {place}; correct the path")
-    if place.is_dir() or place.suffix.lower() == ".tar" or _has_pyav():
-        inner = place / "img"
-        return open_source(inner if place.is_dir() and inner.is_dir() else place)
+    if place.is_dir():
+        images = place / "img"
+        return open_source(images if images.is_dir() else place)
+    if place.suffix.lower() == ".tar" or _has_pyav():
+        return open_source(place)
     return CountedFrames(place)
 
 
 class CountedFrames(FrameSource):
-    """A video file through OpenCV: frames are counted from the start, so going back costs decoding
-    all before.
+    """A video file through OpenCV.
+
+    Frames are counted from the start, so going back costs decoding all frames before.
     """
 
     def __init__(self, path: Path):
         self.path = path
         self._stream: FrameStream | None = None
-        self._next, self._length = 0, 0
+        self._next_id = 0
+        self._length = 0
 
     def __len__(self) -> int:
         if not self._length:
@@ -86,25 +92,28 @@ class CountedFrames(FrameSource):
         return self._length
 
     def read(self, frame_id: int) -> np.ndarray:
+        """Return a frame `(H, W, 3)`, uint8 RGB; BadInput where it cannot be decoded."""
         self._check(frame_id, self.path)
-        if self._stream is None or self._next > frame_id:
+        if self._stream is None or self._next_id > frame_id:
             self.close()
             self._stream = open_stream(self.path)
         while True:
             frame = self._stream.read()
-            self._next += 1
+            self._next_id += 1
             if frame is None:
                 raise BadInput(
                     f"{self.path}: frame {frame_id} cannot be decoded; convert the video to mp4 "
                     "with H.264"
                 )
-            if self._next > frame_id:
+            if self._next_id > frame_id:
                 return frame
 
     def close(self) -> None:
+        """Close the file; reading opens it again."""
         if self._stream is not None:
             self._stream.close()
-        self._stream, self._next = None, 0
+        self._stream = None
+        self._next_id = 0
 
 
 def _has_pyav() -> bool:

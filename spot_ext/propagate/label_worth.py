@@ -1,5 +1,7 @@
-"""How much a label of a frame would be worth: where two walks of the teacher differ, where it is
-unsure, and where training has not been.
+"""Scores how much a label of a frame would be worth.
+
+It is worth more where two walks of the teacher differ, where the teacher is unsure, and where
+training has not been.
 """
 
 from __future__ import annotations

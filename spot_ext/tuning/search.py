@@ -40,7 +40,7 @@ DIGEST_LENGTH = 16
 
 @dataclass(frozen=True)
 class Search:
-    """What is searched for: equal ones find the same, whatever the number of processes."""
+    """The task of a search: equal ones find the same, whatever the number of processes."""
 
     tracker: str
     parameter: str
@@ -64,7 +64,7 @@ class Finding:
 
     @property
     def better(self) -> bool:
-        """Whether anything is better than the default values."""
+        """Return whether anything is better than the default values."""
         return self.best.number > 0
 
 

@@ -28,7 +28,7 @@ SCORES_PREFIX = "group "
 
 @dataclass
 class Trial:
-    """One set of values, with the scores it has so far by sequence name."""
+    """A set of values, with the scores it has so far by sequence name."""
 
     number: int
     values: dict[str, float]
@@ -38,7 +38,7 @@ class Trial:
 
     @property
     def is_finished(self) -> bool:
-        """Whether nothing of it is left to track."""
+        """Return whether nothing of it is left to track."""
         return self.score is not None or self.stopped
 
 

@@ -50,7 +50,7 @@ def track_together(
 
 
 class _Trial:
-    """One tracker under way, with what it returned for the frame before."""
+    """A tracker under way, with its output for the frame before."""
 
     def __init__(self, tracker: Any, first_output: dict[str, Any]):
         self.tracker = tracker
