@@ -1,4 +1,4 @@
-"""The verb `annotate`."""
+"""The verb `annotate`: draw boxes on a page in the browser."""
 
 from __future__ import annotations
 
@@ -7,22 +7,11 @@ import json
 import sys
 from pathlib import Path
 
-from spot_ext.commands.declaring import add_verb
-
-TEXT = (
-    "Draw boxes in the frames SPOT wants labelled, on a page in your browser; every change is "
-    "saved at once. Ctrl-C ends it."
-)
-EXAMPLE = """annotate videos/val --boxes few.csv
-          (videos: python -m spot_ext toy --out videos)
-and after `label videos/val --boxes few.csv --out labelled`, to look at what it doubts:
-          python -m spot_ext annotate videos/val --boxes few.csv --propagated labelled/boxes.csv \\
-                                      --suggest labelled/review.csv"""
+from spot_ext.commands import verb
 
 
-def add_to(verbs) -> None:
-    """Declare `annotate FOLDER`."""
-    parser = add_verb(verbs, "annotate", _annotate, TEXT, EXAMPLE)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of `annotate`."""
     parser.add_argument(
         "folder", type=Path, metavar="FOLDER", help="the videos: sub-folders of images, video files"
     )
@@ -59,7 +48,20 @@ def add_to(verbs) -> None:
     )
 
 
-def _annotate(options: argparse.Namespace) -> None:
+@verb(
+    "annotate",
+    "Draw boxes in the frames SPOT wants labelled, on a page in your browser; every change is "
+    "saved at once. Ctrl-C ends it.",
+    examples=[
+        "toy --out videos",
+        "annotate videos/val --boxes few.csv",
+        "annotate videos/val --boxes few.csv --propagated labelled/boxes.csv "
+        "--suggest labelled/review.csv   # after `label`",
+    ],
+    arguments=add_arguments,
+)
+def run(options: argparse.Namespace) -> None:
+    """Serve the page until Ctrl-C, then say what is done and what comes next."""
     from spot_ext.annotate.serving import serve
     from spot_ext.annotate.session import Session
 

@@ -1,6 +1,4 @@
-"""`python -m spot_ext discover`: targets in videos without labels, written as labels for the sparse
-stage.
-"""
+"""The verb `discover`: find targets in videos without labels."""
 
 from __future__ import annotations
 
@@ -11,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ltr.admin.errors import BadValue, MissingFile
-from spot_ext.commands.declaring import add_verb
+from spot_ext.commands import verb
 from spot_ext.commands.sample import DATASETS, open_named
 
 MODES = ("motion", "det", "mot")
@@ -26,16 +24,8 @@ The detector is one of torchvision's, whose weights lie in `pretrained_networks`
 takes a COCO JSON file, a MOT text, or a folder of MOT texts."""  # noqa: E501
 
 
-def add_to(verbs) -> None:
-    """Declare the verb."""
-    parser = add_verb(
-        verbs,
-        "discover",
-        _run,
-        TEXT,
-        "toy --out videos\n          "
-        "python -m spot_ext discover videos/val --mode motion --out found",
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of `discover`."""
     parser.add_argument(
         "videos",
         metavar="VIDEOS",
@@ -98,7 +88,14 @@ def add_to(verbs) -> None:
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
 
 
-def _run(options: argparse.Namespace) -> None:
+@verb(
+    "discover",
+    TEXT,
+    examples=["toy --out videos", "discover videos/val --mode motion --out found"],
+    arguments=add_arguments,
+)
+def run(options: argparse.Namespace) -> None:
+    """Search the videos, write the label file and its picture, and say what was found."""
     from dataclasses import replace
 
     from spot_ext.boxes.formats import label_file

@@ -1,15 +1,15 @@
-"""`python -m spot_ext export`: boxes from any format that is read here to any other."""
+"""The verb `export`: write boxes of any format that is read here in any other."""
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 from pathlib import Path
 
-from spot_ext.commands.declaring import add_verb
+from spot_ext.commands import verb
 
-_FORMATS = """
-formats:
+FORMATS = """formats:
   csv          video,object,frame,x,y,w,h,confidence,human,label
   coco         COCO JSON with videos and tracks; also reads plain COCO, TAO, YouTube-VIS
   cvat         CVAT for video 1.1 (XML): PLACE.xml for all videos, a folder for a file a video, which CVAT loads as a task
@@ -24,20 +24,8 @@ docs/formats.md says what each of them holds and what it cannot.
 """  # noqa: E501
 
 
-def add_to(verbs) -> None:
-    """Declare the verb `export`."""
-    parser = add_verb(
-        verbs,
-        "export",
-        run,
-        "Write boxes in another format. BOXES is what `label` wrote, or a file or "
-        "folder in any of the formats below, so this also converts between them.",
-        "export labelled --format cvat --out cvat   (labelled: what `label` wrote)\n"
-        "          python -m spot_ext export videos/val --format coco --out boxes.json --videos "
-        "videos/val\n"
-        "          (videos: python -m spot_ext toy --out videos)",
-    )
-    parser.epilog += "\n" + _FORMATS
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of `export`."""
     parser.add_argument(
         "boxes",
         type=Path,
@@ -67,8 +55,20 @@ def add_to(verbs) -> None:
     parser.add_argument("--json", action="store_true", help="say what was written as JSON")
 
 
-def run(options) -> None:
-    """Read, write, and say what was written."""
+@verb(
+    "export",
+    "Write boxes in another format. BOXES is what `label` wrote, or a file or folder in any of "
+    "the formats below, so this also converts between them.",
+    examples=[
+        "export labelled --format cvat --out cvat   # labelled: what `label` wrote",
+        "toy --out videos",
+        "export videos/val --format coco --out boxes.json --videos videos/val",
+    ],
+    arguments=add_arguments,
+    notes=FORMATS,
+)
+def run(options: argparse.Namespace) -> None:
+    """Read the boxes, write them, and say what was written."""
     from spot_ext.boxes import formats
 
     formats.check_name(options.format)  # before the videos are opened

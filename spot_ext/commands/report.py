@@ -1,27 +1,17 @@
-"""The verb `report`."""
+"""The verb `report`: show a run as one HTML file."""
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 from pathlib import Path
 
-from spot_ext.commands.declaring import add_verb
+from spot_ext.commands import verb
 
 
-def add_to(verbs) -> None:
-    """Declare `report`."""
-    parser = add_verb(
-        verbs,
-        "report",
-        _run,
-        "Show a run as one HTML file that needs no network: curves, pseudo-labels, what was "
-        "explored, examples, "
-        "the success plot, settings and times.",
-        "report workspace/checkpoints/ltr/spot/quickstart/seed_000 --out report.html      (after "
-        "`quickstart`)\n"
-        "          python -m spot_ext report labelled --out report.html      (after `label`)",
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of `report`."""
     parser.add_argument(
         "run_folder",
         type=Path,
@@ -55,7 +45,19 @@ def add_to(verbs) -> None:
     )
 
 
-def _run(options) -> None:
+@verb(
+    "report",
+    "Show a run as one HTML file that needs no network: curves, pseudo-labels, what was explored, "
+    "examples, the success plot, settings and times.",
+    examples=[
+        "report workspace/checkpoints/ltr/spot/quickstart/seed_000 --out report.html   "
+        "# after `quickstart`",
+        "report labelled --out report.html   # after `label`",
+    ],
+    arguments=add_arguments,
+)
+def run(options: argparse.Namespace) -> None:
+    """Read the run, write the page and print its answers."""
     from ltr.admin.errors import BadValue
     from ltr.io.checkpoint import checkpoint_files
     from ltr.io.files import write_text

@@ -1,4 +1,4 @@
-"""`python -m spot_ext sample`: which frames of a data set get a box."""
+"""The verb `sample`: choose which frames of a data set get a box."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from ltr.admin.errors import BadInput, BadValue, suggestion
-from spot_ext.commands.declaring import add_verb
+from spot_ext.commands import verb
 
 DATASETS = {
     "lasot": "Lasot",
@@ -29,17 +29,8 @@ spreads a total over the data set:
 --videos N sets the number of videos instead. Within a video the frames are drawn by the paper's rule."""  # noqa: E501
 
 
-def add_to(verbs) -> None:
-    """Declare the verb."""
-    parser = add_verb(
-        verbs,
-        "sample",
-        _run,
-        TEXT,
-        "sample got10k --root videos/train --budget 60 "
-        "--strategy few-dense --seed 0 --out labels\n          (videos: python -m spot_ext toy "
-        "--out videos)",
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of `sample`."""
     parser.add_argument("dataset", help=f"one of {', '.join(DATASETS)}")
     parser.add_argument(
         "--root", type=Path, help="folder of the data set; default: the one in ltr/admin/local.py"
@@ -90,7 +81,17 @@ def open_named(name: str, root: Path | None = None, split: str | None = None):
     return open_dataset(DatasetConfig(DATASETS[name], arguments))
 
 
-def _run(options: argparse.Namespace) -> None:
+@verb(
+    "sample",
+    TEXT,
+    examples=[
+        "toy --out videos",
+        "sample got10k --root videos/train --budget 60 --strategy few-dense --seed 0 --out labels",
+    ],
+    arguments=add_arguments,
+)
+def run(options: argparse.Namespace) -> None:
+    """Choose the frames, write the label file and say what was chosen."""
     from spot_ext.boxes import budget, key_frames
     from spot_ext.boxes.formats import label_file
     from spot_ext.training.progress import CountProgress

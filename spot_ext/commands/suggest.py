@@ -1,11 +1,13 @@
-"""`python -m spot_ext suggest`."""
+"""The verb `suggest`: name the frames whose labels would help a trained run most."""
 
 from __future__ import annotations
 
+import argparse
+import json
 import sys
 from pathlib import Path
 
-from spot_ext.commands.declaring import add_verb
+from spot_ext.commands import verb
 
 TEXT = """Name the frames of a trained run whose labels would help most, at most a few of a video.
 
@@ -14,15 +16,8 @@ where the predicted IoU is low, or that training has not explored come first. Wr
 frame, score, reason; frames count from 0) and .png, a sheet of pictures. No annotation of the videos is read."""  # noqa: E501
 
 
-def add_to(verbs) -> None:
-    """Declare the verb."""
-    parser = add_verb(
-        verbs,
-        "suggest",
-        run,
-        TEXT,
-        "suggest workspace/checkpoints/ltr/spot/quickstart/seed_000 --n 12",
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of `suggest`."""
     parser.add_argument(
         "run_folder",
         type=Path,
@@ -58,10 +53,14 @@ def add_to(verbs) -> None:
     )
 
 
-def run(options) -> None:
-    """Score, choose, write, print."""
-    import json
-
+@verb(
+    "suggest",
+    TEXT,
+    examples=["suggest workspace/checkpoints/ltr/spot/quickstart/seed_000 --n 12"],
+    arguments=add_arguments,
+)
+def run(options: argparse.Namespace) -> None:
+    """Score the frames, choose, write the files and print them."""
     import torch
 
     from ltr.admin.environment import ensure_local_file

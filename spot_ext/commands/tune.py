@@ -1,20 +1,89 @@
-"""What `python -m spot_ext tune` prints and writes."""
+"""The verb `tune`: search the tracking parameters of a parameter file."""
 
 from __future__ import annotations
 
+import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ltr.admin.errors import BadValue
-from pytracking.evaluation import environment
-from spot_ext.tuning.parameter_file import check_target, parameter_text, write_parameter_file
-from spot_ext.tuning.search import Finding, Search, tune
+from spot_ext.commands import verb
+
+if TYPE_CHECKING:
+    from spot_ext.tuning.search import Finding, Search
 
 
-def run(options) -> Finding:
-    """Search as the parsed `options` say, print the best values as a parameter file, and write it
-    with `--out`.
-    """
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of `tune`."""
+    parser.add_argument("tracker", help="a tracker of pytracking/tracker, or of a plug-in")
+    parser.add_argument("parameter", help="its parameter file; the values in it are trial 0")
+    parser.add_argument(
+        "--dataset",
+        required=True,
+        help="a validation set, not one to report: got10k_val, toy_val …",
+    )
+    parser.add_argument(
+        "--metric", default="auc", help="auc (default; pytracking's) or ao (GOT-10k's)"
+    )
+    parser.add_argument(
+        "--trials",
+        type=int,
+        default=40,
+        help="sets of values to try, the default ones included (40)",
+    )
+    parser.add_argument(
+        "--sequences", type=int, metavar="N", help="a random choice of N sequences; default: all"
+    )
+    parser.add_argument(
+        "--search",
+        action="append",
+        default=[],
+        metavar="NAME[=LOW:HIGH]",
+        help="search this parameter, instead of all that the tracker class names; may be repeated",
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, help="of proposals and sequences: same seed, same trials"
+    )
+    parser.add_argument("--workers", type=int, default=0, help="processes; default: this one only")
+    parser.add_argument(
+        "--memory",
+        type=int,
+        default=512,
+        metavar="MB",
+        help="network outputs kept by each process (512)",
+    )
+    parser.add_argument(
+        "--run",
+        dest="folder",
+        type=Path,
+        metavar="FOLDER",
+        help="where the trials are kept; default: below results_path, by tracker, data set, "
+        "metric and seed",
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE.py", help="also write the parameter file there"
+    )
+    parser.add_argument(
+        "--per-dataset", action="store_true", help="let the values apply to this data set only"
+    )
+
+
+@verb(
+    "tune",
+    "Search the tracking parameters of a parameter file on a validation set. The same command "
+    "goes on where an interrupted one was, and with a larger --trials continues a finished one.",
+    examples=["tune TRACKER PARAM --dataset got10k_val --metric ao --trials 60 --workers 4"],
+    arguments=add_arguments,
+)
+def run(options: argparse.Namespace) -> None:
+    """Search, print the best values as a parameter file, and write it with `--out`."""
+    if options.seed < 0:
+        raise BadValue(f"--seed {options.seed}: give at least 0")
+    from pytracking.evaluation import environment
+    from spot_ext.tuning.parameter_file import check_target, parameter_text, write_parameter_file
+    from spot_ext.tuning.search import Search, tune
+
     environment.ensure_local_file()
     search = Search(
         options.tracker,
@@ -25,8 +94,6 @@ def run(options) -> Finding:
         options.sequences,
         tuple(options.search),
     )
-    if search.seed < 0:
-        raise BadValue(f"--seed {search.seed}: give at least 0")
     if options.out is not None:
         check_target(options.out)
     folder = options.folder or _default_folder(search)
@@ -37,7 +104,6 @@ def run(options) -> Finding:
     if options.out is not None:
         write_parameter_file(options.out, text)
         _say(f"written: {options.out}")
-    return finding
 
 
 def _summary(finding: Finding) -> str:
@@ -52,9 +118,9 @@ def _summary(finding: Finding) -> str:
 
 
 def _default_folder(search: Search) -> Path:
-    """`<results_path>/tune/<tracker>/<parameter>_<data set>_<metric>_<seed>`, with the number of
-    sequences if not all.
-    """
+    """Return the folder below results_path that tells this search from every other one."""
+    from pytracking.evaluation import environment
+
     subset = "" if search.sequences is None else f"_{search.sequences}"
     return Path(
         environment.env_settings().results_path,

@@ -17,6 +17,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from ltr.admin.errors import BadValue, suggestion
 from ltr.io.files import atomic_write, write_text
 from ltr.parallel.distributed import require_one_process
 from pytracking.analysis.plot_results import plot_results
@@ -75,6 +76,22 @@ def run(settings, config: SparseConfig, threads: int = 2, full: bool = False) ->
         f"Success plot:   {table['plot']}\nTable as JSON:\n{path}"
     )
     return path
+
+
+def recipe_for(arch: str | None) -> str:
+    """Return the name of the quickstart recipe that trains the network `arch`; None: the standard.
+
+    Raises BadValue that lists the networks when there is none of this name.
+    """
+    if arch is None:
+        return "quickstart"
+    names = recipes()
+    if arch not in names:
+        raise BadValue(
+            f"there is no quickstart with the network '{arch}'{suggestion(arch, names) or '.'} "
+            f"Choose one of: {', '.join(names)}."
+        )
+    return names[arch]
 
 
 def recipes() -> dict[str, str]:

@@ -285,4 +285,4 @@ def test_verb_refuses(tree, tmp_path, arguments, message):
 def test_help_shows_toy_data(verb, capsys):
     with pytest.raises(SystemExit):
         main([verb, "--help"])
-    assert "python -m spot_ext toy --out videos" in capsys.readouterr().out
+    assert "spot toy --out videos" in capsys.readouterr().out

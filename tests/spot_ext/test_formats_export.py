@@ -1,28 +1,20 @@
 """`python -m spot_ext export`, and what CVAT is given as key frames."""
 
-import argparse
 import json
 
 import numpy as np
 import pytest
 
 from ltr.admin.errors import BadValue, MissingFile
+from spot_ext.__main__ import main
 from spot_ext.boxes.formats import FORMATS, cvat, read, write
 from spot_ext.boxes.formats.straight_lines import kinks
 from spot_ext.boxes.track import ObjectTrack, VideoBoxes
-from spot_ext.commands import export as export_command
 
 
 @pytest.fixture
 def export():
-    parser = argparse.ArgumentParser()
-    export_command.add_to(parser.add_subparsers())
-
-    def call(*arguments):
-        options = parser.parse_args(["export", *map(str, arguments)])
-        return options.run(options)
-
-    return call
+    return lambda *arguments: main(["export", *map(str, arguments)])
 
 
 @pytest.fixture
@@ -44,12 +36,10 @@ def run_folder(tmp_path):
 
 
 def test_help_shows_an_example_and_every_format(capsys):
-    parser = argparse.ArgumentParser()
-    export_command.add_to(parser.add_subparsers())
     with pytest.raises(SystemExit):
-        parser.parse_args(["export", "--help"])
+        main(["export", "--help"])
     text = capsys.readouterr().out
-    assert "python -m spot_ext export labelled --format cvat --out cvat" in text
+    assert "spot export labelled --format cvat --out cvat" in text
     listed = [
         line.split()[0]
         for line in text.partition("formats:\n")[2].splitlines()

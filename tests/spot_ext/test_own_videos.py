@@ -2,7 +2,6 @@
 refused.
 """
 
-import argparse
 import csv
 import json
 import os
@@ -19,9 +18,9 @@ from ltr.admin.errors import BadInput, BadValue
 from ltr.geometry.array_boxes import paired_iou
 from ltr.io import checkpoint
 from ltr.models.tracking.transt_light import transt_light
+from spot_ext.__main__ import main
 from spot_ext.boxes import formats
 from spot_ext.boxes.track import ObjectTrack, VideoBoxes
-from spot_ext.commands import propagate as propagate_command
 from spot_ext.propagate import adapting, labelling
 from spot_ext.propagate.frames import CountedFrames, descending, open_frames
 from spot_ext.propagate.fuse import Fused
@@ -216,10 +215,7 @@ def folder(tmp_path) -> Path:
 
 
 def spot(*arguments) -> int | None:
-    parser = argparse.ArgumentParser()
-    propagate_command.add_to(parser.add_subparsers())
-    options = parser.parse_args([str(argument) for argument in arguments])
-    return options.run(options)
+    return main([str(argument) for argument in arguments])
 
 
 def test_label_writes_dense_boxes_review_and_settings(folder, network_file, capsys):

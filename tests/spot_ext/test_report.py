@@ -2,7 +2,6 @@
 without.
 """
 
-import argparse
 import json
 import pickle
 import re
@@ -16,8 +15,8 @@ import torch
 from ltr.admin.errors import BadInput, BadValue, MissingFile
 from ltr.dataset import Got10k
 from ltr.io.checkpoint import write_checkpoint
+from spot_ext.__main__ import main
 from spot_ext.boxes import key_frames
-from spot_ext.commands import report
 from spot_ext.report import charts, history, verdict
 from spot_ext.report.evaluation import evaluation
 from spot_ext.report.exploration import exploration
@@ -405,13 +404,9 @@ def test_the_verb_writes_the_page(run, tmp_path, capsys, arguments):
     checkpoint(tmp_path / "label" / "adapt" / "checkpoints" / "abc", epoch=1)
     (tmp_path / "label" / "boxes.csv").write_text("video,object,frame,x,y,w,h\nwalk,1,0,1,2,3,4\n")
     places = {"RUN": str(run), "LABEL": str(tmp_path / "label")}
-    parser = argparse.ArgumentParser()
-    report.add_to(parser.add_subparsers())
     out = tmp_path / "pages" / "report.html"
-    options = parser.parse_args(
-        ["report", *(places.get(one, one) for one in arguments), "--out", str(out)]
-    )
-    options.run(options)
+    command = ["report", *(places.get(argument, argument) for argument in arguments)]
+    main([*command, "--out", str(out)])
     page, said = out.read_text(encoding="utf-8"), capsys.readouterr().out
     assert ('id="labelled"' in page) == (
         "LABEL" in arguments
@@ -421,6 +416,5 @@ def test_the_verb_writes_the_page(run, tmp_path, capsys, arguments):
         if "--json" in arguments
         else said.splitlines()[-1] == str(out)
     )
-    options.out = tmp_path
     with pytest.raises(BadValue, match="is a folder"):
-        options.run(options)
+        main([*command, "--out", str(tmp_path)])

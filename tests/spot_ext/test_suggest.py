@@ -1,6 +1,5 @@
 """Suggested frames: what is scored, which are chosen, and that no annotation is read for it."""
 
-import argparse
 import json
 import shutil
 from types import SimpleNamespace
@@ -12,8 +11,8 @@ from torch import nn
 
 from ltr.admin.errors import BadInput, BadValue, MissingFile
 from ltr.admin.settings import Settings
+from spot_ext.__main__ import main
 from spot_ext.annotate.frame_requests import from_file
-from spot_ext.commands import suggest as suggest_command
 from spot_ext.propagate.batched_teacher import BatchedTeacher
 from spot_ext.propagate.follow import Leg, Walk, follow, side_by_side
 from spot_ext.propagate.label_worth import LabelWorth, Weights, label_worths
@@ -251,10 +250,7 @@ def run(tree, tmp_path, monkeypatch):
 
 
 def call(*arguments) -> None:
-    parser = argparse.ArgumentParser()
-    suggest_command.add_to(parser.add_subparsers())
-    options = parser.parse_args(["suggest", *map(str, arguments)])
-    options.run(options)
+    main(["suggest", *map(str, arguments)])
 
 
 def test_the_command_writes_json_csv_and_pictures_and_reads_no_labels(run, tree, tmp_path, capsys):

@@ -4,18 +4,15 @@ drawn.
 
 from __future__ import annotations
 
-import argparse
-import sys
 from pathlib import Path
 
 import cv2
 import numpy as np
 import simplejpeg
 
-from ltr.admin.errors import BadInput, BadValue
+from ltr.admin.errors import BadInput
 from ltr.io.files import atomic_write, write_text
 from spot_ext.rendering.photographed.dataset import RenderedVideos
-from spot_ext.rendering.photographed.image_bank import write_bank
 
 JPEG_QUALITY = 93
 THUMB = (384, 216)  # width, height of a picture of the sheet
@@ -108,36 +105,3 @@ def _thumb(image: np.ndarray, box_xywh: np.ndarray, visible: bool, text: str) ->
     out = np.zeros((THUMB[1], THUMB[0], 3), np.uint8)
     out[: small.shape[0], : small.shape[1]] = small[: THUMB[1], : THUMB[0]]
     return out
-
-
-def run(options: argparse.Namespace) -> None:
-    """The verb `scenes`: write the bank when it is asked for and not there, then videos and
-    sheet.
-    """
-    sources = tuple(part.strip() for part in options.sources.split(",") if part.strip())
-    if options.out is None and options.bank is None:
-        raise BadValue(
-            "scenes: give --out FOLDER for videos, --bank FILE for the pictures they are made of, "
-            "or both"
-        )
-    if options.bank is not None and not options.bank.exists():
-        bank = write_bank(sources, options.bank)
-        sys.stdout.write(
-            f"{options.bank}: {len(bank.photo_names)} photographs, {len(bank.cutout_names)} "
-            "cut-outs\n"
-        )
-    if options.out is None:
-        return
-    videos = RenderedVideos(
-        options.count,
-        options.frames,
-        options.seed,
-        sources,
-        None if options.bank is None else str(options.bank),
-        options.first,
-    )
-    options.out.mkdir(parents=True, exist_ok=True)
-    if not options.sheet_only:
-        write_tree(videos, options.out)
-    write_sheet(videos, options.out / "contact_sheet.png")
-    sys.stdout.write(f"{options.out}\n")

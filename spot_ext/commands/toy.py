@@ -1,0 +1,35 @@
+"""The verb `toy`: render the embedded videos."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from spot_ext.commands import verb
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of `toy`."""
+    parser.add_argument(
+        "--out", type=Path, help="folder; default: toy_path in pytracking/evaluation/local.py"
+    )
+
+
+@verb(
+    "toy",
+    "Render the embedded videos, a GOT-10k tree.",
+    examples=["toy --out videos"],
+    arguments=add_arguments,
+)
+def run(options: argparse.Namespace) -> None:
+    """Render the videos where they are not there, and print their folder."""
+    from pytracking.evaluation import environment
+    from spot_ext.rendering import drawn
+
+    folder = options.out
+    if folder is None:
+        environment.ensure_local_file()
+        folder = Path(environment.env_settings().toy_path)
+    tree = drawn.ensure(folder)
+    sys.stdout.write(f"{tree.root}\n")
