@@ -537,15 +537,10 @@ def adapted_network(network, folder: Path, given: list, options: argparse.Namesp
     from spot_ext.propagate import adapting
 
     epochs = adapting.EPOCHS if options.epochs is None else options.epochs
-    tracker = adapting.adapt(
-        network,
-        folder,
-        given,
-        options.out / f"train_{len(given)}",
-        options.device,
-        options.seed,
-        epochs,
+    job = adapting.AdaptingJob(
+        str(folder), options.out / f"train_{len(given)}", options.device, options.seed
     )
+    tracker = adapting.adapt(network, given, job, epochs)
     return dataclasses.replace(network, path=tracker)
 
 

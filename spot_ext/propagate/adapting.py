@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import shutil
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 
 from ltr.admin.settings import Settings
-from ltr.io.files import atomic_write
 from spot_ext.boxes.formats import label_file
 from spot_ext.boxes.labels import LabelSet, VideoLabels, labelled_track
 from spot_ext.boxes.track import VideoBoxes
@@ -29,54 +28,85 @@ EXPLORATION_STEP = 4
 # How many times faster a recipe from scratch learns than is good for a trained network.
 FASTER_FROM_SCRATCH = 10
 
+# A lesson of a later round is one short epoch; its teacher has to move in so few iterations.
+LESSON_ITERATIONS = 20
+LESSON_KEEP_RATE = 0.95
+
 RUN_FOLDER = "adapt"
-TRACKER_FILE = "tracker.pth.tar"
+
+
+@dataclass(frozen=True)
+class AdaptingJob:
+    """The place and the means of a training on own videos."""
+
+    videos: str  # the folder
+    out: Path
+    device: str
+    seed: int = 0
+
+    @property
+    def run_folder(self) -> Path:
+        """The folder of the runs."""
+        return self.out / RUN_FOLDER
 
 
 def adapt(
-    network: TrackingNetwork,
-    folder: str | Path,
-    given: Sequence[VideoBoxes],
-    out: Path,
-    device: str,
-    seed: int = 0,
-    epochs: int = EPOCHS,
+    network: TrackingNetwork, given: Sequence[VideoBoxes], job: AdaptingJob, epochs: int = EPOCHS
 ) -> Path:
-    """Train on the videos `given` of `folder`, and return the tracker's file in `out`.
+    """Train on the videos `given`, and return the file with the tracker's weights.
 
     An interrupted run of the same boxes, weights and schedule goes on where it was. Progress goes
     to stderr: stdout is for what the verb was asked for.
     """
-    run = out / RUN_FOLDER
-    run.mkdir(parents=True, exist_ok=True)
-    labels_path = label_file.write(label_set(given), run / "labels.json")
-    config = adapting_config(network, folder, labels_path, epochs)
+    job.run_folder.mkdir(parents=True, exist_ok=True)
+    labels_path = label_file.write(label_set(given), job.run_folder / "labels.json")
+    config = adapting_config(network, job.videos, labels_path, epochs)
+    return _train(network, labels_path, config, job)
+
+
+def lesson(
+    network: TrackingNetwork, given: Sequence[VideoBoxes], job: AdaptingJob, number: int
+) -> Path:
+    """Train one short epoch from the network's weights, and return the file with new weights."""
+    job.run_folder.mkdir(parents=True, exist_ok=True)
+    labels_path = label_file.write(label_set(given), job.run_folder / f"lesson_{number}.json")
+    config = adapting_config(network, job.videos, labels_path, epochs=1).replace(
+        burn_in_epochs=0,
+        iterations=LESSON_ITERATIONS,
+        teacher={"keep_rate": LESSON_KEEP_RATE},
+    )
+    return _train(network, labels_path, config, job)
+
+
+def _train(
+    network: TrackingNetwork, labels_path: Path, config: SparseConfig, job: AdaptingJob
+) -> Path:
     # Another input gets another folder, so that no run goes on with what it did not begin with.
     inputs = hashlib.sha256(labels_path.read_bytes())
     inputs.update(network.path.read_bytes())
-    inputs.update(repr((config, seed, epochs)).encode())
-    settings = _settings(run, inputs.hexdigest()[:12], device, seed)
+    inputs.update(repr((config, job.seed, config.epochs)).encode())
+    settings = _settings(job, inputs.hexdigest()[:12])
     with contextlib.redirect_stdout(sys.stderr):
         trainer = recipe.train(settings, config)
-    tracker = out / TRACKER_FILE
-    with atomic_write(tracker) as temporary:
-        shutil.copyfile(trainer.teacher_file(epochs), temporary)
-    return tracker
+    return trainer.teacher_file(config.epochs)
 
 
-def _settings(run: Path, name: str, device: str, seed: int) -> Settings:
+def _settings(job: AdaptingJob, run_name: str) -> Settings:
     settings = Settings.from_plain(
         {
-            "seed": seed,
-            "device": device,
-            "use_gpu": not device.startswith("cpu"),
+            "seed": job.seed,
+            "device": job.device,
+            "use_gpu": not job.device.startswith("cpu"),
             "overrides": {},
             "description": "SPOT on own videos",
-            "project_path": name,
+            "project_path": run_name,
         }
     )
+    run_folder = job.run_folder
     settings.env = SimpleNamespace(
-        workspace_dir=str(run), tensorboard_dir=str(run / "tensorboard"), pretrained_networks=""
+        workspace_dir=str(run_folder),
+        tensorboard_dir=str(run_folder / "tensorboard"),
+        pretrained_networks="",
     )
     return settings
 

@@ -120,11 +120,11 @@ def crossings(target: ObjectTrack, forward: Walk, backward: Walk) -> Iterator[Cr
             backward.part(gap.rows),
             left=key_box(gap.before, backward),
             right=key_box(gap.after, forward),
-            size_change=_size_change(target, gap),
+            size_change=size_change(target, gap),
         )
 
 
-def _size_change(target: ObjectTrack, gap: Gap) -> float:
+def size_change(target: ObjectTrack, gap: Gap) -> float:
     """Return how much the sides differ between the two human boxes nearest to the gap."""
     shown_ids = target.frame_ids[~target.absent]
     if len(shown_ids) < 2:

@@ -6,6 +6,8 @@ of the walks and the straight line, `confidence` says how good it is.
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +20,7 @@ from spot_ext.propagate.confidence import FEATURES, confidence, confidence_featu
 from spot_ext.propagate.crossing import Crossing, crossings
 from spot_ext.propagate.follow import Walk
 from spot_ext.propagate.fusion_config import DEFAULT, FusionConfig
+from spot_ext.propagate.gaps import Gap
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +44,11 @@ class Fused:
             features=np.full((count, len(FEATURES)), np.nan),
         )
 
+    def copy_rows(self, rows: slice, other: Fused) -> None:
+        """Take some frames from `other`."""
+        for field in dataclasses.fields(self):
+            getattr(self, field.name)[rows] = getattr(other, field.name)[rows]
+
     @property
     def without_box(self) -> np.ndarray:
         """(N,) bool: the target is absent or lost."""
@@ -48,11 +56,23 @@ class Fused:
 
 
 def fuse(
-    target: ObjectTrack, forward: Walk, backward: Walk, config: FusionConfig = DEFAULT
+    target: ObjectTrack,
+    forward: Walk,
+    backward: Walk,
+    config: FusionConfig = DEFAULT,
+    gaps: Collection[Gap] | None = None,
+    earlier: Fused | None = None,
 ) -> Fused:
-    """Fuse the walks of one object. Human boxes stay as they are, with confidence 1."""
+    """Fuse the walks of one object. Human boxes stay as they are, with confidence 1.
+
+    Only `gaps` are fused (None: all); the others are taken from `earlier`.
+    """
     fused = Fused.empty(len(forward.boxes_xywh))
     for crossing in crossings(target, forward, backward):
+        if gaps is not None and crossing.gap not in gaps:
+            if earlier is not None:
+                fused.copy_rows(crossing.gap.rows, earlier)
+            continue
         # Between two frames that mark the object as absent nothing is invented.
         if crossing.left_is_shown or crossing.right_is_shown:
             _fuse_gap(fused, crossing, config)

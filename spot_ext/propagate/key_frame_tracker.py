@@ -19,7 +19,7 @@ from spot_ext.boxes.track import ObjectTrack
 from spot_ext.propagate.box_delta import apply_box_delta, box_delta
 from spot_ext.propagate.follow import Leg, Sighting, Walk, follow, frame_by_frame
 from spot_ext.propagate.frames import Frames, ascending, descending
-from spot_ext.propagate.gaps import gaps_between
+from spot_ext.propagate.gaps import Gap, gaps_between
 
 # The farther template is not asked below this share of the answer, which saves its pass.
 SMALL_SHARE = 0.1
@@ -80,17 +80,29 @@ class TwoTemplates:
 class KeyFrameTracker:
     """A `Follower` for the objects of one video."""
 
-    def __init__(self, frames: Frames, objects: Sequence[ObjectTrack], tracker: OnlineTracker):
-        """Start `tracker` on every box of `objects`; each of these frames is read once.
+    def __init__(
+        self,
+        frames: Frames,
+        objects: Sequence[ObjectTrack],
+        tracker: OnlineTracker,
+        gaps: Sequence[Sequence[Gap]] | None = None,
+    ):
+        """Start `tracker` on every box of `objects` at an end of a gap to follow it through.
 
-        BadValue names a box that lies outside its frame.
+        `gaps` are those of each object, None: all. Each frame with a box is read once. BadValue
+        names a box that lies outside its frame.
         """
         self.frames = frames
         self.objects = objects
+        if gaps is None:
+            count = len(frames)
+            gaps = [gaps_between(item.frame_ids.tolist(), count) for item in objects]
+        self.gaps = gaps
         self.key_frames: dict[tuple[int, int], KeyFrame] = {}
-        for number, item in enumerate(objects):
+        for number, (item, own_gaps) in enumerate(zip(objects, gaps, strict=True)):
+            ends = {gap.before for gap in own_gaps} | {gap.after for gap in own_gaps}
             for frame_id, box in zip(item.frame_ids.tolist(), item.boxes_xywh, strict=True):
-                if np.isfinite(box).all():
+                if frame_id in ends and np.isfinite(box).all():
                     image = frames.read(frame_id)
                     _check_inside(item.object_id, frame_id, box, image)
                     self.key_frames[number, frame_id] = _start(tracker, image, box)
@@ -103,7 +115,7 @@ class KeyFrameTracker:
         Returns a walk of all frames for each object. Its rows at key frames hold the arrival:
         where the walk from the key frame before would have put the object.
         """
-        legs = self.legs(forward, count)
+        legs = self.legs(forward)
         walks = [Walk.empty(count) for _ in self.objects]
         if not legs:
             return walks
@@ -117,14 +129,14 @@ class KeyFrameTracker:
             walks[leg.target].put(leg.frame_ids, part)
         return walks
 
-    def legs(self, forward: bool, count: int) -> list[Leg]:
+    def legs(self, forward: bool) -> list[Leg]:
         """Return the legs that start at the key frames: each through a gap, to the next key frame.
 
         A key frame that marks the object as absent starts no leg, and none goes on behind it.
         """
         legs = []
-        for number, item in enumerate(self.objects):
-            for gap in gaps_between(item.frame_ids.tolist(), count):
+        for number, (item, own_gaps) in enumerate(zip(self.objects, self.gaps, strict=True)):
+            for gap in own_gaps:
                 start, end = (gap.before, gap.after) if forward else (gap.after, gap.before)
                 if start is None or (number, start) not in self.key_frames:
                     continue

@@ -26,10 +26,11 @@ from spot_ext.propagate import adapting
 from spot_ext.propagate.folder_frames import FolderFrames
 from spot_ext.propagate.fuse import Fused
 from spot_ext.propagate.fusion_config import DEFAULT
-from spot_ext.propagate.network import SHIPPED, TrackingNetwork, open_network
+from spot_ext.propagate.network import SHIPPED, open_network
 from spot_ext.propagate.propagation import dense, human_only, propagate
 from spot_ext.propagate.result_cache import ResultCache
 from spot_ext.propagate.review import REVIEW_FILE, frames_to_review
+from spot_ext.propagate.rounds import Adaptation, AsItIs, Taught, Teaching
 from spot_ext.training.progress import CountProgress
 
 log = logging.getLogger(__name__)
@@ -101,13 +102,12 @@ def label(job: LabelJob) -> dict[str, Any]:
     job.out.mkdir(parents=True, exist_ok=True)
 
     started = time.time()
+    teaching: Teaching = AsItIs()
     if job.adapt:
-        tracker = adapting.adapt(
-            network, str(folder.root), given, job.out, job.device, job.seed, job.epochs
-        )
-        network = dataclasses.replace(network, path=tracker)
+        teaching = Adaptation(job.out, job.device, job.seed, job.epochs)
+    taught = teaching.teach(network, folder, given)
     adapted = time.time()
-    done, failed = _propagate_all(folder, given, network, job.out / CACHE_FOLDER, job.device)
+    done, failed = _propagate_all(folder, given, taught, job.out / CACHE_FOLDER, job.device)
     propagated = time.time()
 
     to_review = frames_to_review((video.given, video.fused) for video in done)
@@ -115,7 +115,8 @@ def label(job: LabelJob) -> dict[str, Any]:
     write_csv(job.out / REVIEW_FILE, to_review)
     summary = {
         "settings": job.plain(),
-        "network": str(network.path),
+        "network": str(taught.network.path),
+        "rounds": taught.plain_rounds(),
         "fusion": DEFAULT.plain(),
         "seconds": {
             "adapt": round(adapted - started, 1),
@@ -151,20 +152,22 @@ def _human_boxes(job: LabelJob, folder: VideoFolder) -> list[VideoBoxes]:
 def _propagate_all(
     folder: VideoFolder,
     given: Sequence[VideoBoxes],
-    network: TrackingNetwork,
+    taught: Taught,
     cache_folder: Path,
     device: str,
 ) -> tuple[list[LabelledVideo], dict[str, str]]:
     """Return the videos that could be done, and by video the errors of the others."""
     seq_ids = {name: seq_id for seq_id, name in enumerate(folder.sequence_list)}
-    weights = hashlib.sha256(network.path.read_bytes()).hexdigest()
-    make_tracker = network.make_tracker(device)
+    weights = hashlib.sha256(taught.network.path.read_bytes()).hexdigest()
+    make_tracker = taught.network.make_tracker(device)
     done: list[LabelledVideo] = []
     failed: dict[str, str] = {}
     for number, video in enumerate(given, 1):
         frames = FolderFrames(folder, seq_ids[video.video])
-        made_of = f"{weights} {DEFAULT.stamp()} {frames.stamp()}"
-        cache = ResultCache.of(cache_folder, video, made_of)
+        common = f"{DEFAULT.stamp()} {frames.stamp()}"
+        # Rounds of one job go on from each other: gaps without a new box keep their results.
+        lineage = f"{taught.lineage} {common}"
+        cache = ResultCache.of(cache_folder, video, f"{weights} {common}", lineage)
         title = f"{video.video}, {number} of {len(given)}"
         try:
             result = _label_video(frames, video, make_tracker, cache, title)
@@ -199,10 +202,16 @@ def _label_video(
     if fused is None:
         progress = CountProgress(title, "frames", 2 * len(frames))
         try:
-            fused = propagate(frames, video, make_tracker, lambda: progress.step("both directions"))
+            fused = propagate(
+                frames,
+                video,
+                make_tracker,
+                lambda: progress.step("both directions"),
+                earlier=cache.read_earlier(),
+            )
         finally:
             progress.close()
-        cache.write(fused)
+        cache.write([item.object_id for item in video.objects], fused)
     height, width = frames.read(0).shape[:2]
     return LabelledVideo(
         video,

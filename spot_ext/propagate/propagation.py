@@ -9,6 +9,7 @@ import numpy as np
 
 from ltr.admin.errors import BadValue
 from spot_ext.boxes.track import ObjectTrack, VideoBoxes
+from spot_ext.propagate.earlier import EarlierResults, changed_gaps
 from spot_ext.propagate.frames import Frames
 from spot_ext.propagate.fuse import Fused, fuse
 from spot_ext.propagate.fusion_config import DEFAULT, FusionConfig
@@ -62,20 +63,28 @@ def propagate(
     make_tracker: Callable[[], OnlineTracker],
     tick: Callable[[], None] = lambda: None,
     config: FusionConfig = DEFAULT,
+    earlier: EarlierResults | None = None,
 ) -> list[Fused]:
     """Return dense boxes of every object of `video`, whose boxes are all human.
 
     Each frame is decoded once per direction, and the key frames once more; `tick` is called after
-    each frame of each direction.
+    each frame of each direction. Gaps between the same boxes as in the `earlier` results are not
+    followed again.
     """
     frame_count = len(frames)
     check_boxes(video, frame_count)
-    tracker = KeyFrameTracker(frames, video.objects, make_tracker())
+    results_before: EarlierResults = earlier or {}
+    found_before = [results_before.get(item.object_id) for item in video.objects]
+    gaps = [
+        changed_gaps(item, before, frame_count)
+        for item, before in zip(video.objects, found_before, strict=True)
+    ]
+    tracker = KeyFrameTracker(frames, video.objects, make_tracker(), gaps)
     forward = tracker.walk(forward=True, count=frame_count, tick=tick)
     backward = tracker.walk(forward=False, count=frame_count, tick=tick)
     return [
-        fuse(item, forward_walk, backward_walk, config)
-        for item, forward_walk, backward_walk in zip(video.objects, forward, backward, strict=True)
+        fuse(item, forward[number], backward[number], config, gaps[number], found_before[number])
+        for number, item in enumerate(video.objects)
     ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,9 +25,11 @@ class ResultCache:
 
     path: Path
     stamp: str
+    # Names what rounds of one job have in common; empty: none goes on from another.
+    lineage: str = ""
 
     @classmethod
-    def of(cls, folder: Path, video: VideoBoxes, made_of: str) -> ResultCache:
+    def of(cls, folder: Path, video: VideoBoxes, made_of: str, lineage: str = "") -> ResultCache:
         """Return the file in `folder` for a video; `made_of` names all else that decides."""
         stamp = hashlib.sha256(f"{VERSION} {made_of}".encode())
         for item in video.objects:
@@ -35,7 +38,7 @@ class ResultCache:
         readable = "".join(c if c.isalnum() or c in "-_" else "_" for c in video.video)
         # Names that differ in replaced characters only must not share a file.
         digest = hashlib.sha256(video.video.encode()).hexdigest()[:6]
-        return cls(folder / f"{readable}-{digest}.npz", stamp.hexdigest())
+        return cls(folder / f"{readable}-{digest}.npz", stamp.hexdigest(), lineage)
 
     def read(self) -> list[Fused] | None:
         """Return what was found; None where there is no file, or one with another stamp."""
@@ -48,9 +51,26 @@ class ResultCache:
             # Not there, or not ours: it is done again.
             return None
 
-    def write(self, fused: list[Fused]) -> None:
+    def read_earlier(self) -> dict[str, Fused]:
+        """Return what an earlier round of the same lineage found, by object id."""
+        try:
+            with np.load(self.path, allow_pickle=False) as content:
+                if not self.lineage or str(content["lineage"]) != self.lineage:
+                    return {}
+                object_ids = content["object_ids"].tolist()
+                return {name: _fused(content, number) for number, name in enumerate(object_ids)}
+        except (OSError, ValueError, KeyError, EOFError):
+            # Not there, not ours, or of a version that did not know rounds.
+            return {}
+
+    def write(self, object_ids: Sequence[str], fused: Sequence[Fused]) -> None:
         """Keep what was found, in one step."""
-        arrays: dict[str, Any] = {"stamp": np.array(self.stamp), "count": np.array(len(fused))}
+        arrays: dict[str, Any] = {
+            "stamp": np.array(self.stamp),
+            "count": np.array(len(fused)),
+            "lineage": np.array(self.lineage),
+            "object_ids": np.array(list(object_ids)),
+        }
         for number, found in enumerate(fused):
             for field in dataclasses.fields(Fused):
                 arrays[f"{number}_{field.name}"] = getattr(found, field.name)

@@ -9,7 +9,6 @@ from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
 
-import cv2
 import numpy as np
 import pytest
 import torch
@@ -17,8 +16,6 @@ import torch
 from ltr.admin.errors import BadInput, BadValue
 from ltr.geometry.array_boxes import paired_iou
 from ltr.io import checkpoint
-from ltr.models.tracking.transt_light import transt_light
-from spot_ext.__main__ import main
 from spot_ext.boxes import formats
 from spot_ext.boxes.track import ObjectTrack, VideoBoxes
 from spot_ext.propagate import adapting, labelling
@@ -27,78 +24,17 @@ from spot_ext.propagate.fuse import Fused
 from spot_ext.propagate.key_frame_tracker import TwoTemplates
 from spot_ext.propagate.propagation import propagate
 from spot_ext.propagate.review import frames_to_review
-
-COUNT, SMALL = (
-    14,
-    {
-        "hidden_dim": 32,
-        "dim_feedforward": 64,
-        "featurefusion_layers": 1,
-        "template_sz": 49,
-        "search_sz": 97,
-    },
+from tests.spot_ext.own_videos import (
+    COLORS,
+    COUNT,
+    SeeingTracker,
+    Video,
+    boxes_of,
+    drawn,
+    spot,
+    write_folder,
+    write_network,
 )
-COLORS = {"1": (255, 0, 0), "2": (0, 0, 255)}
-
-
-def boxes_of(name: str, count: int = COUNT) -> np.ndarray:
-    t = np.arange(count)
-    return (
-        np.stack([10 + 4 * t, 20 + 3 * t, 0 * t + 20, 0 * t + 16], 1)
-        if name == "1"
-        else np.stack([100 - 4 * t, 60 + 0 * t, 0 * t + 14, 0 * t + 18], 1)
-    )
-
-
-class Video:
-    """A red and a blue rectangle; counts how its frames are read."""
-
-    def __init__(self, count: int = COUNT, hidden: range = range(0)):
-        self.count, self.hidden, self.reads = count, hidden, []
-
-    def __len__(self) -> int:
-        return self.count
-
-    def read(self, frame_id: int) -> np.ndarray:
-        self.reads.append(frame_id)
-        image = np.zeros((120, 160, 3), np.uint8)
-        for name, color in COLORS.items():
-            x, y, w, h = boxes_of(name, self.count)[frame_id]
-            if frame_id not in self.hidden:
-                image[y : y + h, x : x + w] = color
-        return image
-
-
-class SeeingTracker:
-    """Finds the colour that it was started on, and draws every box a fifth too wide, as networks
-    have their ways.
-    """
-
-    def __init__(self):
-        self.net = SimpleNamespace(zf=torch.zeros(1))
-
-    def initialize(self, image, info):
-        x, y, w, h = info["init_bbox"]
-        self.color, self.last = image[int(y + h / 2), int(x + w / 2)].copy(), info["init_bbox"]
-
-    def track(self, image, info=None):
-        rows, columns = np.nonzero((image == self.color).all(2))
-        if len(rows):
-            width = columns.max() - columns.min() + 1
-            self.last = [
-                columns.min() - 0.1 * width,
-                rows.min(),
-                1.2 * width,
-                rows.max() - rows.min() + 1,
-            ]
-        seen = 0.9 if len(rows) else 0.05
-        return {"target_bbox": self.last, "best_score": seen, "pred_iou": seen}
-
-
-def drawn(name: str, *frame_ids: int, absent: tuple[int, ...] = ()) -> ObjectTrack:
-    boxes = boxes_of(name)[[*frame_ids, *absent]].astype(float)
-    boxes[len(frame_ids) :] = np.nan
-    return ObjectTrack.drawn(name, [*frame_ids, *absent], boxes)
 
 
 def test_several_objects_are_followed_in_both_directions_and_each_frame_is_read_once_per_direction():
@@ -182,40 +118,12 @@ def test_review_lists_the_most_doubtful_first_and_never_what_people_drew():
 
 @pytest.fixture(scope="module")
 def network_file(tmp_path_factory):
-    """A small untrained network whose boxes keep about the target's size."""
-    torch.manual_seed(0)
-    net = transt_light(**SMALL).eval()
-    net.bbox_embed.layers[-1].bias.data[2:] = -1.1  # a quarter of the crop
-    path = tmp_path_factory.mktemp("net") / "light.safetensors"
-    checkpoint.write_checkpoint(
-        path, {"net": net.state_dict(), "constructor": net.constructor, "net_info": net.info}
-    )
-    return path
+    return write_network(tmp_path_factory.mktemp("net") / "light.safetensors")
 
 
 @pytest.fixture
 def folder(tmp_path) -> Path:
-    """Two videos as images, and few.csv with boxes of both."""
-    for name in ("walk", "run"):
-        (tmp_path / "videos" / name).mkdir(parents=True)
-        for frame_id in range(COUNT):
-            cv2.imwrite(
-                str(tmp_path / "videos" / name / f"{frame_id}.png"),
-                Video().read(frame_id)[..., ::-1],
-            )
-    formats.write(
-        [
-            VideoBoxes("walk", (drawn("1", 0, 9), drawn("2", 6))),
-            VideoBoxes("run", (drawn("1", 5),)),
-        ],
-        tmp_path / "few.csv",
-        "csv",
-    )
-    return tmp_path
-
-
-def spot(*arguments) -> int | None:
-    return main([str(argument) for argument in arguments])
+    return write_folder(tmp_path)
 
 
 def test_label_writes_dense_boxes_review_and_settings(folder, network_file, capsys):
@@ -256,11 +164,11 @@ def test_label_goes_on_where_it_was_and_redoes_what_changed(folder, network_file
     done = []
     real = labelling.propagate
 
-    def counting(frames, video, *others):
+    def counting(frames, video, *others, **options):
         done.append(video.video)
         if len(done) == 2:
             raise KeyboardInterrupt
-        return real(frames, video, *others)
+        return real(frames, video, *others, **options)
 
     monkeypatch.setattr(labelling, "propagate", counting)
     job = (
