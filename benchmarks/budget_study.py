@@ -128,7 +128,7 @@ def prepare(options: argparse.Namespace, out: Path):
     """Point both local.py at the study's data, render what is to be rendered, and find targets in
     the training videos.
     """
-    from ltr.run_training import parse_assignments
+    from ltr.recipes import parse_assignments
 
     if options.data is None:
         for variable, name, text in (

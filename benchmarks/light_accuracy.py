@@ -112,7 +112,7 @@ def networks(options: argparse.Namespace, out: Path) -> list:
 
 def finetuned(seed: int, out: Path) -> Path:
     """Train `spot transt_light_finetune` on got10k/train, or find it finished."""
-    from ltr.run_training import run_training
+    from ltr.recipes import run_training
 
     run_training("spot", "transt_light_finetune", seed=seed)
     return out / "networks" / "spot_transt_light_finetuned.pth.tar"

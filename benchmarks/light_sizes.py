@@ -119,7 +119,7 @@ def main() -> None:
 def trained(name: str, options: argparse.Namespace):
     """The finished trainer of one size."""
     from ltr.admin.settings import Settings
-    from ltr.run_training import parse_assignments
+    from ltr.recipes import parse_assignments
     from ltr.train_settings.spot import transt_light
     from spot_ext.training import recipe
     from spot_ext.training.config import DatasetConfig

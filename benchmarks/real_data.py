@@ -71,7 +71,7 @@ def main() -> None:
 def run(options: argparse.Namespace, out: Path) -> None:
     """Train both ways on GOT-10k and print a table per test set."""
     from ltr.admin.settings import Settings
-    from ltr.run_training import find_recipe, parse_assignments
+    from ltr.recipes import find_recipe, parse_assignments
     from pytracking.analysis.tables import format_rows
     from pytracking.evaluation import get_dataset
     from spot_ext.studies import evaluate, quickstart

@@ -6,6 +6,12 @@ stays cheap.
 
 import importlib
 
+from ltr.io import plugins as _plugins
+from ltr.io import registry as _registry
+
+_plugins.install()
+_registry.install()
+
 _EXPORTS = {
     "MultiGPU": "ltr.admin.multigpu",
     "load_network": "ltr.admin.loading",

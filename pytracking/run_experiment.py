@@ -19,10 +19,9 @@ if (
     ]
 
 from ltr.admin.errors import BadInput, BadValue, MissingFile, run_script, suggestion
-from ltr.admin.plugins import modules_in
+from ltr.io.plugins import importable, modules_in
 from pytracking.evaluation.environment import ensure_local_file, env_settings
 from pytracking.evaluation.running import Failure, run_dataset
-from pytracking.utils.plugins import importable
 
 
 def run_experiment(

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
+from ltr.parallel.batch_norm import SharedBatchNorm
 from ltr.parallel.distributed import get_world_size
 
 
@@ -97,8 +98,6 @@ def sharing_norms(net: nn.Module, device: torch.device) -> nn.Module:
 
     The same parameters stay in place under the same names. Returns `net`.
     """
-    from ltr.parallel.batch_norm import SharedBatchNorm
-
     if get_world_size() == 1:
         return net
     return (

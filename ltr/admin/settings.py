@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ltr.admin.environment import env_settings, find_env_settings
 
@@ -16,7 +16,13 @@ class Settings:
     `run_training` sets.
     """
 
-    def __init__(self):
+    if TYPE_CHECKING:
+        # Users assign what they like: the type checker takes any attribute.
+        def __getattr__(self, name: str) -> Any: ...
+
+        def __setattr__(self, name: str, value: Any) -> None: ...
+
+    def __init__(self) -> None:
         self.set_default()
 
     def set_default(self) -> None:

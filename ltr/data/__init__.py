@@ -2,12 +2,12 @@
 on first use.
 """
 
+import importlib
+
 __all__ = ["LTRLoader"]
 
 
 def __getattr__(name: str):
     if name == "LTRLoader":
-        from ltr.data.loader import LTRLoader
-
-        return LTRLoader
+        return importlib.import_module("ltr.data.loader").LTRLoader
     raise AttributeError(f"module 'ltr.data' has no attribute '{name}'")

@@ -15,6 +15,7 @@ from ltr.dataset.base_image_dataset import BaseImageDataset
 from ltr.dataset.base_video_dataset import object_meta
 from ltr.dataset.coco_annotations import CocoAnnotations
 from ltr.dataset.file_video_dataset import take_fraction
+from ltr.dataset.registry import training_set
 from ltr.dataset.roots import find_root
 
 
@@ -123,6 +124,7 @@ class CocoImages(BaseImageDataset):
         return image, anno, object_meta(object_class_name=self.get_class_name(image_id))
 
 
+@training_set()
 class MSCOCO(CocoImages):
     """The objects of COCO, crowds left out: `annotations/` and `images/` below `root` or `coco_dir`
     of local.py.

@@ -13,8 +13,10 @@ import torch
 from ltr.data.image_loader import jpeg4py_loader
 from ltr.dataset.base_video_dataset import BaseVideoDataset, object_meta
 from ltr.dataset.coco import open_coco, repeat
+from ltr.dataset.registry import training_set
 
 
+@training_set("coco")
 class MSCOCOSeq(BaseVideoDataset):
     """The objects of COCO, crowds left out, each a sequence of one image, which `get_frames` gives
     for any frame id.

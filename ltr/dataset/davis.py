@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ltr.admin.errors import BadValue, MissingFile, suggestion
 from ltr.data.image_loader import jpeg4py_loader
+from ltr.dataset.registry import training_set
 from ltr.dataset.roots import find_root, read_names
 from ltr.dataset.vos_base import VOSDataset
 
@@ -21,6 +22,7 @@ SETTINGS = {
 }
 
 
+@training_set()
 class Davis(VOSDataset):
     """DAVIS at 480p: `JPEGImages/480p`, `Annotations/480p` and `ImageSets/<version>/<split>.txt`
     below `root`.

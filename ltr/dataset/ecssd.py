@@ -7,11 +7,13 @@ from pathlib import Path
 
 from ltr.data.image_loader import jpeg4py_loader
 from ltr.dataset.mask_images import MaskImages, refuse_fraction
+from ltr.dataset.registry import training_set
 from ltr.dataset.roots import find_root
 
 _IMAGES = 1000
 
 
+@training_set()
 class ECSSD(MaskImages):
     """`images/0001.jpg` and `ground_truth_mask/0001.png` to 1000 below `root` or `ecssd_dir` of
     local.py.

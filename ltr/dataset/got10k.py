@@ -11,21 +11,13 @@ import numpy as np
 
 from ltr.admin.errors import BadInput, BadValue, suggestion
 from ltr.data.image_loader import jpeg4py_loader
+from ltr.dataset import got10k_layout as layout
 from ltr.dataset.annotations import read_flags, read_lines
 from ltr.dataset.base_video_dataset import object_meta
 from ltr.dataset.file_video_dataset import FileVideoDataset, by_class, take_fraction
-from ltr.dataset.roots import find_root, log, read_ids, read_names, spec_file
+from ltr.dataset.registry import training_set
+from ltr.dataset.roots import find_root, read_names
 
-_ID_FILES = {
-    "train": "got10k_train_split.txt",
-    "val": "got10k_val_split.txt",
-    "vottrain": "got10k_vot_train_split.txt",
-    "votval": "got10k_vot_val_split.txt",
-}
-SPLITS = (*_ID_FILES, "all")
-# the rule without id files: each 7th sequence is validation, close to the 15 % of the official
-# lists
-_EVERY = 7
 _META = {
     "object_class": "object_class_name",
     "motion_class": "motion_class",
@@ -35,6 +27,7 @@ _META = {
 }
 
 
+@training_set()
 class Got10k(FileVideoDataset):
     """Sequences listed in `list.txt` of GOT-10k's train folder (`root`, or `got10k_dir` of
     local.py).
@@ -59,17 +52,19 @@ class Got10k(FileVideoDataset):
     ):
         if split is not None and seq_ids is not None:
             raise BadValue("Got10k: split and seq_ids exclude each other; give one of them")
-        if split is not None and split not in SPLITS:
+        if split is not None and split not in layout.SPLITS:
             raise BadValue(
-                f"Got10k: split '{split}' is not known{suggestion(split, SPLITS)}; "
-                f"choose one of {', '.join(SPLITS)}"
+                f"Got10k: split '{split}' is not known{suggestion(split, layout.SPLITS)}; "
+                f"choose one of {', '.join(layout.SPLITS)}"
             )
         super().__init__(
-            "got10k", find_root("GOT-10k", "got10k_dir", "list.txt", "list.txt", root), image_loader
+            "got10k",
+            find_root("GOT-10k", "got10k_dir", layout.LIST, layout.LIST, root),
+            image_loader,
         )
         self.split = split
-        names = read_names(self.root / "list.txt")
-        ids = _split_ids(split, len(names)) if seq_ids is None else [int(i) for i in seq_ids]
+        names = read_names(self.root / layout.LIST)
+        ids = layout.split_ids(split, len(names)) if seq_ids is None else [int(i) for i in seq_ids]
         for i in ids:
             if not -len(names) <= i < len(names):
                 raise BadValue(
@@ -103,13 +98,13 @@ class Got10k(FileVideoDataset):
         return by_class([self.meta(i)["object_class_name"] for i in range(len(self.sequence_list))])
 
     def frame_path(self, seq_id: int, frame_id: int) -> Path:
-        return self._folder(seq_id) / f"{frame_id + 1:08d}.jpg"
+        return self._folder(seq_id) / layout.frame_name(frame_id)
 
     def boxes_path(self, seq_id: int) -> Path:
-        return self._folder(seq_id) / "groundtruth.txt"
+        return self._folder(seq_id) / layout.BOXES
 
     def flag_paths(self, seq_id: int) -> Sequence[Path]:
-        return [self._folder(seq_id) / name for name in ("absence.label", "cover.label")]
+        return [self._folder(seq_id) / name for name in (layout.ABSENCE, layout.COVER)]
 
     def visibility(
         self, seq_id: int, boxes: np.ndarray, valid: np.ndarray
@@ -122,12 +117,15 @@ class Got10k(FileVideoDataset):
                     "copy the sequence again"
                 )
         visible = (absent == 0) & (cover > 0) & valid
-        return {"visible": visible.astype(np.uint8), "visible_ratio": cover.astype(np.float32) / 8}
+        return {
+            "visible": visible.astype(np.uint8),
+            "visible_ratio": cover.astype(np.float32) / layout.FULLY_SEEN,
+        }
 
     def meta(self, seq_id: int) -> OrderedDict:
         """From `meta_info.ini`; all None where that is missing or unreadable."""
         try:
-            lines = read_lines(self._folder(seq_id) / "meta_info.ini")
+            lines = read_lines(self._folder(seq_id) / layout.META)
         except BadInput:
             return object_meta()
         values = dict(line.split(": ", 1) for line in lines if ": " in line)
@@ -137,24 +135,3 @@ class Got10k(FileVideoDataset):
 
     def _folder(self, seq_id: int) -> Path:
         return self.root / self.sequence_list[seq_id]
-
-
-def _split_ids(split: str | None, count: int) -> list[int]:
-    if split in (None, "all"):
-        return list(range(count))
-    file = spec_file(_ID_FILES[split])
-    if file is not None:
-        log.info("GOT-10k %s: the sequences listed in %s", split, file)
-        return read_ids(file, count)
-    held_out = range(_EVERY - 1, count, _EVERY) if count >= _EVERY else range(count - 1, count)
-    ids = [i for i in range(count) if (i in held_out) == split.endswith("val")]
-    log.info(
-        "GOT-10k %s: no %s in data_specs_dir, so %s sequence of list.txt is for validation; %d of "
-        "%d sequences",
-        split,
-        _ID_FILES[split],
-        f"every {_EVERY}th" if count >= _EVERY else "the last",
-        len(ids),
-        count,
-    )
-    return ids

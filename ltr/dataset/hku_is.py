@@ -7,9 +7,11 @@ from pathlib import Path
 
 from ltr.data.image_loader import jpeg4py_loader
 from ltr.dataset.mask_images import MaskImages, refuse_fraction
+from ltr.dataset.registry import training_set
 from ltr.dataset.roots import find_root
 
 
+@training_set()
 class HKUIS(MaskImages):
     """`imgs/<name>.png` and `gt/<name>.png` below `root` or `hkuis_dir` of local.py."""
 

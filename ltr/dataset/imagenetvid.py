@@ -14,6 +14,7 @@ from ltr.admin.errors import BadValue
 from ltr.data.image_loader import default_image_loader
 from ltr.dataset.base_video_dataset import object_meta
 from ltr.dataset.file_video_dataset import FileVideoDataset, by_class
+from ltr.dataset.registry import training_set
 from ltr.dataset.roots import find_root
 from ltr.dataset.sequence_index import SequenceIndex, index_file
 from ltr.frames.sources import natural_key
@@ -34,6 +35,7 @@ class Tracklet:
     stop: int
 
 
+@training_set()
 class ImagenetVID(FileVideoDataset):
     """Contiguous runs of a track id in `Annotations/VID/train`, with `Data/VID/train`, below `root`
     or `imagenet_dir` of local.py. `sequence_list` holds a `Tracklet` each.

@@ -11,15 +11,15 @@ import numpy as np
 
 from ltr.admin.errors import BadValue
 from ltr.data.image_loader import jpeg4py_loader
+from ltr.dataset import lasot_layout as layout
 from ltr.dataset.annotations import read_flags
 from ltr.dataset.base_video_dataset import object_meta
 from ltr.dataset.file_video_dataset import FileVideoDataset, by_class, take_fraction
+from ltr.dataset.registry import training_set
 from ltr.dataset.roots import find_root, log, read_names, spec_file
 
-# the rule without lists leaves 4 of a class's 20 sequences for testing, as the official split does
-_HELD_OUT_EVERY = 5
 
-
+@training_set(split="train")
 class Lasot(FileVideoDataset):
     """Sequences `<class>/<class>-<k>` of LaSOT (`root`, or `lasot_dir` of local.py).
 
@@ -56,7 +56,7 @@ class Lasot(FileVideoDataset):
         else:
             sequences = self._training_sequences()
         self.sequence_list = take_fraction(sequences, data_fraction)
-        self._by_class = by_class([_class_of(name) for name in self.sequence_list])
+        self._by_class = by_class([layout.class_of(name) for name in self.sequence_list])
 
     def has_class_info(self) -> bool:
         return True
@@ -68,13 +68,13 @@ class Lasot(FileVideoDataset):
         return self._by_class.get(class_name, [])
 
     def frame_path(self, seq_id: int, frame_id: int) -> Path:
-        return self._folder(seq_id) / "img" / f"{frame_id + 1:08d}.jpg"
+        return self._folder(seq_id) / layout.IMAGES / layout.frame_name(frame_id)
 
     def boxes_path(self, seq_id: int) -> Path:
-        return self._folder(seq_id) / "groundtruth.txt"
+        return self._folder(seq_id) / layout.BOXES
 
     def flag_paths(self, seq_id: int) -> Sequence[Path]:
-        return [self._folder(seq_id) / name for name in ("full_occlusion.txt", "out_of_view.txt")]
+        return [self._folder(seq_id) / name for name in (layout.OCCLUDED, layout.OUT_OF_VIEW)]
 
     def visibility(
         self, seq_id: int, boxes: np.ndarray, valid: np.ndarray
@@ -91,19 +91,19 @@ class Lasot(FileVideoDataset):
         return {"visible": visible.astype(np.uint8)}
 
     def meta(self, seq_id: int) -> OrderedDict:
-        return object_meta(object_class_name=_class_of(self.sequence_list[seq_id]))
+        return object_meta(object_class_name=layout.class_of(self.sequence_list[seq_id]))
 
     def _folder(self, seq_id: int) -> Path:
         name = self.sequence_list[seq_id]
-        return self.root / _class_of(name) / name
+        return layout.sequence_folder(self.root, name)
 
     def _training_sequences(self) -> list[str]:
-        own, test = self.root / "training_set.txt", self.root / "testing_set.txt"
-        spec = spec_file("lasot_train_split.txt")
+        own, test = self.root / layout.TRAINING_LIST, self.root / layout.TESTING_LIST
+        spec = spec_file(layout.TRAINING_SPEC)
         if own.is_file() or (spec and not test.is_file()):
             file = own if own.is_file() else spec
             names = read_names(file)
-            absent = sum(not (self.root / _class_of(name) / name).is_dir() for name in names)
+            absent = sum(not (layout.sequence_folder(self.root, name)).is_dir() for name in names)
             log.info(
                 "LaSOT train: the %d sequences listed in %s%s",
                 len(names),
@@ -112,18 +112,14 @@ class Lasot(FileVideoDataset):
             )
             return names
         found = sorted(
-            (path.name for path in self.root.glob("*/*-*") if path.is_dir()), key=_natural
+            (path.name for path in self.root.glob("*/*-*") if path.is_dir()), key=layout.sort_key
         )
         if test.is_file():
             excluded = set(read_names(test))
             names = [name for name in found if name not in excluded]
             log.info("LaSOT train: all %d sequences that %s does not list", len(names), test)
         else:
-            names = [
-                name
-                for name in found
-                if not _natural(name)[1] or _natural(name)[1] % _HELD_OUT_EVERY
-            ]
+            names = [name for name in found if not layout.is_held_out(name)]
             log.warning(
                 "LaSOT train: neither training_set.txt nor testing_set.txt in %s nor "
                 "lasot_train_split.txt in "
@@ -131,19 +127,10 @@ class Lasot(FileVideoDataset):
                 "official split",
                 self.root,
                 len(names),
-                _HELD_OUT_EVERY,
+                layout.HELD_OUT_EVERY,
             )
         if not names:
             raise BadValue(
                 f"LaSOT: {self.root} holds no folder <class>/<class>-<number>; correct lasot_dir"
             )
         return names
-
-
-def _class_of(sequence: str) -> str:
-    return sequence.rsplit("-", 1)[0]
-
-
-def _natural(sequence: str) -> tuple[str, int]:
-    number = sequence.rsplit("-", 1)[1]
-    return _class_of(sequence), int(number) if number.isdigit() else 0

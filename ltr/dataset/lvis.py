@@ -9,9 +9,11 @@ from ltr.admin.errors import MissingFile
 from ltr.data.image_loader import jpeg4py_loader_w_failsafe
 from ltr.dataset.coco import CocoImages, CocoObjects
 from ltr.dataset.coco_annotations import CocoAnnotations
+from ltr.dataset.registry import training_set
 from ltr.dataset.roots import find_root
 
 
+@training_set()
 class LVIS(CocoImages):
     """The objects of LVIS: `annotations/lvis_v0.5_<split>.json` and `images/<split>2017/` below
     `root` or `lvis_dir` of local.py. Without that file, `lvis_v1_<split>.json` is taken, whose

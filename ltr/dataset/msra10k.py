@@ -7,9 +7,11 @@ from pathlib import Path
 
 from ltr.data.image_loader import jpeg4py_loader
 from ltr.dataset.mask_images import MaskImages, refuse_fraction
+from ltr.dataset.registry import training_set
 from ltr.dataset.roots import find_root
 
 
+@training_set()
 class MSRA10k(MaskImages):
     """`Imgs/<name>.jpg` with `Imgs/<name>.png` below `root` or `msra10k_dir` of local.py."""
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy.io import loadmat
 
 from ltr.admin.errors import BadValue, MissingFile, suggestion
 from ltr.data.image_loader import jpeg4py_loader_w_failsafe
@@ -16,12 +17,14 @@ from ltr.dataset.base_image_dataset import BaseImageDataset
 from ltr.dataset.base_video_dataset import object_meta
 from ltr.dataset.mask_images import mask_info, refuse_fraction
 from ltr.dataset.masks import labels_in
+from ltr.dataset.registry import training_set
 from ltr.dataset.roots import find_root, read_names
 from ltr.dataset.sequence_index import SequenceIndex, index_file
 
 SPLITS = ("train", "train_noval", "val")
 
 
+@training_set()
 class SBD(BaseImageDataset):
     """Instances of the images listed in `<split>.txt`: `img/<name>.jpg`, `inst/<name>.mat` below
     `root` or `sbd_dir` of local.py. An entry of `image_list` is a pair (name, instance number).
@@ -86,8 +89,6 @@ class SBD(BaseImageDataset):
 
 def _read(file: Path) -> np.ndarray:
     """Label image (H, W) uint8 of instances."""
-    from scipy.io import loadmat
-
     try:
         return np.asarray(loadmat(file)["GTinst"]["Segmentation"][0, 0], np.uint8)
     except FileNotFoundError:

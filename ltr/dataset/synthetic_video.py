@@ -12,8 +12,10 @@ import torch
 from ltr.dataset.base_image_dataset import BaseImageDataset
 from ltr.dataset.base_video_dataset import BaseVideoDataset
 from ltr.dataset.masks import mask_box
+from ltr.dataset.registry import training_set
 
 
+@training_set()
 class SyntheticVideo(BaseVideoDataset):
     """Every image of `base_image_dataset` as a sequence: each frame is the image, changed by
     `transform` anew.

@@ -12,9 +12,11 @@ import numpy as np
 
 from ltr.admin.errors import BadValue
 from ltr.dataset.base_image_dataset import BaseImageDataset
+from ltr.dataset.registry import training_set
 from ltr.dataset.synthetic_video import SyntheticVideo, apply_transform
 
 
+@training_set()
 class SyntheticVideoBlend(SyntheticVideo):
     """Every image of `foreground_image_dataset`, which must have masks, as a sequence before a
     background drawn at random.

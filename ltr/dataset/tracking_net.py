@@ -12,11 +12,13 @@ from ltr.admin.errors import BadValue, MissingFile
 from ltr.data.image_loader import jpeg4py_loader
 from ltr.dataset.base_video_dataset import object_meta
 from ltr.dataset.file_video_dataset import FileVideoDataset, by_class, take_fraction
+from ltr.dataset.registry import training_set
 from ltr.dataset.roots import find_root, log, read_lines, spec_file
 
 NUM_SETS = 12
 
 
+@training_set()
 class TrackingNet(FileVideoDataset):
     """Videos `TRAIN_<set>/frames/<video>` of TrackingNet (`root`, or `trackingnet_dir` of
     local.py).

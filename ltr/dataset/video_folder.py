@@ -11,6 +11,7 @@ from ltr.admin.errors import BadValue, MissingFile
 from ltr.data.image_loader import jpeg4py_loader
 from ltr.dataset.annotations import read_lines
 from ltr.dataset.file_video_dataset import FileVideoDataset
+from ltr.dataset.registry import training_set
 from ltr.dataset.roots import find_root
 from ltr.frames.sources import (
     IMAGE_SUFFIXES,
@@ -22,6 +23,7 @@ from ltr.frames.sources import (
 )
 
 
+@training_set("folder")
 class VideoFolder(FileVideoDataset):
     """Videos in `root`, or in `folder_dir` of local.py: its sub-folders, and the video files and
     tar archives beside them.

@@ -18,6 +18,7 @@ from ltr.data.image_loader import imread_indexed
 from ltr.dataset.annotations import count_rows
 from ltr.dataset.got10k import Got10k
 from ltr.dataset.lasot import Lasot
+from ltr.dataset.registry import training_set
 
 _STEP, _LAST = 5, 1000
 _NOT_USED = "GOT-10k_Train_004419"
@@ -63,6 +64,7 @@ class _WithMasks:
         return frames, picked, meta
 
 
+@training_set(split="train")
 class LasotVOS(_WithMasks, Lasot):
     """LaSOT with masks: every 5th of a sequence's first 1000 frames, which frame ids count."""
 
@@ -88,6 +90,7 @@ class LasotVOS(_WithMasks, Lasot):
         return {key: value[:_LAST:_STEP] for key, value in super()._parse(seq_id).items()}
 
 
+@training_set()
 class Got10kVOS(_WithMasks, Got10k):
     """GOT-10k with masks, without one sequence whose masks are of another target."""
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ltr.admin.errors import BadValue, MissingFile, suggestion
 from ltr.data.image_loader import jpeg4py_loader
+from ltr.dataset.registry import training_set
 from ltr.dataset.roots import find_root, log, read_names, spec_file
 from ltr.dataset.vos_base import VOSDataset
 
@@ -17,6 +18,7 @@ _ASPECTS = 1.45, 1.9
 _EVERY = 12  # the rule without lists: about as many of the videos as the published list holds out
 
 
+@training_set()
 class YouTubeVOS(VOSDataset):
     """YouTube-VOS: `<version>/<split>/{JPEGImages,Annotations,meta.json}` below `root` or
     `youtubevos_dir` of local.py.

@@ -1,11 +1,6 @@
 """Recipes: `<module>/<name>.py` defines `run(settings)`, started by `python ltr/run_training.py
 <module> <name>`.
 
-Recipes of your own may also lie in `train_settings/` of a folder that the environment variable
-PYTRACKING_PLUGINS names, as a module of their own or as files added to one of these.
+A recipe that changes a few values of another one is a line in `<module>/registry.py`. Recipes of
+your own may also lie in a plug-in folder, see `ltr.io.plugins`.
 """
-
-from ltr.admin.plugins import extend_subpackages, plugin_folders
-
-__path__ = [*__path__, *plugin_folders("train_settings")]
-extend_subpackages(__name__, lambda: plugin_folders("train_settings"))

@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 
 from ltr.admin.errors import MissingFile
+from ltr.dataset.registry import evaluation_set
 from pytracking.evaluation.attributes import WithAttributes
 from pytracking.evaluation.data import BaseDataset, Sequence, SequenceList, lazy_list
 from pytracking.evaluation.environment import local_file
@@ -16,6 +17,7 @@ from pytracking.evaluation.tabledataset import text_stems
 from pytracking.utils.load_text import read_boxes
 
 
+@evaluation_set("avist")
 class AVisTDataset(WithAttributes, BaseDataset):
     """The 120 sequences with a file in `anno`, sorted by name; optionally those with a challenge
     `attribute`.
@@ -24,8 +26,8 @@ class AVisTDataset(WithAttributes, BaseDataset):
     title, tag = "AVisT", "avist"
     attribute_file = "avist_attributes.json"
 
-    def __init__(self, attribute: str | None = None):
-        super().__init__()
+    def __init__(self, attribute: str | None = None, root: str | None = None):
+        super().__init__(root=root)
         self.base_path = self.folder("avist_path", self.title)
         self.sequence_list = text_stems(os.path.join(self.base_path, "anno"))
         if not self.sequence_list:

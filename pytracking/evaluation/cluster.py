@@ -15,9 +15,11 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 
+import cv2
+
 from ltr.admin.errors import BadInput, NotConfigured
+from ltr.io import plugins
 from pytracking.evaluation.workers import Part
-from pytracking.utils import plugins
 
 LOCAL = "local"  # the address that starts a cluster on this machine
 _VARIABLES = ("PYTRACKING_LOCAL", "LTR_LOCAL")  # that say where data and networks are
@@ -81,7 +83,6 @@ def do(work: bytes, part: bytes, environment: dict[str, str], plugin_folders: li
     """
     os.environ.update(environment)
     plugins.activate(plugin_folders)
-    import cv2
     import torch
 
     torch.set_num_threads(1)

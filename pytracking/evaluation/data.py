@@ -5,14 +5,20 @@ by.
 from __future__ import annotations
 
 import functools
+import os
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 
-from ltr.admin.errors import BadInput, BadValue, suggestion
-from pytracking.evaluation.environment import env_settings, required_folder
+from ltr.admin.errors import BadInput, BadValue, MissingFile, suggestion
+from ltr.data.image_loader import imread_indexed
+from pytracking.evaluation.environment import (
+    env_settings,
+    required_folder,
+    settings_at,
+)
 
 
 class UnknownSequence(BadInput, IndexError):
@@ -20,10 +26,17 @@ class UnknownSequence(BadInput, IndexError):
 
 
 class BaseDataset:
-    """Base of evaluation data sets: a subclass gives `__len__` and `get_sequence_list`."""
+    """Base of evaluation data sets: a subclass gives `__len__` and `get_sequence_list`.
 
-    def __init__(self):
-        self.env_settings = env_settings()
+    `root` is the data set's folder; without it local.py says where it is.
+    """
+
+    def __init__(self, root: str | os.PathLike | None = None):
+        self.root = root
+        if root is None:
+            self.env_settings = env_settings()
+        else:
+            self.env_settings = settings_at(root)
 
     def __len__(self) -> int:
         raise NotImplementedError(f"{type(self).__name__} defines no __len__")
@@ -32,9 +45,13 @@ class BaseDataset:
         raise NotImplementedError(f"{type(self).__name__} defines no get_sequence_list")
 
     def folder(self, attribute: str, name: str) -> str:
-        """The folder that local.py gives for this data set; one sentence about `name` when it is
-        missing.
+        """Return `root`, or the folder that local.py gives for this data set.
+
+        One sentence about `name` is raised where the folder is missing. Folders of masks come from
+        local.py in any case.
         """
+        if self.root is not None and not os.path.isdir(self.root):
+            raise MissingFile(f"{name}: there is no folder '{self.root}'")
         return required_folder(self.env_settings, attribute, name)
 
 
@@ -160,8 +177,6 @@ class Sequence:
 
     def _read_mask(self, mask) -> np.ndarray:
         if not isinstance(mask, np.ndarray):
-            from ltr.data.image_loader import imread_indexed
-
             mask = imread_indexed(mask)
         if self.object_ids is None or self.multiobj_mode:
             return mask

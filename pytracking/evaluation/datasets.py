@@ -1,92 +1,111 @@
-"""The data sets known by name. Adding one is one entry here, or at runtime `dataset_dict['mine'] =
-DatasetInfo(…)`.
+"""The data sets known by name, and the one function that opens them.
+
+A data set registers itself where it is defined (`ltr.dataset.registry`). At runtime
+`dataset_dict['mine'] = DatasetInfo(...)` adds one.
 """
 
 from __future__ import annotations
 
-import importlib
-from collections import namedtuple
+from pathlib import Path
+from typing import Any
 
 from ltr.admin.errors import BadValue, suggestion
+from ltr.dataset.registry import (
+    DatasetInfo,
+    build,
+    evaluation_sets,
+    import_all,
+    open_training_set,
+)
+from ltr.io import plugins
 from pytracking.evaluation.data import BaseDataset, SequenceList
-from pytracking.utils import plugins
 
-DatasetInfo = namedtuple("DatasetInfo", ["module", "class_name", "kwargs"])
+__all__ = [
+    "DatasetInfo",
+    "dataset_dict",
+    "get_dataset",
+    "get_dataset_attributes",
+    "load_dataset",
+    "open_dataset",
+]
 
-
-def _entry(module: str, class_name: str, **kwargs) -> DatasetInfo:
-    return DatasetInfo(
-        module=f"pytracking.evaluation.{module}", class_name=class_name, kwargs=kwargs
-    )
-
-
-dataset_dict: dict[str, DatasetInfo] = {
-    "otb": _entry("otbdataset", "OTBDataset"),
-    "nfs": _entry("nfsdataset", "NFSDataset"),
-    "uav": _entry("uavdataset", "UAVDataset"),
-    "tpl": _entry("tpldataset", "TPLDataset"),
-    "tpl_nootb": _entry("tpldataset", "TPLDataset", exclude_otb=True),
-    "vot": _entry("votdataset", "VOTDataset"),
-    "trackingnet": _entry("trackingnetdataset", "TrackingNetDataset"),
-    "trackingnetvos": _entry("trackingnetdataset", "TrackingNetDataset", vos_mode=True),
-    "got10k_test": _entry("got10kdataset", "GOT10KDataset", split="test"),
-    "got10k_val": _entry("got10kdataset", "GOT10KDataset", split="val"),
-    "got10k_ltrval": _entry("got10kdataset", "GOT10KDataset", split="ltrval"),
-    "got10kvos_val": _entry("got10kdataset", "GOT10KDataset", split="val", vos_mode=True),
-    "lasot": _entry("lasotdataset", "LaSOTDataset"),
-    "lasotvos": _entry("lasotdataset", "LaSOTDataset", vos_mode=True),
-    "lasot_train": _entry("lasotdataset", "LaSOTTrainSequencesDataset"),
-    "lasot_extension_subset": _entry("lasotextensionsubsetdataset", "LaSOTExtensionSubsetDataset"),
-    "oxuva_dev": _entry("oxuvadataset", "OxUvADataset", split="dev"),
-    "oxuva_test": _entry("oxuvadataset", "OxUvADataset", split="test"),
-    "avist": _entry("avistdataset", "AVisTDataset"),
-    "lagot": _entry("lagotdataset", "LaGOTDataset", sot_mode=False),
-    "lagot_sot_mode": _entry("lagotdataset", "LaGOTDataset", sot_mode=True),
-    "dv2017_val": _entry("vosdataset", "Davis", version="2017", split="val"),
-    "dv2016_val": _entry("vosdataset", "Davis", version="2016", split="val"),
-    "dv2017_test_dev": _entry("vosdataset", "Davis", version="2017", split="test-dev"),
-    "dv2017_test_chal": _entry("vosdataset", "Davis", version="2017", split="test-challenge"),
-    "yt2019_test": _entry("vosdataset", "YouTubeVOS", version="2019", split="test"),
-    "yt2019_valid": _entry("vosdataset", "YouTubeVOS", version="2019", split="valid"),
-    "yt2019_valid_all": _entry(
-        "vosdataset", "YouTubeVOS", version="2019", split="valid", all_frames=True
-    ),
-    "yt2018_valid_all": _entry(
-        "vosdataset", "YouTubeVOS", version="2018", split="valid", all_frames=True
-    ),
-    "yt2018_jjval": _entry("vosdataset", "YouTubeVOS", version="2018", split="jjvalid"),
-    "yt2019_jjval": _entry(
-        "vosdataset", "YouTubeVOS", version="2019", split="jjvalid", cleanup=["starts"]
-    ),
-    "yt2019_jjval_all": _entry(
-        "vosdataset",
+_PACKAGE = "pytracking.evaluation"
+dataset_dict: dict[str, DatasetInfo] = evaluation_sets
+# Data sets of video object segmentation bring torch, which a look at names does not need: their
+# module is imported when one of them is opened.
+_VOS_MODULE = "vosdataset"
+for _name, _class, _arguments in (
+    ("dv2017_val", "Davis", {"version": "2017", "split": "val"}),
+    ("dv2016_val", "Davis", {"version": "2016", "split": "val"}),
+    ("dv2017_test_dev", "Davis", {"version": "2017", "split": "test-dev"}),
+    ("dv2017_test_chal", "Davis", {"version": "2017", "split": "test-challenge"}),
+    ("yt2019_test", "YouTubeVOS", {"version": "2019", "split": "test"}),
+    ("yt2019_valid", "YouTubeVOS", {"version": "2019", "split": "valid"}),
+    ("yt2019_valid_all", "YouTubeVOS", {"version": "2019", "split": "valid", "all_frames": True}),
+    ("yt2018_valid_all", "YouTubeVOS", {"version": "2018", "split": "valid", "all_frames": True}),
+    ("yt2018_jjval", "YouTubeVOS", {"version": "2018", "split": "jjvalid"}),
+    (
+        "yt2019_jjval",
         "YouTubeVOS",
-        version="2019",
-        split="jjvalid",
-        all_frames=True,
-        cleanup=["starts"],
+        {"version": "2019", "split": "jjvalid", "cleanup": ["starts"]},
     ),
-    "toy": _entry("toydataset", "ToyDataset", split="test"),
-    "toy_test": _entry("toydataset", "ToyDataset", split="test"),
-    "toy_val": _entry("toydataset", "ToyDataset", split="val"),
-    "toy_train": _entry("toydataset", "ToyDataset", split="train"),
-    "folder": _entry("folderdataset", "FolderDataset"),
-}
+    (
+        "yt2019_jjval_all",
+        "YouTubeVOS",
+        {"version": "2019", "split": "jjvalid", "all_frames": True, "cleanup": ["starts"]},
+    ),
+):
+    dataset_dict[_name] = DatasetInfo(f"{_PACKAGE}.{_VOS_MODULE}", _class, _arguments)
+
+# Importing a module whose name ends with "dataset" registers the data sets in it.
+import_all(
+    _PACKAGE,
+    [
+        name
+        for name in plugins.modules_in(_PACKAGE)
+        if name.endswith("dataset") and name != _VOS_MODULE
+    ],
+)
 
 
-def load_dataset(name: str, **kwargs) -> BaseDataset:
-    """The data set object registered as `name` (case does not matter), built with its own and the
-    given arguments.
+def open_dataset(
+    name: str,
+    root: str | Path | None = None,
+    split: str | None = None,
+    *,
+    training: bool = False,
+    **arguments: Any,
+) -> Any:
+    """Open a data set by name, at the folder `root` or where local.py says.
+
+    With `training` it gives frames to samplers (`ltr.dataset`), else sequences to trackers
+    (`get_sequence_list`). `split` chooses a part: `open_dataset("got10k", split="val")` is
+    `open_dataset("got10k_val")`. Further arguments are those of the class. Raises BadValue for an
+    unknown name, with the nearest known one.
     """
     plugins.run_dataset_registrations()
-    info = dataset_dict.get(name.lower())
+    if training:
+        return open_training_set(name, root, split, **arguments)
+    key = name.lower()
+    if split is not None:
+        if f"{key}_{split}" in dataset_dict:
+            key = f"{key}_{split}"
+        else:
+            arguments["split"] = split
+    info = dataset_dict.get(key)
     if info is None:
         raise BadValue(
-            f"Unknown dataset '{name}'{suggestion(name.lower(), dataset_dict)} - known are "
+            f"Unknown dataset '{name}'{suggestion(key, dataset_dict)} - known are "
             f"{', '.join(sorted(dataset_dict))}"
         )
-    dataset_class = getattr(importlib.import_module(info.module), info.class_name)
-    return dataset_class(**{**info.kwargs, **kwargs})
+    return build(info, root, **{**info.kwargs, **arguments})
+
+
+def load_dataset(name: str, **kwargs: Any) -> BaseDataset:
+    """Return the evaluation data set registered as `name`, built with its own and the given
+    arguments.
+    """
+    return open_dataset(name, **kwargs)
 
 
 def get_dataset(*args: str, **kwargs) -> SequenceList:

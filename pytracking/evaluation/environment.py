@@ -7,26 +7,20 @@ written once when missing, never again.
 
 from __future__ import annotations
 
-import importlib
+import copy
 import logging
 import os
-import sys
-import traceback
 from pathlib import Path
-from types import ModuleType
 
 from ltr.admin.environment import default_workspace
-from ltr.admin.errors import BadInput, MissingFile, NotConfigured
-from ltr.io.files import write_text
-from pytracking.utils import plugins
+from ltr.admin.errors import MissingFile, NotConfigured
+from ltr.io.local_file import LocalFile
 
 VARIABLE = "PYTRACKING_LOCAL"
 MODULE = "pytracking.evaluation.local"
 PACKAGE = Path(__file__).resolve().parents[1]
 
 _log = logging.getLogger(__name__)
-_loaded: dict[tuple, ModuleType] = {}
-
 _HEADER = """from pytracking.evaluation.environment import EnvSettings
 
 
@@ -47,6 +41,16 @@ _COMMENTS = {
     "got_packed_results_path": "Where to write archives for the GOT-10k server.",
     "tn_packed_results_path": "Where to write archives for the TrackingNet server.",
 }
+
+
+_OWN_PATHS = (
+    "results_path",
+    "segmentation_path",
+    "network_path",
+    "result_plot_path",
+    "dataspec_path",
+    "got_reports_path",
+)
 
 
 class EnvSettings:
@@ -90,73 +94,44 @@ class EnvSettings:
 
 
 def local_file() -> Path:
-    """Path of the `local.py` in use, whether or not it exists."""
-    chosen = os.environ.get(VARIABLE)
-    return Path(chosen).expanduser().resolve() if chosen else PACKAGE / "evaluation" / "local.py"
+    """Return the path of the `local.py` in use, which need not exist."""
+    return LOCAL.path()
 
 
 def create_default_local_file() -> Path:
     """Write `local.py` with the default settings unless there is one; return its path."""
-    path = local_file()
-    if path.exists():
-        return path
-    lines = []
-    for name, value in sorted(vars(EnvSettings()).items()):
-        comment = f"    # {_COMMENTS[name]}" if name in _COMMENTS else ""
-        lines.append(f"    settings.{name} = {value!r}{comment}\n")
-    try:
-        write_text(path, _HEADER + "".join(lines) + "\n    return settings\n")
-    except OSError as error:
-        raise NotConfigured(
-            f"{path} cannot be written ({error.strerror}) - set the environment variable "
-            f"{VARIABLE} to "
-            "a file that can, e.g. ~/pytracking_local.py"
-        ) from None
-    importlib.invalidate_caches()
-    return path
+    return LOCAL.create_default()
 
 
 def ensure_local_file() -> None:
-    """For scripts: write the default `local.py` when there is none, so that a fresh clone runs
-    without set-up.
-    """
-    if not _is_there():
+    """Write the default `local.py` when there is none, so that a fresh clone just runs."""
+    if not LOCAL.exists():
         _log.info(
             "wrote default settings to %s - edit it to add data sets", create_default_local_file()
         )
 
 
 def env_settings() -> EnvSettings:
-    """The settings of `local.py`.
+    """Return the settings of `local.py`; see `LocalFile.settings`."""
+    return LOCAL.settings()
 
-    When the file is missing it is written with defaults and NotConfigured (a RuntimeError) asks to
-    look at it; the next call succeeds. An error inside the user's file is shown with file and line,
-    and the file stays as it is.
+
+def settings_at(root: str | os.PathLike) -> EnvSettings:
+    """Return settings in which `root` is the folder of every data set.
+
+    Results, networks, lists and masks stay where local.py has them. Nothing is written where there
+    is no local.py.
     """
-    if not _is_there():
-        path = create_default_local_file()
-        raise NotConfigured(
-            f"YOU HAVE NOT SETUP YOUR local.py!!!\n Go to {path} and set all the paths you need. "
-            "Then try to run again."
-        )
-    path = local_file()
-    try:
-        module = _load(path)
-        if not hasattr(module, "local_env_settings"):
-            raise BadInput(
-                f"{path} defines no local_env_settings() - see the file that a fresh clone writes"
-            )
-        settings = module.local_env_settings()
-    except BadInput:
-        raise
-    except Exception as error:
-        raise BadInput(f"{where(error, path)} - correct the file; it was left as it is") from error
-    if settings is None:
-        raise BadInput(
-            f"{path}: local_env_settings() returns nothing - end it with `return settings`"
-        )
-    plugins.activate(getattr(settings, "plugins", "") or ())
+    settings = copy.copy(env_settings() if LOCAL.exists() else EnvSettings())
+    for name in vars(settings):
+        if name.endswith(("_path", "_dir")) and not _is_own_path(name):
+            setattr(settings, name, str(Path(root).expanduser().resolve()))
     return settings
+
+
+def _is_own_path(name: str) -> bool:
+    """Say whether a setting is about files that this toolkit writes, or that no data set has."""
+    return name in _OWN_PATHS or "_packed_" in name or "_mask_" in name
 
 
 def required_folder(settings: object, attribute: str, dataset: str) -> str:
@@ -185,32 +160,18 @@ def required_folder(settings: object, attribute: str, dataset: str) -> str:
     return os.fspath(folder)
 
 
-def where(error: BaseException, file: Path) -> str:
-    """`error` as one line that starts with `file` and the line of it that is to blame."""
-    if isinstance(error, SyntaxError):
-        return f"{error.filename or file} line {error.lineno}: {type(error).__name__}: {error.msg}"
-    frames = [
-        frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) == file
-    ]
-    place = f"{file} line {frames[-1].lineno}" if frames else str(file)
-    return f"{place}: {type(error).__name__}: {error}"
+def _default_text() -> str:
+    lines = []
+    for name, value in sorted(vars(EnvSettings()).items()):
+        comment = f"    # {_COMMENTS[name]}" if name in _COMMENTS else ""
+        lines.append(f"    settings.{name} = {value!r}{comment}\n")
+    return _HEADER + "".join(lines) + "\n    return settings\n"
 
 
-def _is_there() -> bool:
-    return local_file().exists() or (VARIABLE not in os.environ and MODULE in sys.modules)
-
-
-def _load(path: Path) -> ModuleType:
-    """The user's file as a module: imported under its usual name, or by path when
-    `PYTRACKING_LOCAL` names it.
-    """
-    if VARIABLE not in os.environ:
-        return importlib.import_module(MODULE)
-    state = path.stat()
-    key = (path, state.st_mtime_ns, state.st_size)
-    if key not in _loaded:
-        module = ModuleType(MODULE)
-        module.__file__ = str(path)
-        exec(compile(path.read_text(encoding="utf-8"), str(path), "exec"), module.__dict__)
-        _loaded[key] = module
-    return _loaded[key]
+LOCAL = LocalFile(
+    VARIABLE,
+    PACKAGE / "evaluation" / "local.py",
+    MODULE,
+    "local_env_settings",
+    _default_text,
+)

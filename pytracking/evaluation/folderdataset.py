@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 
 from ltr.admin.errors import BadValue, MissingFile
+from ltr.dataset.registry import evaluation_set
 from ltr.frames.sources import images_in, natural_key
 from pytracking.evaluation.data import BaseDataset, Sequence, SequenceList, lazy_list
 from pytracking.utils.load_text import read_boxes
@@ -16,6 +17,7 @@ from pytracking.utils.load_text import read_boxes
 _log = logging.getLogger(__name__)
 
 
+@evaluation_set("folder")
 class FolderDataset(BaseDataset):
     """The videos under `folder_path` of local.py.
 
@@ -24,8 +26,8 @@ class FolderDataset(BaseDataset):
     Videos without that file cannot be tracked; a log line names them.
     """
 
-    def __init__(self):
-        super().__init__()
+    def __init__(self, root: str | None = None):
+        super().__init__(root=root)
         self.base_path = self.folder("folder_path", "folder of videos")
         videos = sorted(
             (entry.name for entry in os.scandir(self.base_path) if _image_folder(entry.path)),

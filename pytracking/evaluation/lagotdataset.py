@@ -16,6 +16,7 @@ from collections import OrderedDict
 import numpy as np
 
 from ltr.admin.errors import BadInput, BadValue, MissingFile
+from ltr.dataset.registry import evaluation_set
 from pytracking.evaluation.data import BaseDataset, LazySequence, Sequence, SequenceList
 from pytracking.evaluation.environment import local_file
 from pytracking.utils.load_text import read_text
@@ -25,11 +26,13 @@ TAG = "LaGOT"
 ANNOTATED_EVERY = 3  # frames between two annotated ones; what is not annotated counts as visible
 
 
+@evaluation_set("lagot", sot_mode=False)
+@evaluation_set("lagot_sot_mode", sot_mode=True)
 class LaGOTDataset(BaseDataset):
     """The sequences with all their objects at once, or with `sot_mode` one object per sequence."""
 
-    def __init__(self, sot_mode: bool = False):
-        super().__init__()
+    def __init__(self, sot_mode: bool = False, root: str | None = None):
+        super().__init__(root=root)
         self.sot_mode = sot_mode
         self.base_path = self.folder("lagot_path", TAG)
         self.image_path = self.folder("lasot_path", "LaSOT, whose images LaGOT uses,")

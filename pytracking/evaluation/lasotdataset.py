@@ -9,6 +9,8 @@ from collections import Counter
 import numpy as np
 
 from ltr.admin.errors import BadInput, BadValue
+from ltr.dataset import lasot_layout as layout
+from ltr.dataset.registry import evaluation_set
 from ltr.frames.sources import natural_key
 from pytracking.evaluation.attributes import OfficialAttributes, WithAttributes
 from pytracking.evaluation.data import BaseDataset, Sequence, SequenceList, lazy_list
@@ -19,12 +21,12 @@ from pytracking.utils.load_text import read_boxes, read_flags, read_text
 
 _log = logging.getLogger(__name__)
 
-# the rule without lists: these numbers are for testing, 4 of a class's 20, as ltr.dataset.Lasot has
-# it
-TEST_EVERY = 5
+# A class has at most so many sequences in the separate download of the test set.
 TEST_PER_CLASS = 4
 
 
+@evaluation_set("lasot")
+@evaluation_set("lasotvos", vos_mode=True)
 class LaSOTDataset(WithAttributes, BaseDataset):
     """The sequences to test on, optionally those with a challenge `attribute` (short or long name).
 
@@ -59,8 +61,10 @@ class LaSOTDataset(WithAttributes, BaseDataset):
         ),
     )
 
-    def __init__(self, vos_mode: bool = False, attribute: str | None = None):
-        super().__init__()
+    def __init__(
+        self, vos_mode: bool = False, attribute: str | None = None, root: str | None = None
+    ):
+        super().__init__(root=root)
         self.base_path = self.folder(self.path_attribute, self.title)
         self.vos_mode = vos_mode
         self.base_path_mask = (
@@ -69,7 +73,7 @@ class LaSOTDataset(WithAttributes, BaseDataset):
         self.sequence_list = self._get_sequence_list()
         if attribute is not None:
             self.sequence_list = self._attributes().select(self.sequence_list, attribute)
-        self.clean_list = [_class_of(name) for name in self.sequence_list]
+        self.clean_list = [layout.class_of(name) for name in self.sequence_list]
 
     def _get_sequence_list(self) -> list[str]:
         on_disk = self._names_on_disk()
@@ -101,24 +105,24 @@ class LaSOTDataset(WithAttributes, BaseDataset):
         testing, training = self._own_list("testing"), self._own_list("training")
         if os.path.isfile(testing):
             return read_text(testing).split(), f"those of {testing}"
-        training = (
+        trained_list: str | os.PathLike | None = (
             training
             if os.path.isfile(training)
-            else spec_list(self.env_settings, "lasot_train_split.txt")
+            else spec_list(self.env_settings, layout.TRAINING_SPEC)
         )
-        if training:
-            trained = set(read_text(training).split())
+        if trained_list:
+            trained = set(read_text(trained_list).split())
             return [
                 name for name in on_disk if name not in trained
-            ], f"all that {training} does not name"
-        if max(Counter(map(_class_of, on_disk)).values(), default=0) <= TEST_PER_CLASS:
+            ], f"all that {trained_list} does not name"
+        if max(Counter(map(layout.class_of, on_disk)).values(), default=0) <= TEST_PER_CLASS:
             return (
                 on_disk,
                 f"every one on disk (no testing_set.txt or training_set.txt in {self.base_path})",
             )
         self._warn_of_own_rule()
         return [
-            name for name in on_disk if not _number_of(name) % TEST_EVERY
+            name for name in on_disk if not layout.number_of(name) % layout.HELD_OUT_EVERY
         ], "numbers that are multiples of 5"
 
     def _own_list(self, kind: str) -> str:
@@ -132,7 +136,7 @@ class LaSOTDataset(WithAttributes, BaseDataset):
             "numbers",
             self.title,
             self.base_path,
-            TEST_EVERY,
+            layout.HELD_OUT_EVERY,
         )
 
     def _names_on_disk(self) -> list[str]:
@@ -140,21 +144,23 @@ class LaSOTDataset(WithAttributes, BaseDataset):
         names = []
         for entry in os.scandir(self.base_path):
             if entry.is_dir():
-                names += [name for name in os.listdir(entry.path) if _class_of(name) == entry.name]
+                names += [
+                    name for name in os.listdir(entry.path) if layout.class_of(name) == entry.name
+                ]
         return sorted(names, key=natural_key)
 
     def get_sequence_list(self) -> SequenceList:
         return lazy_list(self.sequence_list, self.tag, self._construct_sequence)
 
     def _construct_sequence(self, name: str) -> Sequence:
-        folder = os.path.join(self.base_path, _class_of(name), name)
-        boxes_xywh = read_boxes(os.path.join(folder, "groundtruth.txt"))
+        folder = os.path.join(self.base_path, layout.class_of(name), name)
+        boxes_xywh = read_boxes(os.path.join(folder, layout.BOXES))
         visible = read_visibility(
             self.title,
-            os.path.join(folder, "full_occlusion.txt"),
-            os.path.join(folder, "out_of_view.txt"),
+            os.path.join(folder, layout.OCCLUDED),
+            os.path.join(folder, layout.OUT_OF_VIEW),
         )
-        frames = frame_range(os.path.join(folder, "img"), 1, len(boxes_xywh), 8)
+        frames = frame_range(os.path.join(folder, layout.IMAGES), 1, len(boxes_xywh), 8)
         masks = (
             first_frame_masks(self.base_path_mask, name, frames) if self.base_path_mask else None
         )
@@ -164,7 +170,7 @@ class LaSOTDataset(WithAttributes, BaseDataset):
             self.tag,
             boxes_xywh,
             ground_truth_seg=masks,
-            object_class=_class_of(name),
+            object_class=layout.class_of(name),
             target_visible=visible,
         )
 
@@ -172,6 +178,7 @@ class LaSOTDataset(WithAttributes, BaseDataset):
         return len(self.sequence_list)
 
 
+@evaluation_set("lasot_train")
 class LaSOTTrainSequencesDataset(LaSOTDataset):
     """The 1120 training sequences: `training_set.txt`, pytracking's `lasot_train_split.txt`, or all
     that are not for testing.
@@ -181,9 +188,7 @@ class LaSOTTrainSequencesDataset(LaSOTDataset):
 
     def _chosen(self, on_disk: list[str]) -> tuple[list[str], str]:
         own, testing = self._own_list("training"), self._own_list("testing")
-        listed = (
-            own if os.path.isfile(own) else spec_list(self.env_settings, "lasot_train_split.txt")
-        )
+        listed = own if os.path.isfile(own) else spec_list(self.env_settings, layout.TRAINING_SPEC)
         if listed and (listed == own or not os.path.isfile(testing)):
             return read_text(listed).split(), f"those of {listed}"
         if os.path.isfile(testing):
@@ -193,7 +198,7 @@ class LaSOTTrainSequencesDataset(LaSOTDataset):
             ], f"all that {testing} does not name"
         self._warn_of_own_rule()
         return [
-            name for name in on_disk if _number_of(name) % TEST_EVERY
+            name for name in on_disk if layout.number_of(name) % layout.HELD_OUT_EVERY
         ], "numbers that are no multiples of 5"
 
 
@@ -207,12 +212,3 @@ def read_visibility(dataset: str, occlusion_file: str, outside_file: str) -> np.
             "both should hold one per frame"
         )
     return ~occluded & ~outside
-
-
-def _class_of(name: str) -> str:
-    return name.rpartition("-")[0]
-
-
-def _number_of(name: str) -> int:
-    number = name.rpartition("-")[2]
-    return int(number) if number.isdigit() else 0

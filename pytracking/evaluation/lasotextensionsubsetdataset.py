@@ -4,9 +4,11 @@ LaSOT.
 
 from __future__ import annotations
 
+from ltr.dataset.registry import evaluation_set
 from pytracking.evaluation.lasotdataset import LaSOTDataset
 
 
+@evaluation_set("lasot_extension_subset")
 class LaSOTExtensionSubsetDataset(LaSOTDataset):
     """All sequences `<class>/<class>-<k>` on disk; none of them is for training."""
 

@@ -9,6 +9,8 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from ltr.dataset.roots import spec_file
+
 _log = logging.getLogger(__name__)
 
 
@@ -21,10 +23,6 @@ def spec_list(settings: object, file_name: str) -> Path | None:
     configured = getattr(settings, "dataspec_path", "")
     if configured and (Path(configured).expanduser() / file_name).is_file():
         return Path(configured).expanduser() / file_name
-    from ltr.dataset.roots import (
-        spec_file,  # brings torch, which a look at names does not need otherwise
-    )
-
     return spec_file(file_name)
 
 

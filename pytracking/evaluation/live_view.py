@@ -9,6 +9,7 @@ import numpy as np
 
 from ltr.admin.errors import NotConfigured
 from pytracking.evaluation.display import FigureDisplay
+from pytracking.utils.visdom import Visdom
 
 HELP_PANEL = (
     "<b>Keys in the panel Tracking</b><br>space: pause, go on<br>right arrow: one frame while "
@@ -83,8 +84,6 @@ class LiveView:
         self.visdom, self.pause_mode, self.step = None, False, False
         if not debug or not visdom_info.get("use_visdom", True):
             return
-        from pytracking.utils.visdom import Visdom
-
         try:
             self.visdom = Visdom(
                 debug, {"handler": self._on_visdom_event, "win_id": "Tracking"}, visdom_info

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ltr.admin.errors import BadInput, BadValue
+from pytracking.utils.plotting import draw_tracking_panel
 
 _log = logging.getLogger(__name__)
 MASK_THRESHOLD = 0.5  # default of params.segmentation_threshold; raising it shrinks the masks
@@ -114,8 +115,6 @@ class MultiObjectWrapper:
         self, image: np.ndarray, box: Any, segmentation: np.ndarray | None = None
     ) -> None:
         """Show the frame with the boxes and the label image in the panel `Tracking`."""
-        from pytracking.tracker.base.basetracker import draw_tracking_panel
-
         draw_tracking_panel(self.visdom, image, box, segmentation)
 
     def _start(

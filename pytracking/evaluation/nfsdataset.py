@@ -6,10 +6,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ltr.dataset.registry import evaluation_set
 from pytracking.evaluation.lists import report_without_frames
 from pytracking.evaluation.tabledataset import TableDataset, text_stems
 
 
+@evaluation_set("nfs")
 class NFSDataset(TableDataset):
     """The sequences with a file in `anno`, sorted by name. Frames are numbered from 1, one per
     row.
@@ -18,8 +20,8 @@ class NFSDataset(TableDataset):
     title, path_attribute, tag, expected = "NFS", "nfs_path", "nfs", 100
     layout = "anno/nfs_<sequence>.txt"
 
-    def __init__(self):
-        super().__init__()
+    def __init__(self, root: str | None = None):
+        super().__init__(root=root)
 
     def _describe_sequences(self) -> list[dict]:
         names = [stem for stem in text_stems(f"{self.base_path}/anno") if stem.startswith("nfs_")]

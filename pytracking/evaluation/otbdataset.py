@@ -10,6 +10,7 @@ from __future__ import annotations
 import glob
 import os
 
+from ltr.dataset.registry import evaluation_set
 from pytracking.evaluation.attributes import OfficialAttributes, WithAttributes
 from pytracking.evaluation.tabledataset import TableDataset
 
@@ -20,6 +21,7 @@ DIGITS = {"Board": 5}
 TARGETS = {"Human4": ("2",)}  # folders with several targets of which the benchmark has only these
 
 
+@evaluation_set("otb")
 class OTBDataset(WithAttributes, TableDataset):
     """The sequences on disk, in alphabetical order ignoring case; optionally those with a challenge
     `attribute`.

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ltr.admin.errors import BadValue, MissingFile
+from ltr.data.image_loader import default_image_loader
+from ltr.dataset.registry import evaluation_set
 from pytracking.evaluation.data import BaseDataset, LazySequence, Sequence, SequenceList
 from pytracking.evaluation.environment import local_file
 from pytracking.evaluation.frames import frame_range
@@ -40,14 +42,16 @@ class Track:
         return f"{self.video}_{self.object_id}_frames[{self.first:06d}:{self.last + 1:06d}]"
 
 
+@evaluation_set("oxuva_dev", split="dev")
+@evaluation_set("oxuva_test", split="test")
 class OxUvADataset(BaseDataset):
     """The tracks of `split` 'dev' (annotated about every 30 frames, from `annotations/dev.csv`) or
     'test' (first frame only). Rows of the ground truth without an annotation are -1, and so are
     those where the target is absent.
     """
 
-    def __init__(self, split: str):
-        super().__init__()
+    def __init__(self, split: str, root: str | None = None):
+        super().__init__(root=root)
         if split not in SPLITS:
             raise BadValue(f"OxUvA: unknown split '{split}', use {' or '.join(SPLITS)}")
         self.split = split
@@ -134,8 +138,6 @@ class OxUvADataset(BaseDataset):
 
 
 def _construct_sequence(track: Track, image_folder: str) -> Sequence:
-    from ltr.data.image_loader import default_image_loader
-
     frames = frame_range(image_folder, track.first, track.last, 6, "jpeg")
     height, width = default_image_loader(frames[0]).shape[:2]
     boxes_xywh = np.full((len(frames), 4), -1.0)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ltr.admin.errors import BadInput
+from ltr.data.image_loader import imwrite_indexed
 from ltr.io.files import atomic_write, write_text
 from pytracking.evaluation.data import Sequence
 
@@ -100,8 +101,6 @@ def save_boxes(file: Path, boxes: list, decimals: bool = False) -> None:
 
 
 def _save_masks(seq: Sequence, folder: Path, masks: list[np.ndarray]) -> None:
-    from ltr.data.image_loader import imwrite_indexed
-
     if len(masks) != len(seq.frames):
         raise BadInput(
             f"the tracker returned {len(masks)} masks for {len(seq.frames)} frames; none is written"

@@ -30,8 +30,8 @@ class TableDataset(BaseDataset):
     layout: str  # what the folder must hold, for the message when it does not
     expected: int
 
-    def __init__(self, attribute: str | None = None):
-        super().__init__()
+    def __init__(self, attribute: str | None = None, root: str | None = None):
+        super().__init__(root)
         self.base_path = self.folder(self.path_attribute, self.title)
         self.attribute = attribute
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from ltr.dataset.registry import evaluation_set
 from pytracking.evaluation.got10kdataset import GOT10KDataset
 
 
+@evaluation_set("toy", split="test")
+@evaluation_set("toy_test", split="test")
+@evaluation_set("toy_val", split="val")
+@evaluation_set("toy_train", split="train")
 class ToyDataset(GOT10KDataset):
     """The `split` 'test', 'val' or 'train' of the toy videos."""
 

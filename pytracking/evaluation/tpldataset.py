@@ -8,6 +8,7 @@ import glob
 import logging
 import os
 
+from ltr.dataset.registry import evaluation_set
 from pytracking.evaluation.tabledataset import TableDataset
 
 FIRST_FRAME = {"David": 300, "Busstation_ce2": 6, "Hurdle_ce2": 27}
@@ -20,6 +21,8 @@ NOT_IN_OTB = {"Bicycle", "Cup", "Hand", "Iceskater", "Juice", "Sunshade", "Torus
 _log = logging.getLogger(__name__)
 
 
+@evaluation_set("tpl")
+@evaluation_set("tpl_nootb", exclude_otb=True)
 class TPLDataset(TableDataset):
     """The sequences on disk, alphabetical ignoring case; with `exclude_otb` without those that
     OTB-100 has too.
@@ -30,8 +33,8 @@ class TPLDataset(TableDataset):
     title, path_attribute, tag, expected = "Temple Color", "tpl_path", "tpl", 129
     layout = "tpl_<sequence>/<sequence>_gt.txt"
 
-    def __init__(self, exclude_otb: bool = False):
-        super().__init__()
+    def __init__(self, exclude_otb: bool = False, root: str | None = None):
+        super().__init__(root=root)
         self.exclude_otb = exclude_otb
         if exclude_otb:
             self.expected = 85

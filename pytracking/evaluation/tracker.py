@@ -15,14 +15,15 @@ from typing import Any
 import numpy as np
 
 from ltr.admin.errors import BadInput, BadValue, MissingFile, NotConfigured, suggestion
-from ltr.admin.plugins import modules_in
 from ltr.data.image_loader import default_image_loader
+from ltr.io.plugins import importable, modules_in
 from pytracking.evaluation.data import Sequence
 from pytracking.evaluation.environment import env_settings, local_file
 from pytracking.evaluation.live_view import LiveView
 from pytracking.evaluation.multi_object_wrapper import MultiObjectWrapper
+from pytracking.evaluation.video_run import run_video
+from pytracking.evaluation.vot_run import run_vot, run_vot2020
 from pytracking.utils.plotting import as_boxes
-from pytracking.utils.plugins import importable
 
 OUTPUT_KEYS = ("target_bbox", "time", "segmentation", "object_presence_score")
 PRESENCE_THRESHOLD = 0.55  # default of params.object_presence_score_threshold
@@ -252,8 +253,6 @@ class Tracker(LiveView):
             BadInput: one sentence, about the video, the box, or that there is no display to draw a
                 box on.
         """
-        from pytracking.evaluation.video_run import run_video
-
         return run_video(
             self, debug, visdom_info, videofilepath, optional_box, save_results, save_video
         )
@@ -277,14 +276,10 @@ class Tracker(LiveView):
 
     def run_vot2020(self, debug: int | None = None, visdom_info: dict | None = None) -> None:
         """Run as a tracker of the VOT toolkit (2020 protocol, TraX)."""
-        from pytracking.evaluation.vot_run import run_vot2020
-
         run_vot2020(self, debug, visdom_info)
 
     def run_vot(self, debug: int | None = None, visdom_info: dict | None = None) -> None:
         """Run as a tracker of the VOT toolkit (protocol of the years before 2020)."""
-        from pytracking.evaluation.vot_run import run_vot
-
         run_vot(self, debug, visdom_info)
 
     def _track_sequence(self, tracker, seq: Sequence, init_info: dict[str, Any]) -> dict[str, Any]:

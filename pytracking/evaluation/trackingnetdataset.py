@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 
 from ltr.admin.errors import MissingFile
+from ltr.dataset.registry import evaluation_set
 from pytracking.evaluation.data import BaseDataset, Sequence, SequenceList, lazy_list
 from pytracking.evaluation.environment import local_file
 from pytracking.evaluation.frames import first_frame_masks, numbered_frames
@@ -17,6 +18,8 @@ from pytracking.utils.load_text import read_boxes
 SEQUENCES = 511
 
 
+@evaluation_set("trackingnet")
+@evaluation_set("trackingnetvos", vos_mode=True)
 class TrackingNetDataset(BaseDataset):
     """The 511 test videos, sorted by name. `load_frames=False` gives sequences without frames (for
     packing results).
@@ -24,8 +27,8 @@ class TrackingNetDataset(BaseDataset):
     With `vos_mode` sequences also start from a mask, `<trackingnet_mask_path>/<sequence>/0.png`.
     """
 
-    def __init__(self, load_frames: bool = True, vos_mode: bool = False):
-        super().__init__()
+    def __init__(self, load_frames: bool = True, vos_mode: bool = False, root: str | None = None):
+        super().__init__(root=root)
         self.base_path = self.folder("trackingnet_path", "TrackingNet")
         self.load_frames = load_frames
         self.vos_mode = vos_mode

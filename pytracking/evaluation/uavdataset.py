@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 
 from ltr.admin.errors import MissingFile
+from ltr.dataset.registry import evaluation_set
 from ltr.frames.sources import natural_key
 from pytracking.evaluation.attributes import OfficialAttributes, WithAttributes
 from pytracking.evaluation.lists import report_without_frames
@@ -22,6 +23,7 @@ FIRST_FRAME = {
 }  # parts that do not follow on the part before
 
 
+@evaluation_set("uav")
 class UAVDataset(WithAttributes, TableDataset):
     """The sequences with a file in `anno/UAV123`, sorted by name; optionally those with a challenge
     `attribute`.

@@ -13,13 +13,13 @@ import numpy as np
 
 from ltr.admin.errors import BadInput
 from pytracking.evaluation import vot, vot2020
-from pytracking.evaluation.tracker import Tracker
+from pytracking.evaluation.protocols import LiveTracker
 from pytracking.evaluation.vot_regions import NO_TARGET, Rectangle, make_full_size, mask_to_box
 from pytracking.utils.convert_vot_anno_to_rect import convert_vot_anno_to_rect
 
 
 def run_vot2020(
-    tracker: Tracker, debug: int | None = None, visdom_info: dict | None = None
+    tracker: LiveTracker, debug: int | None = None, visdom_info: dict | None = None
 ) -> None:
     """Follow the targets that the toolkit gives over TraX (VOT 2020 and later) until it ends the
     conversation.
@@ -61,7 +61,9 @@ def run_vot2020(
             instance = _instance(tracker, params)
 
 
-def run_vot(tracker: Tracker, debug: int | None = None, visdom_info: dict | None = None) -> None:
+def run_vot(
+    tracker: LiveTracker, debug: int | None = None, visdom_info: dict | None = None
+) -> None:
     """Follow the targets that the toolkit gives as polygons (VOT up to 2019), reporting rectangles.
 
     The polygon becomes a box as `params.vot_anno_conversion_type` says: 'union' (default) or
@@ -95,7 +97,7 @@ def run_vot(tracker: Tracker, debug: int | None = None, visdom_info: dict | None
 
 
 def _prepared(
-    tracker: Tracker, debug: int | None, visdom_info: dict | None, protocol: type[vot.VOT]
+    tracker: LiveTracker, debug: int | None, visdom_info: dict | None, protocol: type[vot.VOT]
 ) -> tuple[Any, Any]:
     """Parameters and a tracker instance with its network loaded: the toolkit's clock starts with
     the first target.
@@ -118,7 +120,7 @@ def _prepared(
             raise error
 
 
-def _instance(tracker: Tracker, params: Any) -> Any:
+def _instance(tracker: LiveTracker, params: Any) -> Any:
     instance = tracker.create_tracker(params)
     if hasattr(instance, "initialize_features"):
         instance.initialize_features()

@@ -7,10 +7,12 @@ import os
 import numpy as np
 
 from ltr.admin.errors import BadInput, BadValue
+from ltr.dataset.registry import evaluation_set
 from pytracking.evaluation.tabledataset import TableDataset
 from pytracking.utils.load_text import read_boxes, read_text
 
 
+@evaluation_set("vot")
 class VOTDataset(TableDataset):
     """The sequences that `list.txt` names, without it all on disk sorted by name.
 
@@ -27,8 +29,8 @@ class VOTDataset(TableDataset):
     )  # every year has another number
     layout = "<sequence>/groundtruth.txt"
 
-    def __init__(self):
-        super().__init__()
+    def __init__(self, root: str | None = None):
+        super().__init__(root=root)
 
     def _describe_sequences(self) -> list[dict]:
         listing = os.path.join(self.base_path, "list.txt")

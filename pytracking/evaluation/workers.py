@@ -14,10 +14,12 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import cv2
+
 from ltr.admin.errors import BadInput, show_messages
 from ltr.data.workers import usable_cores
+from ltr.io import plugins
 from ltr.parallel.threads import limit_openmp_spinning
-from pytracking.utils import plugins
 
 # of a job whose worker died: more cost time where memory is short, fewer give up on a machine that
 # went away
@@ -161,7 +163,6 @@ def start_worker(counter, torch_threads: int, plugin_folders: list[str], log_lev
     _end_with_parent()
     show_messages(log_level)
     plugins.activate(plugin_folders)
-    import cv2
     import torch
 
     torch.set_num_threads(torch_threads)

@@ -26,6 +26,7 @@ from pytracking.libs.problem import (
     release_gradients,
     track_gradients,
 )
+from pytracking.utils.plotting import plot_graph
 
 __all__ = [
     "ConjugateGradient",
@@ -320,8 +321,6 @@ def show_progress(values: Tensor, title: str, plotting: bool, visdom) -> None:
     if visdom is not None:
         visdom.register((values, torch.arange(len(values))), "lineplot", 3, title)
     elif plotting:
-        from pytracking.utils.plotting import plot_graph
-
         plot_graph(values, title=title)
     else:
         _log.debug("%s: %s", title, values.tolist())

@@ -1,7 +1,5 @@
-"""Parameter files: `pytracking.parameter.<tracker>.<name>` defines `parameters()`. Plug-in folders
-may add some.
+"""Parameter files: `pytracking.parameter.<tracker>.<name>` defines `parameters()`.
+
+A file that changes one value of another one is a line in `<tracker>/registry.py`. Plug-in folders
+may add files.
 """
-
-from pytracking.utils import plugins as _plugins
-
-_plugins.extend(__path__, "parameter")

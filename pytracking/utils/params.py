@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import importlib
 import random
 from typing import Any
 
@@ -48,23 +49,13 @@ class TrackerParams:
         return params
 
 
-class FeatureParams:
-    """The parameters of one feature extractor, by keyword; lists become TensorLists."""
-
-    def __init__(self, *args: Any, **kwargs: Any):
-        from ltr.admin.tensorlist import (
-            TensorList,
-        )  # needs torch, which most users of this module do not
-
-        if args:
-            raise BadValue(
-                "FeatureParams takes keyword arguments only, e.g. "
-                "FeatureParams(feature_stride=[16])"
-            )
-        for name, value in kwargs.items():
-            setattr(self, name, TensorList(value) if isinstance(value, list) else value)
-
-
 def Choice(*args: Any) -> Any:
     """One of the arguments, drawn at random: parameter files use it for random search."""
     return random.choice(args)
+
+
+def __getattr__(name: str) -> Any:
+    # FeatureParams needs torch, which most parameter files do not.
+    if name == "FeatureParams":
+        return importlib.import_module("pytracking.utils.feature_params").FeatureParams
+    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")

@@ -27,6 +27,16 @@ def as_boxes(state: Any) -> list[list[float]]:
     return [list(box) for box in state]
 
 
+def draw_tracking_panel(
+    visdom: Any, image: np.ndarray, box: Any, segmentation: np.ndarray | None = None
+) -> None:
+    """Send a frame with its boxes (None, one, a list, a dict) and mask to the panel `Tracking` of
+    `visdom`.
+    """
+    shown = [image, *as_boxes(box)] + ([] if segmentation is None else [segmentation])
+    visdom.register(tuple(shown), "Tracking", 1, "Tracking")
+
+
 def as_array(a: Any) -> np.ndarray:
     """A tensor (of any device) or anything array-like as an ndarray."""
     if hasattr(a, "detach"):

@@ -4,11 +4,8 @@ use.
 
 from __future__ import annotations
 
-import contextlib
-import inspect
 import logging
 import os
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,31 +13,18 @@ from typing import Any
 
 import numpy as np
 
-import ltr.dataset
 from ltr.admin.environment import ensure_local_file
 from ltr.admin.errors import BadInput, BadValue, MissingFile, suggestion
 from ltr.dataset.file_video_dataset import FileVideoDataset
-from ltr.io.files import write_text
+from ltr.dataset.registry import evaluation_sets, import_all, plain_name, training_sets
+from ltr.io import plugins
 from pytracking.evaluation import environment
-from pytracking.evaluation.datasets import dataset_dict, load_dataset
-from pytracking.utils import plugins
+from pytracking.evaluation.datasets import open_dataset
 from spot_ext.check.sequences import ANNOTATION, Finding, SequenceFiles
 
 log = logging.getLogger(__name__)
 
-_TRAINING_NAMES = {
-    "folder": "VideoFolder",
-    "coco": "MSCOCOSeq",
-}  # others as their class, in any case, - and _ aside
 _SPLITS = ("train", "val", "test")
-_OWN_PATHS = (
-    "results_path",
-    "segmentation_path",
-    "network_path",
-    "result_plot_path",
-    "dataspec_path",
-    "plugins",
-)
 # Evaluation data sets that mark frames without a visible target by a box of NaN, zeros or -1.
 _BOX_OPTIONAL = {"uav", "oxuva", "folder", "tpl", "avist", "lasot_extension_subset"}
 
@@ -90,32 +74,35 @@ def open_parts(name: str, root: Path | None = None) -> list[Part]:
     that one only. `root` is what local.py would hold, or the folder of the one split below it.
     Raises BadInput when the name is unknown or nothing is there.
     """
+    import_all("ltr.dataset")
     plugins.run_dataset_registrations()
-    training = _training_classes().get(_plain(name))
+    training = plain_name(name) if plain_name(name) in training_sets else None
     tests = [
         key
         for key in (name.lower(), *(f"{name.lower()}_{split}" for split in _SPLITS))
-        if key in dataset_dict
+        if key in evaluation_sets
     ]
-    if _plain(name) == "folder":
-        tests = []  # the same files
+    if plain_name(name) == "folder":
+        # The evaluation data set reads the same files.
+        tests = []
     if training is None and not tests:
-        known = sorted({*_training_classes(), *dataset_dict})
+        known = sorted({*training_sets, *evaluation_sets})
         raise BadValue(
             f"data set '{name}' is not known{suggestion(name.lower(), known)} - known are "
             f"{', '.join(known)}"
         )
     if root is not None and not root.is_dir():
         raise MissingFile(f"there is no folder '{root}' - give the folder of the data set")
-    parts, problems = [], {}
-    for open_one, key in [
-        *([(_open_training, training)] if training else []),
-        *((_open_test, key) for key in tests),
-    ]:
+    parts: list[Part] = []
+    problems: dict[str, str] = {}
+    readings = [(_open_test, key, key) for key in tests]
+    if training is not None:
+        readings.insert(0, (_open_training, training, f"{training} for training"))
+    for open_reading, key, title in readings:
         try:
-            parts.append(open_one(key, root))
+            parts.append(open_reading(key, root))
         except BadInput as error:
-            problems[key] = str(error)
+            problems[title] = str(error)
     if not parts:
         raise BadInput(next(iter(problems.values())))
     if problems:
@@ -123,110 +110,49 @@ def open_parts(name: str, root: Path | None = None) -> list[Part]:
     return parts
 
 
-def _training_classes() -> dict[str, str]:
-    return {
-        **{_plain(name): name for name in ltr.dataset.__all__ if not name.startswith("Base")},
-        **_TRAINING_NAMES,
-    }
-
-
-def _plain(name: str) -> str:
-    return name.lower().replace("_", "").replace("-", "")
-
-
-def _open_training(class_name: str, root: Path | None) -> Part:
-    make = getattr(ltr.dataset, class_name)
+def _open_training(name: str, root: Path | None) -> Part:
     if root is None:
         ensure_local_file()
-        places = [{}]
+        candidates: list[Path | None] = [None]
     else:
-        if "root" not in inspect.signature(make).parameters:
-            raise BadValue(
-                f"{class_name}: takes no folder - set it in ltr/admin/local.py and leave ROOT out"
-            )
-        places = [{"root": str(place)} for place in (root, root / "train") if place.is_dir()]
-    problem: BadInput | None = None
-    for place in places:
-        for options in ({}, {"split": "train"}):
-            try:
-                dataset = make(**place, **options)
-                break
-            except TypeError:  # this class has no split
-                continue
-            except BadInput as error:
-                problem = problem or error
-        else:
-            continue
-        entries = (
-            getattr(dataset, "sequence_list", None)
-            or getattr(dataset, "image_list", None)
-            or range(len(dataset))
-        )
-        names = [
-            "/".join(map(str, entry)) if isinstance(entry, (tuple, list)) else str(entry)
-            for entry in entries
-        ]
-        return Part(f"{class_name} (training)", names, dataset)
-    raise problem or BadInput(f"{class_name} cannot be opened at '{root}'")
+        candidates = [folder for folder in (root, root / "train") if folder.is_dir()]
+    dataset = _open_first(candidates, lambda folder: open_dataset(name, folder, training=True))
+    entries = (
+        getattr(dataset, "sequence_list", None)
+        or getattr(dataset, "image_list", None)
+        or range(len(dataset))
+    )
+    names = [
+        "/".join(map(str, entry)) if isinstance(entry, (tuple, list)) else str(entry)
+        for entry in entries
+    ]
+    return Part(f"{type(dataset).__name__} (training)", names, dataset)
 
 
 def _open_test(key: str, root: Path | None) -> Part:
-    places = (
-        [None]
-        if root is None
-        else [root, *([root.parent] if key.endswith(f"_{root.name}") else [])]
-    )
-    problem: BadInput | None = None
-    for place in places:
-        try:
-            with _settings_at(place):
-                sequences = load_dataset(key).get_sequence_list()
-            return Part(f"{key} (evaluation)", [sequence.name for sequence in sequences], sequences)
-        except BadInput as error:
-            problem = problem or error
-    raise problem
-
-
-@contextlib.contextmanager
-def _settings_at(root: Path | None) -> Iterator[None]:
-    """Within the block, the evaluation's local.py names `root` as the folder of every data set."""
+    candidates: list[Path | None] = [root]
     if root is None:
         environment.ensure_local_file()
-        yield
-        return
-    settings = (
-        environment.env_settings()
-        if environment.local_file().is_file()
-        else environment.EnvSettings()
-    )
-    lines = []
-    for name, value in vars(settings).items():
-        if (
-            name.endswith(("_path", "_dir"))
-            and name not in _OWN_PATHS
-            and "_packed_" not in name
-            and "_mask_" not in name
-        ):
-            value = str(root.resolve())
-        if isinstance(value, (str, list, tuple, type(None))):
-            lines.append(f"    settings.{name} = {value!r}\n")
-    before = os.environ.get(environment.VARIABLE)
-    with tempfile.TemporaryDirectory() as folder:
-        write_text(
-            Path(folder) / "local.py",
-            "from pytracking.evaluation.environment import EnvSettings\n\n\n"
-            "def local_env_settings():\n    settings = EnvSettings()\n"
-            + "".join(lines)
-            + "    return settings\n",
-        )
-        os.environ[environment.VARIABLE] = str(Path(folder) / "local.py")
+    elif key.endswith(f"_{root.name}"):
+        # ROOT may be the folder of this one split.
+        candidates.append(root.parent)
+
+    def open_at(folder: Path | None) -> Any:
+        return open_dataset(key, folder).get_sequence_list()
+
+    sequences = _open_first(candidates, open_at)
+    return Part(f"{key} (evaluation)", [sequence.name for sequence in sequences], sequences)
+
+
+def _open_first(folders: Sequence[Path | None], open_at: Callable[[Path | None], Any]) -> Any:
+    """Return what opens at the first of the folders; the first error where nothing does."""
+    problems: list[BadInput] = []
+    for folder in folders:
         try:
-            yield
-        finally:
-            if before is None:
-                del os.environ[environment.VARIABLE]
-            else:
-                os.environ[environment.VARIABLE] = before
+            return open_at(folder)
+        except BadInput as error:
+            problems.append(error)
+    raise problems[0]
 
 
 def _training_sequence(dataset, name: str, seq_id: int) -> SequenceFiles:

@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 )
 def run(options: argparse.Namespace) -> None:
     """Run the quickstart recipe of the network that was asked for."""
-    from ltr.run_training import parse_assignments, run_training
+    from ltr.recipes import parse_assignments, run_training
     from spot_ext.studies.quickstart import recipe_for
 
     overrides = parse_assignments(options.set)

@@ -63,8 +63,7 @@ def open_named(name: str, root: Path | None = None, split: str | None = None):
     ltr/admin/local.py.
     """
     from ltr.admin.environment import ensure_local_file
-    from spot_ext.training.config import DatasetConfig
-    from spot_ext.training.recipe import open_dataset
+    from pytracking.evaluation.datasets import open_dataset
 
     if name not in DATASETS:
         raise BadValue(
@@ -73,12 +72,10 @@ def open_named(name: str, root: Path | None = None, split: str | None = None):
         )
     if root is None:
         ensure_local_file()
-    arguments = {"root": str(root)} if root is not None else {}
     if name == "trackingnet" and split is not None:
-        arguments["set_ids"] = [_set_id(part) for part in split.split(",")]
-    elif split is not None or name == "lasot":
-        arguments["split"] = split or "train"
-    return open_dataset(DatasetConfig(DATASETS[name], arguments))
+        set_ids = [_set_id(part) for part in split.split(",")]
+        return open_dataset(name, root, training=True, set_ids=set_ids)
+    return open_dataset(name, root, split, training=True)
 
 
 @verb(

@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 )
 def run(options: argparse.Namespace) -> None:
     """Run the recipe with the settings of the command line."""
-    from ltr.run_training import parse_assignments, run_training
+    from ltr.recipes import parse_assignments, run_training
 
     overrides = parse_assignments(options.set)
     run_training("spot", options.recipe, seed=options.seed, overrides=overrides)

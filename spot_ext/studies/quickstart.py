@@ -98,7 +98,7 @@ def recipes() -> dict[str, str]:
     """The quickstart recipe of each network: `quickstart_NAME` of NAME, and of its tracker's name
     `quickstart` itself.
     """
-    from ltr.run_training import find_recipe, recipe_names
+    from ltr.recipes import find_recipe, recipe_names
 
     standard = find_recipe("spot", "quickstart").config().architecture
     found = {get_architecture(standard).tracker: "quickstart"}

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+import spot_ext.rendering.photographed  # noqa: F401  registers its data set, RenderedVideos
 from ltr.admin.errors import BadInput, BadValue, MissingFile, NotConfigured
 from ltr.admin.loading import load_weights
 from ltr.admin.tensorboard import TensorboardWriter
@@ -18,6 +19,7 @@ from ltr.data.workers import worker_count
 from ltr.io import run_lock
 from ltr.parallel import distributed
 from ltr.trainers.base_trainer import choose_device
+from pytracking.evaluation import datasets as data_sets
 from pytracking.evaluation import environment
 from spot_ext.boxes import key_frames
 from spot_ext.boxes.formats import label_file
@@ -26,7 +28,6 @@ from spot_ext.training.actor import SparseActor
 from spot_ext.training.architectures import Architecture, get_architecture
 from spot_ext.training.compiling import compile_networks
 from spot_ext.training.config import DatasetConfig, SparseConfig
-from spot_ext.training.data.datasets import dataset_class
 from spot_ext.training.data.loader import SampleSource, SparseLoader
 from spot_ext.training.data.videos import LabelledDataset, VideoPool
 from spot_ext.training.optimization import make_optimizer, make_scheduler
@@ -192,10 +193,8 @@ def open_datasets(config: SparseConfig, seed: int, labels_folder: Path) -> list[
 
 
 def open_dataset(part: DatasetConfig):
-    """Open a training data set by the name of its class in `ltr.dataset`, or of one of ours
-    (`spot_ext.training.data.datasets`).
-    """
-    return dataset_class(part.name)(**part.options)
+    """Open a training data set by the name of its class."""
+    return data_sets.open_dataset(part.name, training=True, **part.options)
 
 
 def _labels(part: DatasetConfig, dataset, k: int | None, seed: int, folder: Path):

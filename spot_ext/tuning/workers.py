@@ -14,11 +14,11 @@ from dataclasses import dataclass
 
 from ltr.admin.errors import BadInput
 from ltr.data.workers import usable_cores
+from ltr.io import plugins
 from ltr.parallel.threads import limit_openmp_spinning
 from pytracking.evaluation import workers
 from pytracking.evaluation.data import Sequence as Video
 from pytracking.evaluation.tracker import Tracker
-from pytracking.utils import plugins
 from spot_ext.tuning.output_cache import memory
 from spot_ext.tuning.scores import Part, sequence_part
 from spot_ext.tuning.track_trials import Values, track_together

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 import ltr
+from ltr import recipes as recipes_library
 from ltr import run_training as script
 from ltr.admin.errors import BadValue
 
@@ -125,8 +126,8 @@ def test_plugins_may_add_to_a_shipped_module(recipes, tmp_path):
     script.run_training("transt", "mine")
     assert sys.modules["ltr.train_settings.transt.mine"].seen["project_path"] == "ltr/transt/mine"
     with pytest.raises(BadValue, match=r"did you mean 'mine'\?.*small, start, transt"):
-        script.find_recipe("transt", "mime")
-    assert script.find_recipe("transt", "transt").run
+        recipes_library.find_recipe("transt", "mime")
+    assert recipes_library.find_recipe("transt", "transt").run
 
 
 def test_transt_recipe_asks_for_data_first(recipes):
@@ -155,7 +156,7 @@ def test_transt_recipe_on_small_data(
         f"    workspace_dir = {str(tmp_path / 'ws')!r}\n    lasot_dir = {str(lasot_root)!r}\n"
         f"    got10k_dir = {str(got10k_root)!r}\n    trackingnet_dir = {str(trackingnet_root)!r}\n"
     )
-    recipe = script.find_recipe("transt", "transt")
+    recipe = recipes_library.find_recipe("transt", "transt")
     monkeypatch.setattr(
         recipe, "transt_resnet50", lambda settings: transt.transt_small(hidden_dim=32, width=8)
     )
@@ -239,7 +240,7 @@ import ltr.data.transforms as tfm
 for name in sys.argv[1:]:
     importlib.import_module(name)
 import ltr.admin.environment
-assert not ltr.admin.environment._loaded, 'an import read local.py'
+assert not ltr.admin.environment.LOCAL.loaded, 'an import read local.py'
 """
 
 

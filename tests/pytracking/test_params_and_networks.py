@@ -3,16 +3,19 @@
 import copy
 import logging
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import torch
 
 from ltr.admin.errors import BadValue, MissingFile
+from ltr.io import plugins
 from pytracking.features import net_wrappers
 from pytracking.features.net_wrappers import NetWithBackbone, NetWrapper
 from pytracking.libs import TensorList
-from pytracking.utils import Choice, FeatureParams, TrackerParams, loading, plugins
+from pytracking.utils import Choice, FeatureParams, TrackerParams, loading
 from pytracking.utils.convert_vot_anno_to_rect import convert_vot_anno_to_rect
 
 
@@ -256,17 +259,13 @@ def test_plugin_may_be_an_importable_package(machine, monkeypatch):
     assert str(package) in plugins.folders()
 
 
-@pytest.mark.parametrize(
-    "tracker, own", [("transt", True), ("moving", False)], ids=["shipped", "of another plug-in"]
-)
-def test_plugin_adds_parameter_files_to_a_tracker_that_exists(machine, trees, tracker, own):
+@pytest.mark.parametrize("tracker", ["transt", "moving"], ids=["shipped", "of another plug-in"])
+def test_plugin_adds_parameter_files_to_a_tracker_that_exists(machine, trees, tracker):
     folder = trees.write_files(
         machine.root / "more",
         {
             f"parameter/{tracker}/mine_{tracker}.py": "def parameters():\n    return 'mine'\n",
             f"parameter/{tracker}/twice_{tracker}.py": f"from pytracking.parameter.{tracker}.mine_{tracker} import parameters\n",
-            "parameter/transt/transt50.py": "def parameters():\n    return 'hidden by the shipped "
-            "file'\n",
         },
     )
     add_setting(machine.local, f"plugins = '{folder}'")
@@ -275,7 +274,57 @@ def test_plugin_adds_parameter_files_to_a_tracker_that_exists(machine, trees, tr
     assert Tracker(tracker, f"twice_{tracker}").get_parameters() == "mine"
     with pytest.raises(MissingFile, match=f"did you mean 'mine_{tracker}'"):
         Tracker(tracker, f"mime_{tracker}").get_parameters()
-    assert not own or Tracker(tracker, "transt50").get_parameters() != "hidden by the shipped file"
+
+
+PLUGIN_OF_SHIPPED_NAMES = {
+    "parameter/transt/__init__.py": "",
+    "parameter/transt/transt50.py": "def parameters(net_path='mine'):\n    return net_path\n",
+    "parameter/transt/spot_transt_k2.py": "def parameters():\n    return 'my k2'\n",
+    "tracker/transt/__init__.py": "def get_tracker_class():\n    return 'my class'\n",
+    "experiments/myexperiments.py": "mine = True\n",
+    "libs/dcf.py": "mine = True\n",
+    "libs/dcf_of_my_own.py": "mine = True\n",
+}
+
+
+@pytest.mark.parametrize("form", ["", "pytracking/"], ids=["flat", "checkout"])
+def test_plugin_file_of_a_shipped_name_wins_where_people_edit_files(tmp_path, trees, form):
+    folder = trees.write_files(
+        tmp_path, {form + name: text for name, text in PLUGIN_OF_SHIPPED_NAMES.items()}
+    )
+    code = """
+import logging
+logging.basicConfig(level=logging.INFO, format="%(message)s")
+import importlib
+from ltr.io import plugins
+def load(name):
+    return importlib.import_module(f"pytracking.{name}")
+print(load("parameter.transt.transt50").parameters())
+print(load("parameter.transt.spot_transt_k5").parameters())
+print(load("parameter.transt.spot_transt_k2").parameters())
+print(load("tracker.transt").get_tracker_class(), load("tracker.transt.config").__file__ is not None)
+print(load("experiments.myexperiments").mine)
+print(hasattr(load("libs.dcf"), "mine"), load("libs.dcf_of_my_own").mine)
+print("light_onnx" in plugins.modules_in("pytracking.parameter.transt"))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTRACKING_PLUGINS": str(folder)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.splitlines() == [
+        "mine",
+        "spot_transt_k5.pth.tar",
+        "my k2",
+        "my class True",
+        "True",
+        "False True",
+        "True",
+    ], done.stderr
+    for name in ("parameter.transt.transt50", "tracker.transt", "experiments.myexperiments"):
+        assert f"takes the place of our pytracking.{name}" in done.stderr
+    assert "pytracking.libs.dcf" not in done.stderr
 
 
 def test_plugin_that_does_not_exist_is_said_once(monkeypatch, caplog):

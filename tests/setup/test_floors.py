@@ -37,6 +37,7 @@ FLOORS = (
     (
         "spot_ext.commands",
         "spot_ext.__main__",
+        "pytracking.analysis.__main__",
         "ltr.run_training",
         "pytracking.run_tracker",
         "pytracking.run_experiment",
@@ -67,6 +68,10 @@ OPTIONAL = {
     "starlette",
     "uvicorn",
     "visdom",
+    "pandas",
+    "torch",
+    "torchvision",
+    "cv2",
     "websocket",
     "trax",
     "simplejpeg",
@@ -80,12 +85,6 @@ UPWARDS: dict[str, set[tuple[str, str]]] = {
     "cuda": {
         ("pytracking.features.onnx_export", "pytracking.parameter.transt.light"),
     },
-    "prop": {
-        ("spot_ext.propagate.network", "ltr.run_training"),
-    },
-    "cmd": {
-        ("spot_ext.studies.quickstart", "ltr.run_training"),
-    },
     "train": {
         ("spot_ext.training.architectures.light", "pytracking.parameter.transt.light"),
         ("spot_ext.training.trainer", "spot_ext.report.history"),
@@ -97,9 +96,6 @@ CIRCLES: dict[str, set[frozenset[str]]] = {
     },
     "train": {
         frozenset({"ltr.models.tracking.transt", "ltr.models.tracking.transt_light"}),
-    },
-    "core": {
-        frozenset({"pytracking.evaluation.tracker", "pytracking.evaluation.vot_run"}),
     },
 }
 MUTUAL_ROOMS: dict[str, set[frozenset[str]]] = {
@@ -116,34 +112,6 @@ MUTUAL_ROOMS: dict[str, set[frozenset[str]]] = {
     },
 }
 INSIDE_FUNCTIONS: dict[str, set[tuple[str, str]]] = {
-    "core": {
-        ("ltr.admin.multigpu", "ltr.parallel.batch_norm"),
-        ("ltr.admin.tensorboard", "torch.utils.tensorboard"),
-        ("ltr.data", "ltr.data.loader"),
-        ("ltr.dataset.sbd", "scipy.io"),
-        ("pytracking.analysis.__main__", "pytracking.analysis.evaluate_vos"),
-        ("pytracking.analysis.__main__", "pytracking.analysis.playback_results"),
-        ("pytracking.evaluation.batch", "torch"),
-        ("pytracking.evaluation.cluster", "cv2"),
-        ("pytracking.evaluation.cluster", "torch"),
-        ("pytracking.evaluation.data", "ltr.data.image_loader"),
-        ("pytracking.evaluation.got10kdataset", "ltr.dataset.got10k"),
-        ("pytracking.evaluation.got10kdataset", "ltr.dataset.roots"),
-        ("pytracking.evaluation.lists", "ltr.dataset.roots"),
-        ("pytracking.evaluation.live_view", "pytracking.utils.visdom"),
-        ("pytracking.evaluation.multi_object_wrapper", "pytracking.tracker.base.basetracker"),
-        ("pytracking.evaluation.oxuvadataset", "ltr.data.image_loader"),
-        ("pytracking.evaluation.results", "ltr.data.image_loader"),
-        ("pytracking.evaluation.tracker", "pytracking.evaluation.video_run"),
-        ("pytracking.evaluation.tracker", "pytracking.evaluation.vot_run"),
-        ("pytracking.evaluation.workers", "cv2"),
-        ("pytracking.evaluation.workers", "torch"),
-        ("pytracking.libs.optimization", "pytracking.utils.plotting"),
-        ("pytracking.utils.load_text", "pandas"),
-        ("pytracking.utils.loading", "ltr.admin.loading"),
-        ("pytracking.utils.params", "ltr.admin.tensorlist"),
-        ("pytracking.utils.plotting", "torch"),
-    },
     "frames": {
         ("ltr.frames.sources", "ltr.data.image_loader"),
         ("ltr.frames.sources", "ltr.frames.tar"),
@@ -151,11 +119,8 @@ INSIDE_FUNCTIONS: dict[str, set[tuple[str, str]]] = {
     },
     "train": {
         ("ltr.models.backbone.pretrained", "safetensors.torch"),
-        ("ltr.models.backbone.pretrained", "torchvision.models"),
         ("ltr.models.tracking.transt", "ltr.models.tracking.transt_light"),
         ("ltr.parallel.stopping", "ltr.parallel.distributed"),
-        ("pytracking.tracker.base.basetracker", "pytracking.utils.plotting"),
-        ("spot_ext.training.data.loader", "cv2"),
     },
     "cuda": {
         ("pytracking.features.deep", "ltr.models.backbone.mobilenetv3"),
@@ -163,25 +128,22 @@ INSIDE_FUNCTIONS: dict[str, set[tuple[str, str]]] = {
         ("pytracking.features.onnx_export", "pytracking.parameter.transt.light"),
         ("pytracking.features.onnx_export", "pytracking.utils.loading"),
     },
+    "core": {
+        ("pytracking.utils.loading", "ltr.admin.loading"),
+    },
     "cmd": {
         ("spot_ext.annotate.serving", "spot_ext.annotate.app"),
-        ("spot_ext.discover.detector", "torchvision.models"),
-        ("spot_ext.rendering.drawn.workers", "cv2"),
         ("spot_ext.rendering.drawn.workers", "importlib"),
         ("spot_ext.report.evaluation", "pytracking.analysis.eval_cache"),
         ("spot_ext.report.evaluation", "pytracking.analysis.scores"),
         ("spot_ext.report.labelled", "ltr.dataset.video_folder"),
         ("spot_ext.report.labelled", "spot_ext.boxes.formats"),
         ("spot_ext.report.page", "jinja2"),
-        ("spot_ext.studies.quickstart", "ltr.run_training"),
+        ("spot_ext.studies.quickstart", "ltr.recipes"),
     },
     "boxes": {
         ("spot_ext.boxes.budget", "spot_ext.boxes.diversity"),
         ("spot_ext.boxes.formats.infos", "ltr.dataset.video_folder"),
-    },
-    "prop": {
-        ("spot_ext.propagate.review", "csv"),
-        ("spot_ext.propagate.tracking", "pytracking.evaluation.video"),
     },
 }
 

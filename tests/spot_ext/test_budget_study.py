@@ -13,7 +13,7 @@ import pytest
 from benchmarks import budget_study as script
 from ltr.admin.errors import BadInput, BadValue
 from ltr.dataset import Got10k
-from ltr.run_training import run_training
+from ltr.recipes import run_training
 from spot_ext.boxes.formats import label_file
 from spot_ext.boxes.labels import LabelSet, VideoLabels, labelled_track
 from spot_ext.rendering import drawn

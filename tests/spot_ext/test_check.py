@@ -19,6 +19,7 @@ from ltr.admin.errors import BadInput
 from ltr.dataset import Got10k
 from ltr.dataset.base_image_dataset import BaseImageDataset
 from ltr.dataset.base_video_dataset import BaseVideoDataset
+from ltr.dataset.registry import DatasetInfo, training_sets
 from spot_ext import __main__ as command
 from spot_ext.check import check_dataset, sequences
 from spot_ext.check.images import image_size
@@ -190,7 +191,7 @@ def test_every_layout_is_understood(layouts, name, count, victim):
 
 def test_a_data_set_of_ones_own_needs_no_work(tree, monkeypatch):
     from pytracking.evaluation.data import BaseDataset, Sequence, SequenceList
-    from pytracking.evaluation.datasets import DatasetInfo, dataset_dict
+    from pytracking.evaluation.datasets import dataset_dict
 
     class Mine(BaseDataset):
         def get_sequence_list(self):
@@ -240,10 +241,9 @@ class Images(BaseImageDataset):
     [(NoPaths, FRAME, {}), (Images, "video_00/00000005.jpg", {sequences.NO_BOX: 1})],
 )
 def test_training_sets_need_not_name_their_files(tree, monkeypatch, dataset, frame, other):
-    import ltr.dataset
-
-    monkeypatch.setattr(ltr.dataset, "__all__", [*ltr.dataset.__all__, "Mine"])
-    monkeypatch.setattr(ltr.dataset, "Mine", dataset, raising=False)
+    monkeypatch.setitem(sys.modules, "my_datasets", sys.modules[__name__])
+    info = DatasetInfo("my_datasets", dataset.__name__, {})
+    monkeypatch.setitem(training_sets, "mine", info)
     report = check_dataset("mine", tree)
     assert {f.kind: f.count for f in report.findings} == other and report.frames in (96, 24)
     (tree / frame).write_bytes((tree / frame).read_bytes()[:-300])

@@ -14,7 +14,15 @@ from spot_ext.commands import find_verbs
 
 VERBS = [verb.name for verb in find_verbs()]
 # The standard library and these files suffice for parsing arguments.
-LIGHT_MODULES = {"ltr", "ltr.admin", "ltr.admin.errors", "ltr.admin.invocation"} | {
+LIGHT_MODULES = {
+    "ltr",
+    "ltr.io",
+    "ltr.io.plugins",
+    "ltr.io.registry",
+    "ltr.admin",
+    "ltr.admin.errors",
+    "ltr.admin.invocation",
+} | {
     "ltr.parallel",
     "ltr.parallel.threads",
 }

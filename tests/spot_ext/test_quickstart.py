@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ltr.run_training import run_training
+from ltr.recipes import run_training
 from spot_ext import __main__ as command
 from spot_ext.boxes.formats import label_file
 from spot_ext.rendering import drawn
@@ -120,7 +120,7 @@ def test_quickstart_takes_the_recipe_of_the_network(
     monkeypatch.setenv("PYTRACKING_PLUGINS", str(tmp_path / "plugins"))
     asked = []
     monkeypatch.setattr(
-        "ltr.run_training.run_training", lambda *arguments, **_options: asked.append(arguments)
+        "ltr.recipes.run_training", lambda *arguments, **_options: asked.append(arguments)
     )
     command.main(["quickstart", *arguments])
     assert asked == [("spot", recipe)]

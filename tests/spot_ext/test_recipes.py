@@ -7,7 +7,7 @@ import torch
 import torchvision
 
 from ltr.io.checkpoint import read_checkpoint
-from ltr.run_training import find_recipe, run_training
+from ltr.recipes import find_recipe, run_training
 from ltr.train_settings.spot import quickstart, transt_sparse
 
 SHORT = {

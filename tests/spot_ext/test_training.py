@@ -456,7 +456,7 @@ def test_reference_switches_reach_what_they_change(settings, tree, switch):
     "name", ["transt_sparse", "transt_sparse_k2", "transt_sparse_k5", "transt_sparse_got10k"]
 )
 def test_recipe_without_data_names_what_is_missing(settings, name):
-    from ltr.run_training import find_recipe
+    from ltr.recipes import find_recipe
 
     with pytest.raises((NotConfigured, BadInput)) as raised:
         find_recipe("spot", name).run(settings())

@@ -11,12 +11,13 @@ import pytest
 import torch
 
 from ltr.admin.errors import BadInput
+from ltr.io import plugins
 from pytracking.evaluation import get_dataset
 from pytracking.evaluation.running import run_dataset
 from pytracking.evaluation.tracker import Tracker
 from pytracking.features.net_wrappers import NetWithBackbone
 from pytracking.tracker.base import MatchingTracker
-from pytracking.utils import TrackerParams, plugins
+from pytracking.utils import TrackerParams
 from spot_ext import __main__ as command
 from spot_ext.studies.evaluate import score_rows
 from spot_ext.tuning import Search, output_cache, track_trials, tune

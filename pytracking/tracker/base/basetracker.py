@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from pytracking.utils.plotting import draw_tracking_panel
+
 
 class BaseTracker:
     """A tracker of one target: `initialize` on the first frame, then `track` on every other one.
@@ -50,15 +52,3 @@ class BaseTracker:
         `Tracking`.
         """
         draw_tracking_panel(self.visdom, image, box, segmentation)
-
-
-def draw_tracking_panel(
-    visdom, image: np.ndarray, box: Any, segmentation: np.ndarray | None = None
-) -> None:
-    """Send a frame with its boxes (None, one, a list, a dict) and mask to the panel `Tracking` of
-    `visdom`.
-    """
-    from pytracking.utils.plotting import as_boxes
-
-    shown = [image, *as_boxes(box)] + ([] if segmentation is None else [segmentation])
-    visdom.register(tuple(shown), "Tracking", 1, "Tracking")

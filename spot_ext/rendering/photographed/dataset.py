@@ -13,6 +13,7 @@ import torch
 from ltr.admin.errors import BadValue
 from ltr.data.seeding import generator
 from ltr.dataset.base_video_dataset import BaseVideoDataset, object_meta
+from ltr.dataset.registry import training_set
 from spot_ext.rendering.photographed.image_bank import open_bank
 from spot_ext.rendering.photographed.plan import VERSION, Plan, Truth
 from spot_ext.rendering.photographed.render import Video
@@ -20,6 +21,7 @@ from spot_ext.rendering.photographed.render import Video
 PLANS_KEPT, VIDEOS_KEPT = 64, 8  # in each process; a kept video is about 5 MB
 
 
+@training_set()
 class RenderedVideos(BaseVideoDataset):
     """`count` videos of `frames` frames (fewest, most) of `seed`, beginning with number `first`.
 

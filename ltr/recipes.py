@@ -1,0 +1,114 @@
+"""Finds training recipes by name and runs them: the library behind `ltr/run_training.py`."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from types import ModuleType
+
+import cv2
+import torch
+
+from ltr.admin.environment import ensure_local_file
+from ltr.admin.errors import BadValue, suggestion
+from ltr.admin.settings import Settings
+from ltr.io.plugins import modules_in, packages_in
+from ltr.parallel.distributed import main_first
+from ltr.parallel.distributed_run import local_device
+from ltr.parallel.threads import limit_openmp_spinning
+from ltr.trainers.base_trainer import seed_everything
+
+RECIPES = "ltr.train_settings"
+
+
+def run_training(
+    train_module: str,
+    train_name: str,
+    cudnn_benchmark: bool = True,
+    seed: int | None = None,
+    overrides: Mapping[str, str] | None = None,
+) -> None:
+    """Run the recipe `ltr/train_settings/<train_module>/<train_name>.py`.
+
+    `cudnn_benchmark` lets cuDNN choose its fastest algorithms, which may differ from run to run.
+    `seed` is `settings.seed`, 0 unless given. `overrides`, values as text by name, go to recipes
+    that have settings of their own (a function `config`), as `settings.overrides`. Raises BadValue
+    for an unknown recipe, or overrides it cannot take.
+    """
+    limit_openmp_spinning()
+    with main_first():
+        ensure_local_file()
+    recipe = find_recipe(train_module, train_name)
+    if overrides and not callable(getattr(recipe, "config", None)):
+        raise BadValue(
+            f"the recipe {train_module} {train_name} takes no --set: it has no function config(); "
+            f"edit {recipe.__file__} instead"
+        )
+    # The loader's workers are the parallelism; threads of OpenCV inside them only get in the way.
+    cv2.setNumThreads(0)
+    torch.backends.cudnn.benchmark = cudnn_benchmark
+    print(f"Training:  {train_module}  {train_name}")
+    settings = make_settings(train_module, train_name, seed, overrides)
+    seed_everything(settings.seed)
+    recipe.run(settings)
+
+
+def make_settings(
+    module: str, name: str, seed: int | None = None, overrides: Mapping[str, str] | None = None
+) -> Settings:
+    """Return the settings that a recipe is run with."""
+    settings = Settings()
+    if device := local_device():
+        settings.device = device
+    settings.module_name = module
+    settings.script_name = name
+    settings.project_path = f"ltr/{module}/{name}"
+    settings.overrides = dict(overrides or {})
+    if seed is not None:
+        settings.seed = seed
+    return settings
+
+
+def find_recipe(module: str, name: str) -> ModuleType:
+    """Import a recipe; BadValue names the nearest known ones when there is no such recipe."""
+    names = recipe_names(module)
+    if name not in names:
+        raise BadValue(
+            f"there is no recipe '{name}' in the module '{module}'"
+            f"{suggestion(name, names) or '.'} Known are {', '.join(names) or 'none'}; {_where()}"
+        )
+    recipe = importlib.import_module(f"{RECIPES}.{module}.{name}")
+    if not callable(getattr(recipe, "run", None)):
+        raise BadValue(f"the recipe {recipe.__file__} defines no function run(settings); add one")
+    return recipe
+
+
+def recipe_names(module: str) -> list[str]:
+    """Return the recipes of a module, plug-ins' included; BadValue for an unknown module."""
+    modules = packages_in(RECIPES)
+    if module not in modules:
+        raise BadValue(
+            f"there is no recipe module '{module}'{suggestion(module, modules) or '.'} Known are "
+            f"{', '.join(modules)}; {_where()}"
+        )
+    return modules_in(f"{RECIPES}.{module}")
+
+
+def parse_assignments(texts: Iterable[str]) -> dict[str, str]:
+    """Return `NAME=VALUE` texts as a dict; BadValue for a text of another form."""
+    pairs = {}
+    for text in texts:
+        name, sign, value = text.partition("=")
+        if not sign or not name.strip():
+            raise BadValue(f"--set {text}: expected NAME=VALUE, for example --set epochs=10")
+        pairs[name.strip()] = value.strip()
+    return pairs
+
+
+def _where() -> str:
+    folder = Path(__file__).resolve().parent / "train_settings"
+    return (
+        f"recipes are files {folder}/<module>/<name>.py, "
+        "or train_settings/<module>/<name>.py in a folder that PYTRACKING_PLUGINS names"
+    )
