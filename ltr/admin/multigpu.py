@@ -81,7 +81,7 @@ def sharing_gradients(
             broadcast_buffers=False,
             find_unused_parameters=some_unused,
         )
-    made.learning = learning
+    made.learning = learning  # type: ignore[assignment]  # a plain attribute of the wrapper
     return made
 
 

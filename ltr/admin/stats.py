@@ -37,7 +37,10 @@ class AverageMeter:
 
     def reset(self) -> None:
         """Forget the current epoch."""
-        self.avg = self.val = self.sum = self.count = 0
+        self.avg: float = 0
+        self.val: float = 0
+        self.sum: float = 0
+        self.count: float = 0
 
     def clear(self) -> None:
         """Forget everything."""

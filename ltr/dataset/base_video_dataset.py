@@ -32,7 +32,8 @@ class BaseVideoDataset(torch.utils.data.Dataset):
 
     def __init__(self, name: str, root: str | Path | None, image_loader: Callable = jpeg4py_loader):
         self.name = name
-        self.root = root
+        # a Path in our data sets; users' own classes give text or nothing
+        self.root: Any = root
         self.image_loader = image_loader
         self.sequence_list: list = []
         self.class_list: list = []

@@ -51,7 +51,8 @@ class CocoAnnotations:
 
     def _open(self) -> None:
         stamp = stamps_of([[self.file]])[0].tolist()
-        arrays = info = None
+        arrays: Any = None
+        info: Any = None
         if self._cache is not None and self._cache.is_file():
             try:
                 arrays, info = open_arrays(self._cache)

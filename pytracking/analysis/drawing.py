@@ -259,7 +259,7 @@ def _frame(axes: Axes, options: PlotOptions) -> None:
     for (
         line
     ) in axes.get_lines():  # a curve along the frame keeps its whole width, one beyond it is cut
-        low, high = line.get_xydata().min(0), line.get_xydata().max(0)
+        low, high = np.asarray(line.get_xydata()).min(0), np.asarray(line.get_xydata()).max(0)
         (left, right), (bottom, top) = options.xlim, options.ylim
         line.set_clip_on(
             not (left <= low[0] and high[0] <= right and bottom <= low[1] and high[1] <= top)
@@ -292,15 +292,18 @@ def _place_legend(axes: Axes, labels: list[str], options: PlotOptions) -> None:
         borderaxespad=0,
     )
     figure = axes.figure
+    assert isinstance(figure, Figure)
     figure.set_figwidth(figure.get_figwidth() + legend.get_window_extent().width / figure.dpi)
 
 
 def _covers_curves(legend: Legend, axes: Axes) -> bool:
     """True when some curve runs under the legend."""
-    axes.figure.draw_without_rendering()
+    figure = axes.figure
+    assert isinstance(figure, Figure)
+    figure.draw_without_rendering()
     box = legend.get_window_extent()
     for line in axes.get_lines():
-        x, y = line.get_data()
+        x, y = (np.asarray(values, float) for values in line.get_data())
         dense = np.linspace(x[0], x[-1], 400)
         points = axes.transData.transform(np.column_stack([dense, np.interp(dense, x, y)]))
         if box.count_contains(points):

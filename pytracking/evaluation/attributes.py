@@ -138,6 +138,8 @@ class WithAttributes:
     `base_path`.
     """
 
+    title: str
+    base_path: str
     attribute_file: str
     official_attributes: OfficialAttributes | None = None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import importlib
 import random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ltr.admin.errors import BadValue
 
@@ -16,6 +16,12 @@ class TrackerParams:
     `per_dataset = {"otb": {"window_penalty": 0.4}}` sets values for sequences with that tag
     (`Sequence.dataset`) only.
     """
+
+    if TYPE_CHECKING:
+        # Parameter files assign what they like: the type checker takes any attribute.
+        def __getattr__(self, name: str) -> Any: ...
+
+        def __setattr__(self, name: str, value: Any) -> None: ...
 
     def set_default_values(self, default_vals: dict[str, Any]) -> None:
         """Set those of `default_vals` that are not set yet."""

@@ -8,6 +8,7 @@ before.
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 import socket
@@ -51,7 +52,7 @@ PANELS: dict[str, Callable[..., VisBase]] = {
     "image": VisImage,
     "heatmap": VisHeatmap,
     "cost_volume": VisCostVolume,
-    "cost_volume_flip": lambda *args: VisCostVolume(*args, flip=True),
+    "cost_volume_flip": functools.partial(VisCostVolume, flip=True),
     "cost_volume_ui": VisCostVolumeUI,
     "info_dict": VisInfoDict,
     "text": VisText,

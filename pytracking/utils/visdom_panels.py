@@ -83,7 +83,7 @@ class VisBase:
 class VisImage(VisBase):
     """`(3, H, W)` or `(H, W, 3)`, grey levels 0 to 255, or 0 to 1 as floats."""
 
-    def save_data(self, data: Any) -> None:
+    def save_data(self, data: Any, **kwargs: Any) -> None:
         image = as_array(data)
         image = image.reshape(image.shape[-3:])
         self.raw_data = (
@@ -99,7 +99,7 @@ class VisImage(VisBase):
 class VisHeatmap(VisBase):
     """`(H, W)`; dimensions of size 1 are dropped."""
 
-    def save_data(self, data: Any) -> None:
+    def save_data(self, data: Any, **kwargs: Any) -> None:
         self.raw_data = _two_dimensional(as_array(data).squeeze(), self.title)
 
     def draw_data(self) -> None:
@@ -115,7 +115,7 @@ class VisCostVolume(VisBase):
         super().__init__(visdom, show_data, title)
         self.flip = flip
 
-    def save_data(self, data: Any) -> None:
+    def save_data(self, data: Any, **kwargs: Any) -> None:
         self.raw_data = _tiles(as_array(data), self.title, self.flip)
 
     def draw_data(self) -> None:
@@ -134,7 +134,7 @@ class VisCostVolumeUI(VisBase):
         self.cell = (0, 0)
         self._listen(title)
 
-    def save_data(self, data: Any) -> None:
+    def save_data(self, data: Any, **kwargs: Any) -> None:
         image, grid = as_array(data[0]), tuple(int(size) for size in data[1])
         if image.ndim != 2:
             image = _tiles(
@@ -177,7 +177,7 @@ class VisInfoDict(VisBase):
     number.
     """
 
-    def save_data(self, data: dict[str, Any]) -> None:
+    def save_data(self, data: dict[str, Any], **kwargs: Any) -> None:
         self.raw_data = {**(self.raw_data or {}), **data}
 
     def draw_data(self) -> None:
@@ -198,7 +198,7 @@ class VisText(VisBase):
 class VisLinePlot(VisBase):
     """A curve: y, or `(y, x)`."""
 
-    def save_data(self, data: Any) -> None:
+    def save_data(self, data: Any, **kwargs: Any) -> None:
         y, x = (
             data
             if isinstance(data, (tuple, list)) and len(data) == 2 and np.ndim(as_array(data[0]))
@@ -219,7 +219,7 @@ class VisTracking(VisBase):
     label images.
     """
 
-    def save_data(self, data: tuple) -> None:
+    def save_data(self, data: tuple, **kwargs: Any) -> None:
         arrays = [as_array(part) for part in data[1:]]
         boxes = [array.reshape(-1) for array in arrays if array.size == 4 and array.ndim < 3]
         masks = [array.squeeze() for array in arrays if array.size != 4]
@@ -267,7 +267,7 @@ class VisFeaturemap(VisBase):
         self.chosen: list[bool] = []
         self._listen(title)
 
-    def save_data(self, data: Any) -> None:
+    def save_data(self, data: Any, **kwargs: Any) -> None:
         maps = as_array(data)
         self.raw_data = maps.reshape(-1, *maps.shape[-2:])
         if len(self.chosen) != len(self.raw_data):

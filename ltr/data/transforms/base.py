@@ -78,9 +78,9 @@ class TransformBase(_Transformation):
         """
         return None
 
-    def transform_image(self, image: np.ndarray | Tensor, *rand_params) -> np.ndarray | Tensor:
-        """The transformed image."""
-        return image
+    def transform_image(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the transformed image; the first argument is the image, then what `roll` gave."""
+        return args[0]
 
     def transform_coords(self, coords: Tensor, image_shape: tuple, *rand_params) -> Tensor:
         """Points (2, N), rows y and x, of an image of `image_shape` (H, W)."""
