@@ -84,6 +84,7 @@ STUDIES = {  # accuracy: hours, or data that has to be given; started by hand
     "light_accuracy": "the light tracker on real sequences",
     "light_sizes": "sizes of the light tracker",
     "own_videos": "filling in boxes between labels",
+    "second_round": "labelling again after new boxes",
     "discover": "targets found without labels",
     "budget_study": "accuracy against the number of labels",
     "real_data": "the method on real sequences",

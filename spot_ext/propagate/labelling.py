@@ -102,10 +102,7 @@ def label(job: LabelJob) -> dict[str, Any]:
     job.out.mkdir(parents=True, exist_ok=True)
 
     started = time.time()
-    teaching: Teaching = AsItIs()
-    if job.adapt:
-        teaching = Adaptation(job.out, job.device, job.seed, job.epochs)
-    taught = teaching.teach(network, folder, given)
+    taught = _teaching(job).teach(network, folder, given)
     adapted = time.time()
     done, failed = _propagate_all(folder, given, taught, job.out / CACHE_FOLDER, job.device)
     propagated = time.time()
@@ -128,6 +125,13 @@ def label(job: LabelJob) -> dict[str, Any]:
     }
     write_text(job.out / SETTINGS_FILE, json.dumps(summary, indent=2) + "\n")
     return summary
+
+
+def _teaching(job: LabelJob) -> Teaching:
+    """Return the way in which the network learns these videos before it tracks in them."""
+    if job.adapt:
+        return Adaptation(job.out, job.device, job.seed, job.epochs)
+    return AsItIs()
 
 
 def _human_boxes(job: LabelJob, folder: VideoFolder) -> list[VideoBoxes]:
