@@ -61,7 +61,7 @@ def main(arguments: list[str] | None = None) -> None:
         help="change a setting of the recipe; may be repeated",
     )
     if os.environ.get("RANK", "0") != "0":  # of several processes the first says what is wrong
-        parser.error = lambda _message: sys.exit(2)
+        parser.error = lambda message: sys.exit(2)  # type: ignore[method-assign]
     args = parser.parse_args(arguments)
     from ltr.parallel.distributed_run import distributed_run
     from ltr.recipes import parse_assignments

@@ -78,7 +78,8 @@ def track_many(jobs: Iterable[tuple[Sequence, Tracker]], size: int) -> Iterator[
     class has `track_many`. Frames are read by several threads, while the ones before them are
     tracked.
     """
-    waiting, active = iter(jobs), []
+    waiting = iter(jobs)
+    active: list[Any] = []
     with ThreadPoolExecutor(min(size, os.cpu_count() or 1)) as readers:
         while True:
             started = [

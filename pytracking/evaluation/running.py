@@ -136,8 +136,8 @@ def run_dataset(
         by_cause: dict[tuple[str, str], list[str]] = {}
         for failure in failures:
             by_cause.setdefault((failure.tracker, failure.message), []).append(failure.sequence)
-        for (tracker, message), sequences in by_cause.items():
-            print(f"  {tracker}, {', '.join(sequences)}: {message}")
+        for (tracker_name, message), sequences in by_cause.items():
+            print(f"  {tracker_name}, {', '.join(sequences)}: {message}")
     return failures
 
 
@@ -277,7 +277,10 @@ class _Progress:
     """Says after each run how many are left, the mean speed, and how long it will take."""
 
     def __init__(self, total: int, quiet: bool):
-        self.total, self.done, self.speeds, self.start = total, 0, [], time.monotonic()
+        self.total = total
+        self.done = 0
+        self.speeds: list[float] = []
+        self.start = time.monotonic()
         self.every = max(1, total // 10) if quiet else 1
         self.bar = (
             tqdm.tqdm(total=total, desc="tracking", unit="seq", leave=False)

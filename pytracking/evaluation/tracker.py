@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import importlib
 import numbers
+import os
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Generator, Iterable
@@ -37,7 +38,8 @@ class Step:
     info: dict[str, Any]
 
 
-Steps = Generator[Step, tuple[dict[str, Any], float], dict[str, Any]]
+# What is sent is the output of `track` and its seconds; None at the start.
+Steps = Generator[Step, Any, dict[str, Any]]
 
 
 def trackerlist(
@@ -47,9 +49,10 @@ def trackerlist(
     display_name: str | None = None,
 ) -> list[Tracker]:
     """One Tracker per run id; None or a single number gives one."""
+    ids: Any = run_ids
     if run_ids is None or isinstance(run_ids, numbers.Integral):
-        run_ids = [run_ids]
-    return [Tracker(name, parameter_name, run_id, display_name) for run_id in run_ids]
+        ids = [run_ids]
+    return [Tracker(name, parameter_name, run_id, display_name) for run_id in ids]
 
 
 class Tracker(LiveView):
@@ -80,11 +83,11 @@ class Tracker(LiveView):
             )
         self.name = name
         self.parameter_name = parameter_name
-        self.run_id = run_id
+        self.run_id: int | None = run_id
         self.display_name = display_name
         self.device = device
         self.results_dir, self.segmentation_dir = self._result_folders()
-        self.tracker_class = _tracker_class(name)
+        self.tracker_class: Any = _tracker_class(name)
 
     def __repr__(self) -> str:
         return f"Tracker {self.name} {self.parameter_name} {self.run_id}"
@@ -229,10 +232,10 @@ class Tracker(LiveView):
         self,
         debug: int | None = None,
         visdom_info: dict | None = None,
-        videofilepath: str | int | None = None,
+        videofilepath: str | os.PathLike | int | None = None,
         optional_box=None,
         save_results: bool = False,
-        save_video: str | None = None,
+        save_video: str | os.PathLike | None = None,
     ) -> dict[Any, list]:
         """Track objects through a video, a folder of images or what a camera sees, live in a window
         where there is one.
@@ -396,9 +399,8 @@ def _tracker_class(name: str) -> type | None:
         return None
     package = importlib.import_module(module)
     if not hasattr(package, "get_tracker_class"):
-        if (
-            package.__spec__.origin is None
-        ):  # a folder without __init__.py, such as one that held only __pycache__
+        if package.__spec__ is None or package.__spec__.origin is None:
+            # A folder without __init__.py, such as one that held only __pycache__.
             return None
         raise BadInput(
             f"{package.__file__} defines no get_tracker_class() - add it, returning the tracker's "

@@ -48,7 +48,11 @@ class Workers(Protocol):
     """Where parts are done: processes of this machine, or those of a cluster."""
 
     slots: int  # parts that are given out at once
-    died: tuple[type[BaseException], ...]  # what a future raises whose worker died
+
+    @property
+    def died(self) -> tuple[type[BaseException], ...]:
+        """The errors that a future raises whose worker died."""
+        ...
 
     def start(self, part: Part) -> Future:
         """Give `part` to a worker; the future's result is a list."""
@@ -65,7 +69,8 @@ def outcomes(workers: Workers, parts: Iterable[Part]) -> Iterator[Any]:
     least short, and a job that kills every worker takes no other with it. `workers` is closed at
     the end.
     """
-    waiting, given = deque(parts), {}
+    waiting = deque(parts)
+    given: dict[Future, Part] = {}
     try:
         while waiting or given:
             while waiting and len(given) < workers.slots:
@@ -116,17 +121,21 @@ class Processes:
     def start(self, part: Part) -> Future:
         """See `Workers`. BadInput when processes do not even start."""
         slot = next(number for number, last in enumerate(self._last) if last is None or last.done())
-        if self._last[slot] is None or isinstance(self._last[slot].exception(), BrokenProcessPool):
-            self._open(slot)
+        last = self._last[slot]
+        pool = self._pools[slot]
+        if pool is None or last is None or isinstance(last.exception(), BrokenProcessPool):
+            pool = self._open(slot)
         try:
-            self._last[slot] = self._pools[slot].submit(self.work, part)
-        except BrokenProcessPool:  # it died while it had nothing to do
-            self._open(slot)
-            self._last[slot] = self._pools[slot].submit(self.work, part)
-        return self._last[slot]
+            future = pool.submit(self.work, part)
+        except BrokenProcessPool:
+            # It died while it had nothing to do.
+            future = self._open(slot).submit(self.work, part)
+        self._last[slot] = future
+        return future
 
-    def _open(self, slot: int) -> None:
-        if self._ready[slot] is not None and self._ready[slot].exception() is not None:
+    def _open(self, slot: int) -> ProcessPoolExecutor:
+        ready = self._ready[slot]
+        if ready is not None and ready.exception() is not None:
             raise BadInput(
                 "worker processes end while they start, usually for lack of memory - use fewer "
                 "--threads, or none "
@@ -138,8 +147,10 @@ class Processes:
             plugins.folders(),
             _log.getEffectiveLevel(),
         )
-        self._pools[slot] = ProcessPoolExecutor(1, self._context, start_worker, arguments)
-        self._ready[slot] = self._pools[slot].submit(int)
+        pool = ProcessPoolExecutor(1, self._context, start_worker, arguments)
+        self._pools[slot] = pool
+        self._ready[slot] = pool.submit(int)
+        return pool
 
     def close(self, at_once: bool = False) -> None:
         """See `Workers`. Result files are written whole, so nothing half-done can be taken for

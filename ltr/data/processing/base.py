@@ -268,9 +268,9 @@ def check_choice(where: str, what: str, value: Any, choices: Sequence[str]) -> N
 
 def checked_params(
     where: str, params: Mapping[str, Any] | None, known: Sequence[str], needed: Sequence[str]
-) -> dict | None:
-    """A copy of `params` (None stays None). BadValue for names that are not known and for needed
-    ones that are absent.
+) -> Any:
+    """Return a copy of `params` (None stays None). BadValue for names that are not known and for
+    needed ones that are absent.
     """
     if params is None:
         return None
