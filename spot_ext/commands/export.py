@@ -52,6 +52,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "them; "
         "default: the folder that `label` was given",
     )
+    parser.add_argument(
+        "--first-frame",
+        type=int,
+        choices=(0, 1),
+        help="number of the first frame in names of images or in frame_id; default: found out",
+    )
+    parser.add_argument(
+        "--mismatch",
+        choices=("refuse", "scale", "ignore"),
+        default="refuse",
+        help="where BOXES was made for a video of another length or size: refuse it (default), "
+        "scale boxes and convert frames by time, or ignore it and keep the numbers",
+    )
     parser.add_argument("--json", action="store_true", help="say what was written as JSON")
 
 
@@ -73,7 +86,8 @@ def run(options: argparse.Namespace) -> None:
 
     formats.check_name(options.format)  # before the videos are opened
     known = formats.infos_of(options.videos or _labelled_videos(options.boxes))
-    videos = formats.read(options.boxes, options.source, known)
+    reading = formats.ReadOptions(options.first_frame, options.mismatch)
+    videos = formats.read(options.boxes, options.source, known, reading)
     files = formats.write(videos, options.out, options.format, known)
     if options.json:
         sys.stdout.write(

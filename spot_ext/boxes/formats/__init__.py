@@ -16,18 +16,31 @@ from pathlib import Path
 from ltr.admin.errors import BadValue, MissingFile, suggestion
 from spot_ext.boxes.formats.candidate import Candidate
 from spot_ext.boxes.formats.checks import check_videos
-from spot_ext.boxes.formats.infos import VideoInfo, complete, infos_of
+from spot_ext.boxes.formats.infos import ReadOptions, VideoInfo, complete, infos_of
 from spot_ext.boxes.formats.registry import Format, find_formats
 from spot_ext.boxes.track import VideoBoxes
 
-__all__ = ["FORMATS", "VideoInfo", "check_name", "complete", "guess", "infos_of", "read", "write"]
+__all__ = [
+    "FORMATS",
+    "ReadOptions",
+    "VideoInfo",
+    "check_name",
+    "complete",
+    "guess",
+    "infos_of",
+    "read",
+    "write",
+]
 
 # name -> format, in the order in which `guess` asks them
 FORMATS: Mapping[str, Format] = find_formats(__name__, __path__)
 
 
 def read(
-    path: str | os.PathLike, format: str | None = None, videos: Mapping | object | None = None
+    path: str | os.PathLike,
+    format: str | None = None,
+    videos: Mapping | object | None = None,
+    options: ReadOptions | None = None,
 ) -> list[VideoBoxes]:
     """Boxes of all videos in a file or folder, in the order in which it names them.
 
@@ -38,13 +51,16 @@ def read(
     relative boxes (YOLO, Label Studio) get their size where the file does not say it. Videos of the
     file that are not among `videos` are kept; when none is among them, that is an error.
 
+    `options` decides what a file leaves open: from which number it counts frames, and what to do
+    where it was made for a video of another length or size.
+
     A file that does not say who drew a box counts as drawn by a person where its confidence is 1 or
     not given. Raises MissingFile, or BadValue: one sentence with file and line or field.
     """
     path = Path(path)
     if not path.exists():
         raise MissingFile(f"there is no file or folder {path} with boxes; correct the path")
-    infos = infos_of(videos)
+    infos = infos_of(videos).with_options(options or ReadOptions())
     if format is None:
         format = guess(path)
     reader = _format(format)

@@ -13,12 +13,14 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from ltr.admin.errors import BadValue, MissingFile, suggestion
 from ltr.io.files import atomic_write
 from spot_ext.boxes.formats.candidate import Candidate
 from spot_ext.boxes.formats.infos import Infos
 from spot_ext.boxes.formats.numbers import to_float, to_int, to_text
+from spot_ext.boxes.formats.origin import COMPUTED_IF_FALSE, COMPUTED_IF_TRUE, drawn_by_person
 from spot_ext.boxes.formats.registry import Format
 from spot_ext.boxes.formats.table import DEFAULT_OBJECT, BoxTable
 from spot_ext.boxes.track import ObjectTrack, VideoBoxes
@@ -34,7 +36,9 @@ _OTHER_NAMES = {
     "score": "confidence",
     "class": "label",
 }
-_TRUE, _FALSE = ("1", "true", "yes"), ("0", "false", "no", "")
+
+# Columns that say who drew a box.
+_ORIGIN = ("human", *COMPUTED_IF_TRUE, *COMPUTED_IF_FALSE)
 
 
 def looks_like(place: Candidate) -> bool:
@@ -87,16 +91,8 @@ def write(videos: Sequence[VideoBoxes], path: Path, infos: Infos) -> list[Path]:
 
 def _lines(video: str, item: ObjectTrack) -> Iterable[str]:
     start, label = f"{_cell(video)},{_cell(item.object_id)}", _cell(item.label)
-    rows = zip(
-        item.frame_ids.tolist(),
-        item.boxes_xywh.tolist(),
-        item.absent.tolist(),
-        item.confidences.tolist(),
-        item.human.tolist(),
-        strict=True,
-    )
-    for frame_id, box, absent, confidence, human in rows:
-        numbers = ",,," if absent else ",".join(map(to_text, box))
+    for frame_id, box, confidence, human in item.rows():
+        numbers = ",,," if box is None else ",".join(map(to_text, box))
         yield f"{start},{frame_id},{numbers},{to_text(confidence)},{int(human)},{label}\n"
 
 
@@ -107,9 +103,10 @@ def _cell(text: str) -> str:
     return text
 
 
-def _read_lines(lines, table: BoxTable, infos: Infos) -> None:
+def _read_lines(lines: Any, table: BoxTable, infos: Infos) -> None:
     columns: dict[str, int] | None = None
     video = ""
+    rows: list[tuple[str, list[str]]] = []
     for cells in lines:
         if not any(cell.strip() for cell in cells):
             continue
@@ -120,13 +117,35 @@ def _read_lines(lines, table: BoxTable, infos: Infos) -> None:
                 video = infos.only(_video_of(table.path), table.path)
             if is_header:
                 continue
-        _add_line(cells, columns, where, video, table)
+        rows.append((where, cells))
     if columns is None:
         raise BadValue(f"{table.path} is empty; a line holds frame,x,y,w,h")
+    named_videos = _videos_with_ids(rows, columns, video, infos)
+    for where, cells in rows:
+        _add_line(cells, columns, where, video, table, named_videos)
+
+
+def _videos_with_ids(
+    rows: list[tuple[str, list[str]]], columns: dict[str, int], video: str, infos: Infos
+) -> set[str]:
+    """Return the videos in which some line names its object."""
+    place = columns.get("object")
+    if place is None:
+        return set()
+    found = set()
+    for _, cells in rows:
+        if len(cells) >= len(columns) and cells[place].strip():
+            found.add(infos.name(cells[columns["video"]]) if "video" in columns else video)
+    return found
 
 
 def _add_line(
-    cells: list[str], columns: dict[str, int], where: str, video: str, table: BoxTable
+    cells: list[str],
+    columns: dict[str, int],
+    where: str,
+    video: str,
+    table: BoxTable,
+    named_videos: set[str],
 ) -> None:
     if len(cells) < len(columns):
         raise BadValue(f"{where}: {len(cells)} values for {len(columns)} columns; correct it")
@@ -143,20 +162,16 @@ def _add_line(
     confidence = (
         to_float(cell("confidence"), where, "confidence") if cell("confidence").strip() else 1.0
     )
-    human = _flag(cell("human"), where) if "human" in columns else None
+    human = drawn_by_person(where, {name: cell(name) for name in _ORIGIN if name in columns})
     name = table.infos.name(cell("video")) if "video" in columns else video
     if not name:
         raise BadValue(f"{where}: the video's name is empty; give it")
-    table.add(
-        where,
-        name,
-        cell("object") or DEFAULT_OBJECT,
-        frame_id,
-        box,
-        confidence,
-        human,
-        cell("label"),
-    )
+    object_id = cell("object").strip()
+    if not object_id and name in named_videos:
+        table.add_untracked(where, name, frame_id, box, confidence, human, cell("label"))
+        return
+    object_id = cell("object") or DEFAULT_OBJECT
+    table.add(where, name, object_id, frame_id, box, confidence, human, cell("label"))
 
 
 def _columns(cells: list[str], where: str) -> tuple[dict[str, int], bool]:
@@ -180,13 +195,6 @@ def _columns(cells: list[str], where: str) -> tuple[dict[str, int], bool]:
     if twice := next((name for name in COLUMNS if names.count(name) > 1), None):
         raise BadValue(f"{where}: the header has the column '{twice}' twice; remove one")
     return {name: number for number, name in enumerate(names)}, True
-
-
-def _flag(text: str, where: str) -> bool:
-    value = text.strip().lower()
-    if value not in (*_TRUE, *_FALSE):
-        raise BadValue(f"{where}: human is '{text[:40]}', not 0 or 1; correct it")
-    return value in _TRUE
 
 
 def _video_of(path: Path) -> str:

@@ -76,14 +76,6 @@ def positive(record: Mapping[str, Any], key: str, where: str, whole: bool = True
     return value
 
 
-def flag(record: Mapping[str, Any], key: str, where: str) -> bool | None:
-    """True, false, or None where it is absent."""
-    value = record.get(key)
-    if value is not None and not isinstance(value, (bool, int)):
-        raise BadValue(f"{where}: '{key}' is {str(value)[:40]!r}, not true or false; correct it")
-    return None if value is None else bool(value)
-
-
 def box(values: Any, where: str, name: str = "bbox") -> Sequence[float]:
     """Four numbers."""
     if (
@@ -104,18 +96,18 @@ def need(record: Mapping[str, Any], key: str, where: str) -> Any:
     return record[key]
 
 
-def identity(record: Mapping[str, Any], key: str, where: str) -> int | str | None:
-    """An id, which is a whole number or text; None where it is absent or null."""
+def identity(record: Mapping[str, Any], key: str, where: str) -> str | None:
+    """Return an id as text, so that 1 and "1" are the same; None where it is absent or null."""
     value = record.get(key)
     if value is not None and (isinstance(value, bool) or not isinstance(value, (int, str))):
         raise BadValue(
             f"{where}: '{key}' is {str(value)[:40]!r}, an id is a whole number or text; correct it"
         )
-    return value
+    return None if value is None else str(value)
 
 
-def needed_identity(record: Mapping[str, Any], key: str, where: str) -> int | str:
-    """An id that must be there."""
+def needed_identity(record: Mapping[str, Any], key: str, where: str) -> str:
+    """Return an id that must be there, as text."""
     need(record, key, where)
     value = identity(record, key, where)
     if value is None:

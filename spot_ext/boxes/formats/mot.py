@@ -8,6 +8,7 @@ An id is a number; absences have no place in it.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -28,7 +29,15 @@ from spot_ext.boxes.formats.registry import Format
 from spot_ext.boxes.formats.table import BoxTable, rounded
 from spot_ext.boxes.track import VideoBoxes
 
+logger = logging.getLogger(__name__)
+
 TRUTH, DETECTIONS, INFO = "gt/gt.txt", "det/det.txt", "seqinfo.ini"
+# The id of a box that belongs to no track.
+NO_ID = -1
+
+# A confidence of 0 means "not considered", so that a box of ours is never written with it.
+SMALLEST_CONFIDENCE = 1e-6
+
 _COLUMNS = ("frame", "id", "x", "y", "w", "h", "confidence", "class")
 
 
@@ -61,9 +70,14 @@ def read(path: Path, infos: Infos) -> list[VideoBoxes]:
         )
     for folder in found:
         name = infos.name(folder.resolve().name)
+        if name not in infos and len(found) == 1 and len(infos) == 1:
+            name = next(iter(infos))
         _read_info(folder / INFO, name, table)
+        boxes = _boxes_file(folder)
         labels = folder / "gt" / LABELS_FILE
-        _read_file(_boxes_file(folder), name, read_lines(labels) if labels.is_file() else [], table)
+        classes = read_lines(labels) if labels.is_file() else []
+        if boxes is not None:
+            _read_file(boxes, name, classes, table)
     return table.videos()
 
 
@@ -92,15 +106,9 @@ def _lines(video: VideoBoxes, classes: list[str]) -> Iterator[str]:
     rows = []
     for number, item in zip(numbers_of(video.objects), video.objects, strict=True):
         kind = classes.index(item.label) + 1 if item.label else -1
-        for frame_id, box, absent, confidence in zip(
-            item.frame_ids.tolist(),
-            item.boxes_xywh.tolist(),
-            item.absent.tolist(),
-            item.confidences.tolist(),
-            strict=True,
-        ):
-            if not absent:
-                rows.append((frame_id, number, box, confidence, kind))
+        for frame_id, box, confidence, _ in item.rows():
+            if box is not None:
+                rows.append((frame_id, number, box, max(confidence, SMALLEST_CONFIDENCE), kind))
     for frame_id, number, (x, y, w, h), confidence, kind in sorted(rows, key=lambda row: row[:2]):
         numbers = ",".join(map(to_text, (x + 1, y + 1, w, h, confidence)))
         yield f"{frame_id + 1},{number},{numbers},{kind},1\n"
@@ -149,6 +157,47 @@ def _read_info(path: Path, video: str, table: BoxTable) -> None:
 def _read_file(path: Path, video: str, classes: list[str], table: BoxTable) -> None:
     table.video(video)
     labels: dict[str, str] = {}
+    passed_over = 0
+    rows = _rows(path)
+    first = _first_frame(rows, video, table.infos.options.first_frame)
+    has_tracks = any(to_int(cells[1], where, "id") != NO_ID for where, cells in rows)
+    for where, cells in rows:
+        frame_id = to_int(cells[0], where, "frame") - first
+        number_id = to_int(cells[1], where, "id")
+        x, y, w, h = (
+            to_float(cell, where, name) for cell, name in zip(cells[2:6], "xywh", strict=True)
+        )
+        confidence = to_float(cells[6], where, "confidence") if len(cells) > 6 else 1.0
+        if confidence == 0:
+            passed_over += 1
+            continue
+        # What counts frames from 0 counts pixels from 0.
+        box = rounded((x - first, y - first, w, h))
+        confidence = 1.0 if confidence == -1 else confidence
+        kind = _class(cells, classes, where)
+        if number_id == NO_ID and has_tracks:
+            table.add_untracked(where, video, frame_id, box, confidence, None, kind)
+            continue
+        label = labels.setdefault(cells[1], kind)
+        try:
+            table.add(where, video, str(number_id), frame_id, box, confidence, None, label)
+        except BadInput as error:
+            if number_id == NO_ID:
+                raise BadValue(
+                    f"{where}: detections without ids are no tracks; give each object its id"
+                ) from error
+            raise
+    if passed_over:
+        logger.warning(
+            "%s: %d rows of confidence 0 are left out; the benchmark does not consider them",
+            path,
+            passed_over,
+        )
+
+
+def _rows(path: Path) -> list[tuple[str, list[str]]]:
+    """Return place and cells of each line with text."""
+    rows = []
     for number, line in enumerate(read_lines(path), 1):
         if not line.strip():
             continue
@@ -158,36 +207,31 @@ def _read_file(path: Path, video: str, classes: list[str], table: BoxTable) -> N
                 f"{where}: {len(cells)} values, not frame,id,x,y,w,h,confidence and at most three "
                 "more; correct it"
             )
-        frame_id, number_id = to_int(cells[0], where, "frame") - 1, to_int(cells[1], where, "id")
-        x, y, w, h = (
-            to_float(cell, where, name) for cell, name in zip(cells[2:6], "xywh", strict=True)
+        rows.append((where, cells))
+    return rows
+
+
+def _first_frame(rows: list[tuple[str, list[str]]], video: str, wanted: int | None) -> int:
+    """Return the number of the first frame: 1, or 0 where the caller says so.
+
+    A file that counts from 0 is refused with the numbers in it.
+    """
+    if wanted is not None or not rows:
+        return 1 if wanted is None else wanted
+    numbers = [(to_int(cells[0], where, "frame"), where) for where, cells in rows]
+    lowest, where = min(numbers)
+    highest, _ = max(numbers)
+    if lowest < 1:
+        raise BadValue(
+            f"{where}: video '{video}' has no frame {lowest - 1}: the file counts frames from "
+            f"{lowest}, it has frames {lowest} to {highest}, and MOTChallenge counts from 1; "
+            "convert it with `export --first-frame 0`, or add 1 to the first column"
         )
-        confidence = to_float(cells[6], where, "confidence") if len(cells) > 6 else 1.0
-        kind = _class(cells, classes, where)
-        label = labels.setdefault(cells[1], kind)
-        try:
-            table.add(
-                where,
-                video,
-                str(number_id),
-                frame_id,
-                rounded((x - 1, y - 1, w, h)),
-                1.0 if confidence == -1 else confidence,
-                None,
-                label,
-            )
-        except BadInput as error:
-            if number_id == -1:
-                raise BadValue(
-                    f"{where}: detections without ids are no tracks; give each object its id"
-                ) from error
-            raise
+    return 1
 
 
 def _class(cells: list[str], classes: list[str], where: str) -> str:
-    """Name of the class in the eighth column; empty where there is none or the file has no
-    names.
-    """
+    """Return the class name in the eighth column; empty where it or the file of names is not."""
     if len(cells) < 8 or not classes:
         return ""
     number = to_int(cells[7], where, "class")

@@ -92,7 +92,8 @@ def read_folder(
     sparse = bool(lines) and len(lines[0]) == 5
     table.video(
         video,
-        None if sparse or not lines else len(lines),
+        # A file with one line is that of the first frame, as in test sets.
+        None if sparse or len(lines) <= 1 else len(lines),
         _size(meta, folder / META),
         _fps(meta, folder / META),
     )

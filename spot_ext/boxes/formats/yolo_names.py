@@ -1,78 +1,97 @@
-"""Class names of YOLO's data sets: `classes.txt`, a name a line, or `names` in `data.yaml`."""
+"""Class names of YOLO's data sets: `classes.txt`, `obj.names`, or `names` in `data.yaml`."""
 
 from __future__ import annotations
 
-import ast
-import json
-import re
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from ltr.admin.errors import BadValue
 from ltr.dataset.annotations import read_lines
 
-CLASSES, DATA = "classes.txt", "data.yaml"
-_ENTRY = re.compile(r"\s+(\d+)\s*:\s*(.+)|\s*-\s+(.+)")
+CLASSES, DATA, CVAT_NAMES = "classes.txt", "data.yaml", "obj.names"
+
+# The first line of our data.yaml; its files are named after frames that count from 1.
+_OURS = "# frames in file names count from 1"
+
+# The first lines of the files that earlier versions wrote.
+_OURS_BEFORE = "path: .\ntrain: images\nval: images\nnames:\n"
+
+# A class number beyond this is a mistake, not a class.
+_MOST_CLASSES = 10**5
 
 
 def class_files(names: list[str]) -> dict[str, str]:
-    """Name and content of both files."""
-    rows = "".join(
-        f"  {number}: {json.dumps(name, ensure_ascii=False)}\n" for number, name in enumerate(names)
-    )
-    return {
-        CLASSES: "".join(f"{name}\n" for name in names),
-        DATA: f"path: .\ntrain: images\nval: images\nnames:\n{rows}",
+    """Return name and content of the two files with class names."""
+    content = {
+        "path": ".",
+        "train": "images",
+        "val": "images",
+        "names": dict(enumerate(names)),
     }
+    text = yaml.safe_dump(content, allow_unicode=True, sort_keys=False, width=10**6)
+    return {CLASSES: "".join(f"{name}\n" for name in names), DATA: f"{_OURS}\n{text}"}
+
+
+def written_here(folder: Path) -> bool:
+    """Say whether `class_files` wrote the class names of a folder, or of the one above it."""
+    for place in (folder, folder.parent):
+        if (place / DATA).is_file():
+            text = (place / DATA).read_text(encoding="utf-8-sig", errors="replace")
+            return text.startswith((_OURS, _OURS_BEFORE))
+    return False
 
 
 def read_names(folder: Path) -> list[str]:
-    """Names by class number, from the folder or, of one called `labels`, the one above; empty where
-    there are none.
+    """Return class names by number, from the folder or the one above; empty where there are none.
+
+    The one above counts for a folder called `labels`, which lies beside the file of names.
     """
     for place in (folder, folder.parent):
-        if (place / CLASSES).is_file():
-            return [line for line in read_lines(place / CLASSES) if line.strip()]
-        if (place / DATA).is_file():
-            return _from_yaml(place / DATA)
+        for name in (CLASSES, CVAT_NAMES):
+            if (place / name).is_file():
+                return [line for line in read_lines(place / name) if line.strip()]
+        for name in (DATA, "data.yml", "dataset.yaml"):
+            if (place / name).is_file():
+                return _from_yaml(place / name)
     return []
 
 
 def _from_yaml(path: Path) -> list[str]:
-    """`names` as a list in brackets, a list with dashes, or a mapping from numbers: the three forms
-    in use.
-    """
-    lines = read_lines(path)
-    start = next((row for row, line in enumerate(lines) if line.startswith("names:")), None)
-    if start is None:
+    """Read `names` of a data.yaml: a list, or a mapping from numbers to names."""
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
+    except (yaml.YAMLError, RecursionError) as error:
+        line = getattr(getattr(error, "problem_mark", None), "line", None)
+        place = str(path) if line is None else f"{path} line {line + 1}"
+        problem = getattr(error, "problem", None) or "it cannot be read"
+        raise BadValue(f"{place}: not YAML ({problem}); correct it") from None
+    names = content.get("names") if isinstance(content, dict) else None
+    if names is None:
         return []
-    value = re.sub(r"\s#.*$", "", lines[start].removeprefix("names:")).strip()
-    if value:
-        try:
-            found = ast.literal_eval(value)
-        except (ValueError, SyntaxError):
-            found = [part.strip() for part in value.strip("[]{}").split(",")]
-        if isinstance(found, dict):
-            found = [found.get(number, str(number)) for number in range(max(found, default=-1) + 1)]
-        return [str(name) for name in found]
-    names: dict[int, str] = {}
-    for row, line in enumerate(lines[start + 1 :], start + 2):
-        entry = _ENTRY.fullmatch(line)
-        if entry is None:
-            if line.strip() and not line.lstrip().startswith("#"):
-                break
-            continue
-        number = int(entry[1]) if entry[1] else len(names)
-        if number in names or number > 10**5:
-            raise BadValue(f"{path} line {row}: class {number} cannot be named here; correct it")
-        names[number] = _plain(entry[2] or entry[3])
-    return [names.get(number, str(number)) for number in range(max(names, default=-1) + 1)]
+    if isinstance(names, list):
+        return [_text(name, path) for name in names]
+    if not isinstance(names, dict):
+        raise BadValue(
+            f"{path}: names is {str(names)[:40]!r}, not a list of names or a mapping from numbers "
+            "to names; correct it"
+        )
+    return _from_mapping(names, path)
 
 
-def _plain(text: str) -> str:
-    text = text.strip()
-    if text[:1] == '"':
-        try:
-            return str(json.loads(text))
-        except ValueError:
-            return text.strip('"')
-    return text.strip("'")
+def _from_mapping(names: dict[Any, Any], path: Path) -> list[str]:
+    found: dict[int, str] = {}
+    for key, name in names.items():
+        is_number = isinstance(key, int) and not isinstance(key, bool)
+        number = int(key) if is_number or str(key).isdecimal() else -1
+        if not 0 <= number <= _MOST_CLASSES or number in found:
+            raise BadValue(f"{path}: class {str(key)[:40]} cannot be named here; correct it")
+        found[number] = _text(name, path)
+    return [found.get(number, str(number)) for number in range(max(found, default=-1) + 1)]
+
+
+def _text(name: Any, path: Path) -> str:
+    if isinstance(name, (dict, list)) or name is None:
+        raise BadValue(f"{path}: the class name {str(name)[:40]!r} is no text; correct it")
+    return str(name)
