@@ -109,8 +109,14 @@ class Got10k(FileVideoDataset):
     def visibility(
         self, seq_id: int, boxes: np.ndarray, valid: np.ndarray
     ) -> dict[str, np.ndarray]:
-        absent, cover = (read_flags(path) for path in self.flag_paths(seq_id))
-        for path, values in zip(self.flag_paths(seq_id), (absent, cover), strict=True):
+        absent_path, cover_path = self.flag_paths(seq_id)
+        # Trees of one's own in this layout often have no flags: nothing is absent or covered then.
+        absent, cover = np.zeros(len(valid), np.int32), np.full(len(valid), layout.FULLY_SEEN, np.int32)
+        if absent_path.is_file():
+            absent = read_flags(absent_path)
+        if cover_path.is_file():
+            cover = read_flags(cover_path)
+        for path, values in ((absent_path, absent), (cover_path, cover)):
             if len(values) != len(valid):
                 raise BadValue(
                     f"{path} has {len(values)} entries for {len(valid)} boxes; "

@@ -21,6 +21,7 @@ from ltr.frames.sources import (
     natural_key,
     shared_source,
 )
+from ltr.geometry.checks import is_box
 
 
 @training_set("folder")
@@ -92,15 +93,18 @@ class VideoFolder(FileVideoDataset):
         return frames[frame_id]
 
     def get_selectable(self, seq_id: int) -> np.ndarray:
-        """(N,) bool: the frames in which a box may be asked for. Those that show the object where
-        that is known of every frame; all of a video that is not annotated, or in part: nothing is
-        said of the other frames then.
+        """Return (N,) bool: the frames in which a box may be asked for.
+
+        Where the annotation lists every frame they are those with a box; a row of `nan` shows no
+        object. Where it lists some frames, or there is none, they are all: nothing is said of the
+        others then.
         """
         count = self.get_sequence_length(seq_id)
-        if self.boxes_path(seq_id).is_file():
-            boxes = self.get_boxes(seq_id, range(count))
-            if np.isfinite(boxes).all():
-                return (boxes[:, 2:] > 0).all(1)
+        path = self.boxes_path(seq_id)
+        if path.is_file() and len(_rows_by_frame(path, count)) == count:
+            shown = is_box(self.get_boxes(seq_id, range(count)))
+            if shown.any():
+                return shown
         return np.ones(count, dtype=bool)
 
     def boxes_path(self, seq_id: int) -> Path:

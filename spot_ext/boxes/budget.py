@@ -1,5 +1,4 @@
-"""A fixed number of boxes spread over a data set: which videos are labelled, on how many frames
-each, and on which.
+"""Spreads a fixed number of boxes over a data set: over its videos, and over the frames of each.
 
 Within a video the frames are those of the published rule (`key_frames`). That rule lets two labels
 fall on one frame; here the number is exact, so that the missing ones are put where the video is
@@ -38,8 +37,9 @@ STRATEGIES = ("uniform", "length-proportional", *USUAL_BOXES)
 
 @dataclass(frozen=True)
 class Budget:
-    """How many boxes, and how they are spread. See `python -m spot_ext sample --help` for the
-    strategies.
+    """A number of boxes and a strategy to spread them.
+
+    `python -m spot_ext sample --help` describes the strategies.
     """
 
     boxes: int  # in all, exactly
@@ -63,7 +63,7 @@ class Budget:
 
 @dataclass(frozen=True)
 class _Video:
-    """One that can be labelled."""
+    """A video that can be labelled."""
 
     key: str
     seq_id: int
@@ -124,8 +124,7 @@ def choose(
 
 
 def spread(weights: Sequence[float], room: Sequence[int], boxes: int) -> list[int]:
-    """How many of `boxes` each video gets: at least one, at most its `room`, otherwise in
-    proportion to its weight.
+    """Return the number of boxes of each video: in proportion to its weight, from 1 to its `room`.
 
     Each box goes to the video whose weight per box is greatest (Jefferson's divisor method), the
     first of equals; a larger total never takes a box away. `boxes` must be between the number of
@@ -241,7 +240,7 @@ def _frames_of(
 
 
 def _more_videos(videos: Sequence[_Video], budget: Budget, count: int) -> str:
-    """What else would do: more videos, if there are enough."""
+    """Say that more videos would do, if there are enough."""
     return (
         f", or more videos than {count} with --videos"
         if sum(len(video.frames) for video in videos) >= budget.boxes

@@ -1,10 +1,9 @@
-"""Videos of different content: features of a backbone trained on ImageNet, and the choice of those
-far from each other.
-"""
+"""Videos of different content, by the features of a backbone trained on ImageNet."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import cv2
 import numpy as np
@@ -13,54 +12,58 @@ import torch
 from ltr.data.crops import IMAGENET_MEAN, IMAGENET_STD
 from ltr.models.backbone.efficientnet_lite import EfficientNetLite0, load_lite0_weights
 
-FRAMES, SIDE, LAYER = (
-    3,
-    225,
-    "stage7",
-)  # looked at of each video; px, 16 n + 1 is what the network is fastest at
+# Frames of each video that are looked at, spread evenly; content changes little within a video.
+FRAMES = 3
+
+# Pixels of a side; 16 n + 1 is what the network is fastest at.
+SIDE = 225
+
+# The last layer of the backbone, with 320 channels.
+LAYER = "stage7"
+
+SMALLEST_NORM = 1e-12  # keeps the features of a black video finite
 
 
 def content_features(
-    dataset, seq_ids: Sequence[int], on_video: Callable[[], None] | None = None
+    dataset: Any, seq_ids: Sequence[int], on_video: Callable[[], None] | None = None
 ) -> np.ndarray:
-    """Features (N, 320) of length 1, one row a video: the mean over `FRAMES` frames of the
-    backbone's last layer.
+    """Return features (N, 320) of length 1, one row a video.
 
-    Raises NotConfigured where the package with the weights is not installed.
+    A row is the mean over `FRAMES` frames of the backbone's last layer. Raises NotConfigured where
+    the package with the weights is not installed.
     """
     net = EfficientNetLite0((LAYER,))
     load_lite0_weights(net)
     net.eval()
     features = []
     for seq_id in seq_ids:
-        length = dataset.get_sequence_length(seq_id)
-        ids = sorted({(2 * part + 1) * length // (2 * FRAMES) for part in range(FRAMES)})
-        images = (
-            np.stack(
-                [
-                    cv2.resize(
-                        dataset.get_frame(seq_id, frame_id),
-                        (SIDE, SIDE),
-                        interpolation=cv2.INTER_AREA,
-                    )
-                    for frame_id in ids
-                ]
-            ).astype(np.float32)
-            / 255
-        )
-        images = (images - np.float32(IMAGENET_MEAN)) / np.float32(IMAGENET_STD)
+        images = torch.from_numpy(_images(dataset, seq_id)).permute(0, 3, 1, 2)
         with torch.inference_mode():
-            maps = net(torch.from_numpy(images).permute(0, 3, 1, 2))[LAYER]
+            maps = net(images)[LAYER]
         mean = maps.mean((0, 2, 3)).numpy()
-        features.append(mean / max(float(np.linalg.norm(mean)), 1e-12))
+        features.append(mean / max(float(np.linalg.norm(mean)), SMALLEST_NORM))
         if on_video is not None:
             on_video()
     return np.stack(features)
 
 
+def _images(dataset: Any, seq_id: int) -> np.ndarray:
+    """Return the frames of one video that are looked at, normalised, (n, SIDE, SIDE, 3) float32."""
+    length = dataset.get_sequence_length(seq_id)
+    frame_ids = sorted({(2 * part + 1) * length // (2 * FRAMES) for part in range(FRAMES)})
+    pictures = []
+    for frame_id in frame_ids:
+        frame = dataset.get_frame(seq_id, frame_id)
+        pictures.append(cv2.resize(frame, (SIDE, SIDE), interpolation=cv2.INTER_AREA))
+    images = np.stack(pictures).astype(np.float32) / 255
+    mean = np.asarray(IMAGENET_MEAN, dtype=np.float32)
+    return (images - mean) / np.asarray(IMAGENET_STD, dtype=np.float32)
+
+
 def farthest_first(features: np.ndarray, count: int) -> list[int]:
-    """Row 0 and then, `count` in all, the row farthest from those chosen: at most twice the radius
-    of the best choice.
+    """Return row 0 and then, `count` in all, the row farthest from those chosen.
+
+    The largest distance to a chosen row is at most twice that of the best choice.
 
     Source: Gonzalez, Clustering to minimize the maximum intercluster distance (1985); as k-center
     in active learning, Sener and Savarese (ICLR 2018).

@@ -29,7 +29,7 @@ HUMAN_BOX_TOLERANCE = (
 
 
 class LabelledVideos(Protocol):
-    """What is asked of a data set here. Boxes are read only to walk back to a human label."""
+    """A data set whose frames can be chosen. Boxes are read only to walk back to a human label."""
 
     sequence_list: Sequence[Any]
 
@@ -41,8 +41,7 @@ class LabelledVideos(Protocol):
 
 @dataclass(frozen=True)
 class WindowRule:
-    """How the search for a visible frame around a label's place works. The defaults are the
-    published rule.
+    """Settings of the search for a visible frame around a label's place; by default as published.
 
     `symmetric` also takes the frame at the far end of the window (the published window leaves it
     out, so it reaches one frame less to the right). `min_visible` is the number of visible frames a

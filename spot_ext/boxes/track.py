@@ -1,4 +1,4 @@
-"""One object's boxes over frames, as labels, stores, formats, pages and verbs exchange them."""
+"""Holds one object's boxes over frames, as labels, stores, formats and pages exchange them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _ABSENT = (float("nan"),) * 4
 
 
 class TrackRow(NamedTuple):
-    """One frame of a track; `box_xywh` None: the object is known to be absent."""
+    """A frame of a track; `box_xywh` None: the object is known to be absent."""
 
     frame_id: int
     box_xywh: Box | None
@@ -26,7 +26,7 @@ class TrackRow(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class ObjectTrack:
-    """One object's boxes in some frames of a video, sparse or dense.
+    """An object's boxes in some frames of a video, sparse or dense.
 
     A frame in which the object is known to be absent has a box of NaN; a frame that is not listed
     says nothing. Two tracks are equal when all they hold is, where NaN equals NaN.

@@ -56,6 +56,13 @@ class LabelFileReport:
         return asdict(self)
 
 
+def is_label_file(name: str, root: Path | None) -> bool:
+    """Say whether the argument of `check` is a file or folder of boxes and no data set's name."""
+    from spot_ext.check.sources import is_dataset_name
+
+    return root is None and not is_dataset_name(name) and Path(name).exists()
+
+
 def check_label_file(
     path: str | Path,
     videos: str | Path | Any = None,

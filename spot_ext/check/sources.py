@@ -67,6 +67,18 @@ class Part:
                 yield finding
 
 
+def dataset_names() -> list[str]:
+    """Return the names of data sets that `check` knows, sorted."""
+    return sorted({*training_sets, *evaluation_sets})
+
+
+def is_dataset_name(name: str) -> bool:
+    """Say whether a name is that of a data set, of its training or of its test videos."""
+    lower = name.lower()
+    tests = (lower, *(f"{lower}_{split}" for split in _SPLITS))
+    return plain_name(name) in training_sets or any(test in evaluation_sets for test in tests)
+
+
 def open_parts(name: str, root: Path | None = None) -> list[Part]:
     """All readings of the data set `name` that are there, at `root` or where local.py says.
 
@@ -86,7 +98,7 @@ def open_parts(name: str, root: Path | None = None) -> list[Part]:
         # The evaluation data set reads the same files.
         tests = []
     if training is None and not tests:
-        known = sorted({*training_sets, *evaluation_sets})
+        known = dataset_names()
         raise BadValue(
             f"data set '{name}' is not known{suggestion(name.lower(), known)} - known are "
             f"{', '.join(known)}"

@@ -3,6 +3,7 @@
 import pytest
 
 from ltr.admin.errors import BadInput
+from spot_ext.__main__ import main
 from spot_ext.boxes.formats import VideoInfo
 from spot_ext.check.label_files import check_label_file, report_text
 
@@ -57,3 +58,13 @@ def test_a_file_of_no_format(tmp_path):
     (tmp_path / "a.bin").write_text("?")
     with pytest.raises(BadInput, match="not recognised"):
         check_label_file(tmp_path / "a.bin")
+
+
+def test_the_verb_takes_a_file_of_boxes(tmp_path, capsys):
+    path = tmp_path / "few.csv"
+    path.write_text("frame,x,y,w,h\n3,1,2,3,4\n")
+    assert main(["check", str(path)]) == 0
+    assert "1 box (1 drawn by a person)" in capsys.readouterr().out
+    path.write_text("frame,x,y,w,h\n3,1,2,0,4\n")
+    assert main(["check", str(path)]) == 1
+    assert "few.csv line 2: 1, 2, 0, 4 is no box" in capsys.readouterr().out

@@ -26,7 +26,7 @@ class Candidate:
 
     @functools.cached_property
     def is_folder(self) -> bool:
-        """Whether it is one."""
+        """True for a folder."""
         return self.path.is_dir()
 
     @functools.cached_property
@@ -40,7 +40,7 @@ class Candidate:
 
     @functools.cached_property
     def numbers(self) -> int:
-        """How many numbers the first line holds; 0 where it holds anything else."""
+        """Count of numbers in the first line; 0 where it holds anything else."""
         parts = self.first_line.replace(",", " ").split()
         try:
             return len([float(part) for part in parts])
@@ -58,7 +58,7 @@ class Candidate:
             return None
 
     def holds(self, *patterns: str) -> bool:
-        """Whether a folder has a file or folder of one of these names (with * for any part)."""
+        """Say whether a folder has a file or folder of one of these names (* for any part)."""
         return self.is_folder and any(
             next(self.path.glob(pattern), None) is not None for pattern in patterns
         )

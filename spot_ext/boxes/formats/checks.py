@@ -1,4 +1,4 @@
-"""What every format asks of boxes before it writes them."""
+"""Checks boxes and names before any format writes them."""
 
 from __future__ import annotations
 

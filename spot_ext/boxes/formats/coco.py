@@ -335,8 +335,9 @@ def _folder(name: str) -> str:
 
 
 def write(videos: Sequence[VideoBoxes], path: Path, infos: Infos) -> list[Path]:
-    """One file; a folder gets it as `annotations.json`. Images are those that some object has a box
-    or an absence in.
+    """Write one file; a folder gets it as `annotations.json`.
+
+    Images are those that some object has a box or an absence in.
     """
     labels = dict.fromkeys(item.label or NO_LABEL for video in videos for item in video.objects)
     categories = {label: number for number, label in enumerate(labels, 1)}

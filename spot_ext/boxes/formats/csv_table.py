@@ -76,7 +76,7 @@ def read(path: Path, infos: Infos) -> list[VideoBoxes]:
 
 
 def write(videos: Sequence[VideoBoxes], path: Path, infos: Infos) -> list[Path]:
-    """One file; a folder gets it as `boxes.csv`."""
+    """Write one file; a folder gets it as `boxes.csv`."""
     path = path / FILE_NAME if path.is_dir() else path
     with (
         atomic_write(path) as temporary,

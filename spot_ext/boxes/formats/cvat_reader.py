@@ -28,7 +28,7 @@ _STEP = "step="
 
 @dataclass
 class _Task:
-    """One task or job of the file's head; texts as they stand there."""
+    """A task or job of the file's head; texts as they stand there."""
 
     kind: str = "task"
     texts: dict[str, str] = field(default_factory=dict)
@@ -48,7 +48,7 @@ class _Task:
 
 
 class _Box(NamedTuple):
-    """One box of a track, before its frame is known."""
+    """A box of a track, before its frame is known."""
 
     where: str
     frame_id: int
@@ -60,7 +60,7 @@ class _Box(NamedTuple):
 
 @dataclass
 class _Track:
-    """One track, kept until the whole file says how its frames are counted."""
+    """A track, kept until the whole file says how its frames are counted."""
 
     where: str
     task: _Task

@@ -54,7 +54,7 @@ class ReadOptions:
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """What is known of a video; None: not known."""
+    """Facts about a video; None: not known."""
 
     frame_count: int | None = None
     size: tuple[int, int] | None = None  # width, height in pixels

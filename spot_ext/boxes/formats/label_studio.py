@@ -36,7 +36,7 @@ LONGEST_OVERHANG = 0.25
 
 
 class _Region(NamedTuple):
-    """One object of a task."""
+    """An object of a task."""
 
     where: str
     region_id: str
@@ -227,7 +227,9 @@ class _Clock:
 
 
 def write(videos: Sequence[VideoBoxes], path: Path, infos: Infos) -> list[Path]:
-    """One file, a task a video; a folder gets it as `tasks.json`. Every video needs its size."""
+    """Write one file, a task a video; a folder gets it as `tasks.json`.
+
+    Every video needs its size."""
     return json_file.save(
         [_task(number, video) for number, video in enumerate(videos, 1)], path, FILE_NAME
     )
@@ -335,7 +337,7 @@ def _rectangles(where: str, annotation: Mapping[str, Any]) -> Iterator[_Region]:
 
 
 def _minimal_regions(task: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Of JSON-MIN, where a field of the task holds the list of its regions."""
+    """Return the regions of JSON-MIN, where a field of the task holds the list of its regions."""
     return [
         item
         for value in task.values()

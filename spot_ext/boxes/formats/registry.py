@@ -15,7 +15,7 @@ from spot_ext.boxes.track import VideoBoxes
 
 @dataclass(frozen=True)
 class Format:
-    """One file format; a module of this folder that holds one as `FORMAT` has registered it.
+    """A file format; a module of this folder that holds one as `FORMAT` has registered it.
 
     `looks_like` tells the format from a file's name and first lines; formats are asked in ascending
     `order`, so that a general one (any folder of text files) comes after a special one.

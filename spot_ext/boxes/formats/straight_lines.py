@@ -1,6 +1,4 @@
-"""Which of many values, over time, must be given so that straight lines between them pass near all
-the others.
-"""
+"""Chooses few of many values over time, so that straight lines between them pass near all."""
 
 from __future__ import annotations
 

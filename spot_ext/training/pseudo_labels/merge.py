@@ -109,7 +109,7 @@ def merge(
 
 
 def _contains(values: np.ndarray, wanted: np.ndarray, place: np.ndarray) -> np.ndarray:
-    """Which of `wanted` are in the sorted `values`, given where they would be inserted."""
+    """Return which of `wanted` are in the sorted `values`, given where they would be inserted."""
     inside = place < len(values)
     inside[inside] = values[place[inside]] == wanted[inside]
     return inside

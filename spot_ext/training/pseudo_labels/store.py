@@ -38,7 +38,7 @@ INDEX_FILE = "index.safetensors"
 
 @dataclass(frozen=True, eq=False)
 class MappedTrack:
-    """One track in one version: an `ObjectTrack` whose arrays are the mapped file's, read-only.
+    """A track in one version: an `ObjectTrack` whose arrays are the mapped file's, read-only.
 
     key_ids (k,) int32; frame_ids (n,) int32, all explored frames, labels included; boxes_xywh
     (n, 4) float32; confidence_units (n,) uint16 in 1e-4. Both lists of frames ascend.
@@ -96,7 +96,7 @@ class ExploredShare:
 
 
 class PseudoLabelStore:
-    """One version of the store, open for reading; `writer()` makes the next one.
+    """A version of the store, open for reading; `writer()` makes the next one.
 
     Opening costs a header and a table of offsets. Pickling sends folder and epoch only: a worker
     maps the files itself.

@@ -34,7 +34,7 @@ def write_version(folder: Path, epoch: int, stamp: str, table: FrameTable) -> No
 
 @dataclass(frozen=True)
 class CommitStats:
-    """What became of an epoch's pseudo-labels.
+    """Counts of what became of an epoch's pseudo-labels.
 
     Frames `new` to the store, `replaced` by a more confident box, `refused` (a label; not more
     confident than the stored box or than another record of the epoch), `invalid` (not a real box).
