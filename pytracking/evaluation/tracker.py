@@ -17,6 +17,7 @@ import numpy as np
 
 from ltr.admin.errors import BadInput, BadValue, MissingFile, NotConfigured, suggestion
 from ltr.data.image_loader import default_image_loader
+from ltr.geometry.checks import is_box
 from ltr.io.plugins import importable, modules_in
 from pytracking.evaluation.data import Sequence
 from pytracking.evaluation.environment import env_settings, local_file
@@ -427,7 +428,7 @@ def _check_start(seq: Sequence, init_info: dict[str, Any]) -> None:
     if box is None and "init_mask" not in init_info:
         raise BadInput(f"sequence {seq.name} has no box on its first frame to start from")
     for one in box.values() if isinstance(box, dict) else [box]:
-        if one is not None and not (np.isfinite(one).all() and one[2] > 0 and one[3] > 0):
+        if one is not None and not is_box(one):
             values = ", ".join(f"{value:g}" for value in one)
             raise BadValue(
                 f"sequence {seq.name}: the first box [{values}] (x, y, w, h) is no box to start "

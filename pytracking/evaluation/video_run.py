@@ -16,6 +16,7 @@ import numpy as np
 import tqdm
 
 from ltr.admin.errors import BadInput, BadValue
+from ltr.geometry.checks import is_box
 from ltr.io.files import atomic_write
 from pytracking.evaluation.display import draw_objects
 from pytracking.evaluation.multi_object_wrapper import MultiObjectWrapper
@@ -112,7 +113,7 @@ def start_boxes(optional_box) -> list[list[float]]:
         )
     boxes = numbers.reshape(-1, 4)
     for box in boxes:
-        if not (np.isfinite(box).all() and box[2] > 0 and box[3] > 0):
+        if not is_box(box):
             raise InvalidBox(
                 f"optional_box {box.tolist()} is no box; give x y w h in pixels with w and h "
                 "above 0"

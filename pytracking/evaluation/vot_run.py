@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ltr.admin.errors import BadInput
+from ltr.geometry.checks import is_box
 from pytracking.evaluation import vot, vot2020
 from pytracking.evaluation.protocols import LiveTracker
 from pytracking.evaluation.vot_regions import NO_TARGET, Rectangle, make_full_size, mask_to_box
@@ -153,7 +154,7 @@ def _start_2020(
 
 
 def _checked_start(box) -> list[float]:
-    if box is None or not (np.isfinite(box).all() and box[2] > 0 and box[3] > 0):
+    if box is None or not is_box(box):
         raise BadInput(
             "VOT: the region to start from is empty "
             f"({'no mask pixel' if box is None else list(box)}) - correct "

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ltr.admin.errors import BadInput
+from ltr.geometry.checks import is_box
 from spot_ext.check.images import image_size
 
 MISSING, UNREADABLE, RESIZED = "missing frame", "unreadable image", "size change"
@@ -184,7 +185,7 @@ def _check_boxes(
     boxes, sizes = boxes[:count], sizes[:count]
     marks = sequence.shown.get(target, ())
     shown = np.ones(count, bool) if len(marks) < count else marks[:count]
-    usable = np.isfinite(boxes).all(1) & (boxes[:, 2:] > 0).all(1)  # False for NaN
+    usable = is_box(boxes)  # False for NaN
     bad = ~usable & shown & (not sequence.box_optional)
     for i in np.flatnonzero(bad):
         report(NO_BOX).add(f"box {of}is {_box(boxes[i])}", sequence.frames[i], int(i))

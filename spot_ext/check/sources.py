@@ -18,6 +18,7 @@ from ltr.admin.errors import BadInput, BadValue, MissingFile, suggestion
 from ltr.dataset.file_video_dataset import FileVideoDataset
 from ltr.dataset.registry import evaluation_sets, import_all, plain_name, training_sets
 from ltr.io import plugins
+from ltr.geometry.checks import is_box
 from pytracking.evaluation import environment
 from pytracking.evaluation.datasets import open_dataset
 from spot_ext.check.sequences import ANNOTATION, Finding, SequenceFiles
@@ -242,7 +243,7 @@ def _marked_visible(
         return {}
     if len(tracks) == 1 and hasattr(dataset, "visibility"):
         ((target, boxes),) = tracks.items()
-        if np.isfinite(boxes).all() and (boxes[:, 2:] > 0).all():
+        if is_box(boxes).all():
             return {target: np.asarray(info["visible"]).astype(bool)}
         marks = dataset.visibility(seq_id, boxes, np.ones(len(boxes), bool))
         return {target: np.asarray(marks["visible"]).astype(bool)}
