@@ -85,8 +85,14 @@ def check_label_file(
     except BadInput as error:
         problems.append(str(error))
         found = _read_anyway(path, name, known, options)
-    declared = {known.name(video.video): video for video in _as_declared(path, name, options)}
-    reports = tuple(_video_report(video, declared.get(video.video), known) for video in found)
+    declared = _as_declared(path, name, options)
+    # Without the folder a video may have another name, but its place in the file is the same.
+    pairs: list[VideoBoxes | None] = [None] * len(found)
+    if len(declared) == len(found):
+        pairs = list(declared)
+    reports = tuple(
+        _video_report(video, alone, known) for video, alone in zip(found, pairs, strict=True)
+    )
     named = {video.video for video in found}
     return LabelFileReport(
         str(path), name, reports, tuple(problems), tuple(v for v in known if v not in named)

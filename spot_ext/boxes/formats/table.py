@@ -222,7 +222,7 @@ class BoxTable:
         if mismatch == "refuse":
             # Kept until the boxes are read: a damaged line is the more useful thing to say.
             video.mismatch = (
-                f"{where}: video '{video.name}' is {' and '.join(texts)}; give the video that was "
+                f"{where}: video '{video.name}' is {', and '.join(texts)}; give the video that was "
                 "annotated, or convert with `export --mismatch scale` (boxes are scaled, frames "
                 "converted by time) or `--mismatch ignore` (numbers stay as they are)"
             )
