@@ -191,7 +191,7 @@ def _coco_images(
         file = PurePosixPath(str(item.get("file_name", "")).replace("\\", "/"))
         folders = [part for part in file.parts[:-1] if part not in ("/", "img", "images")]
         video = (
-            videos.get(item.get("video_id"))
+            videos.get(json_file.identity(item, "video_id", where) or "")
             or next((part for part in reversed(folders) if part in names), None)
             or (folders[-1] if folders else names[0] if len(names) == 1 else None)
         )
@@ -208,7 +208,9 @@ def _coco_images(
             found[image_id] = video, json_file.integer(item, key, where)
     for video, files in by_name.items():
         info = VideoInfo(frame_names=frame_names(video) if video in names else None)
-        frames = frames_by_name(files.values(), info, f"{path}: images of video '{video}'")
+        frames = frames_by_name(
+            files.values(), info, f"{path}: images of video '{video}'", usual_first=1
+        )
         found.update({image_id: (video, frames[name]) for image_id, name in files.items()})
     return found
 

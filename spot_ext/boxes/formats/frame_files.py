@@ -83,8 +83,8 @@ def frames_by_name(
 ) -> dict[str, int]:
     """Return the frame (0-based) of each image name of one video.
 
-    `first_frame` is the number that the caller says the first frame has; `usual_first` that of the
-    program which is known to have written the file, by marks outside of the names.
+    `first_frame` is the number that the caller says the first frame has; `usual_first` that of
+    files like this one, where the names themselves say no program.
     """
     names = list(names)
     if info.frame_names is not None:
@@ -100,9 +100,9 @@ def frames_by_name(
         numbers[name] = parts.number
     if not numbers:
         return {}
-    if usual_first is None:
-        marks = {parts.first for parts in parsed.values()}
-        usual_first = marks.pop() if len(marks) == 1 else None
+    marks = {parts.first for parts in parsed.values()}
+    if len(marks) == 1 and None not in marks:
+        usual_first = marks.pop()
     first = first_number(
         numbers.values(), info.frame_count, f"{where}: '{names[0]}'", first_frame, usual_first
     )
