@@ -122,7 +122,6 @@ COCO = {
             **COCO_BASE,
             "images": [
                 {"id": 1, "file_name": "walk/000005.jpg"},
-                {"id": 3, "file_name": "walk/000001.jpg"},
                 {"id": 2, "file_name": "run/000001.jpg"},
             ],
             "annotations": [

@@ -18,6 +18,7 @@ from spot_ext.boxes.formats import json_file
 from spot_ext.boxes.formats.candidate import Candidate
 from spot_ext.boxes.formats.frame_files import (
     first_number,
+    first_of_file,
     frame_name,
     frames_by_name,
     parse_name,
@@ -78,6 +79,7 @@ class _Reader:
         }
         self.videos: dict[str, str] = {}  # id -> name
         self.tracks: dict[str, dict[str, Any]] = {}
+        self.first_of_file: int | None = None  # number of the first frame in names of images
         annotations = list(self._records("annotations"))
         self.used_categories = {
             json_file.identity(item, "category_id", where) for where, item in annotations
@@ -134,6 +136,10 @@ class _Reader:
             video = self._video_of_image(where, item)
             self.table.video(video, size=_size(item, where), where=where)
             by_video.setdefault(video, {})[image_id] = item
+        all_images = [item for images in by_video.values() for item in images.values()]
+        self.first_of_file = first_of_file(
+            str(item["file_name"]) for item in all_images if "file_name" in item
+        )
         found = {}
         for video, images in by_video.items():
             for image_id, frame_id in self._frames(video, images).items():
@@ -151,7 +157,7 @@ class _Reader:
         if key is None:
             for image_id in images.keys() - names.keys():
                 raise BadValue(f"{where}: image {image_id} has no 'file_name'; add it")
-            frames = frames_by_name(names.values(), info, where, first_frame)
+            frames = frames_by_name(names.values(), info, where, first_frame, self.first_of_file)
             return {image_id: frames[name] for image_id, name in names.items()}
         numbers = {i: json_file.integer(item, key, where) for i, item in images.items()}
         if info.frame_names is not None and len(names) == len(images):

@@ -109,6 +109,17 @@ def frames_by_name(
     return {name: number - first for name, number in numbers.items()}
 
 
+def first_of_file(names: Iterable[str]) -> int | None:
+    """Return from where all names of a file count, by the lowest: 0 or 1; None for a higher one.
+
+    One program wrote them, so what is known of one video is known of the others.
+    """
+    parsed = [parse_name(name, _folder(name)).number for name in names]
+    numbers = [number for number in parsed if number is not None]
+    lowest = min(numbers, default=None)
+    return lowest if lowest in (0, 1) else None
+
+
 def first_number(
     numbers: Collection[int],
     frame_count: int | None,

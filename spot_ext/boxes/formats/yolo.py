@@ -23,7 +23,13 @@ from spot_ext.boxes.formats.folders import (
     numbers_of,
     write_tree,
 )
-from spot_ext.boxes.formats.frame_files import FrameName, frame_name, frames_by_name, parse_name
+from spot_ext.boxes.formats.frame_files import (
+    FrameName,
+    first_of_file,
+    frame_name,
+    frames_by_name,
+    parse_name,
+)
 from spot_ext.boxes.formats.infos import Infos
 from spot_ext.boxes.formats.numbers import to_float, to_int, to_text
 from spot_ext.boxes.formats.registry import Format
@@ -182,10 +188,13 @@ def _files_by_video(path: Path, infos: Infos) -> dict[str, dict[Path, int]]:
             f"{path}: no text files with labels in it; give the folder 'labels' or the one above"
         )
     is_ours = written_here(path)
+    of_all = first_of_file(name for files in names.values() for name in files.values())
     frames = {}
     for video, files in names.items():
         firsts = programs[video]
-        usual_first = 1 if is_ours else firsts.pop() if len(firsts) == 1 else None
+        usual_first = firsts.pop() if len(firsts) == 1 else None
+        if usual_first is None:
+            usual_first = 1 if is_ours else of_all
         by_name = frames_by_name(
             files.values(),
             infos.of(video),
