@@ -111,7 +111,10 @@ class Got10k(FileVideoDataset):
     ) -> dict[str, np.ndarray]:
         absent_path, cover_path = self.flag_paths(seq_id)
         # Trees of one's own in this layout often have no flags: nothing is absent or covered then.
-        absent, cover = np.zeros(len(valid), np.int32), np.full(len(valid), layout.FULLY_SEEN, np.int32)
+        absent, cover = (
+            np.zeros(len(valid), np.int32),
+            np.full(len(valid), layout.FULLY_SEEN, np.int32),
+        )
         if absent_path.is_file():
             absent = read_flags(absent_path)
         if cover_path.is_file():

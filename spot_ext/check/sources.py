@@ -17,8 +17,8 @@ from ltr.admin.environment import ensure_local_file
 from ltr.admin.errors import BadInput, BadValue, MissingFile, suggestion
 from ltr.dataset.file_video_dataset import FileVideoDataset
 from ltr.dataset.registry import evaluation_sets, import_all, plain_name, training_sets
-from ltr.io import plugins
 from ltr.geometry.checks import is_box
+from ltr.io import plugins
 from pytracking.evaluation import environment
 from pytracking.evaluation.datasets import open_dataset
 from spot_ext.check.sequences import ANNOTATION, Finding, SequenceFiles
@@ -70,11 +70,15 @@ class Part:
 
 def dataset_names() -> list[str]:
     """Return the names of data sets that `check` knows, sorted."""
+    import_all("ltr.dataset")
+    plugins.run_dataset_registrations()
     return sorted({*training_sets, *evaluation_sets})
 
 
 def is_dataset_name(name: str) -> bool:
     """Say whether a name is that of a data set, of its training or of its test videos."""
+    import_all("ltr.dataset")
+    plugins.run_dataset_registrations()
     lower = name.lower()
     tests = (lower, *(f"{lower}_{split}" for split in _SPLITS))
     return plain_name(name) in training_sets or any(test in evaluation_sets for test in tests)
