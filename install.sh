@@ -9,9 +9,10 @@ usage() {
 usage: bash install.sh [--cpu] [--no-dev] [--conda NAME] [--help]
 
 Installs this project and what it needs into .venv (about a minute; a second run takes seconds). Asks nothing and
-changes nothing outside this folder, except with --conda and the package cache.
+changes nothing outside this folder, except with --conda and the package cache. PyTorch is the build for this machine's
+GPU driver; on a machine without an NVIDIA driver it is the one for CPUs.
 
-  --cpu         PyTorch without GPU support: a much smaller download
+  --cpu         PyTorch without GPU support even where there is a GPU: a much smaller download
   --no-dev      leave out pytest, ruff, and the packages of the optional tools
   --conda NAME  create or update the conda environment NAME from environment.yml instead of .venv
   --help        show this text
@@ -21,7 +22,7 @@ HELP
 say() { printf '%s\n' "install.sh: $*" >&2; }
 fail() { say "$1"; exit "${2:-1}"; }
 
-cpu= dev=1 conda_name=
+cpu= dev=1 conda_name= backend=()
 while [ $# -gt 0 ]; do
     case $1 in
         --cpu) cpu=1 ;;
@@ -90,35 +91,62 @@ find_uv() {
     return 1
 }
 
-# Install this project with the comma-separated extras $1 into .venv; more options may follow.
+# Install packages into .venv with the build of PyTorch that was chosen; arguments are those of uv pip install.
+install_packages() {
+    "$uv" pip install --quiet --python .venv/bin/python ${backend[@]+"${backend[@]}"} "$@"
+}
+
+# Install this project with the comma-separated extras $1 into .venv.
 add() {
-    local extras=$1
-    shift
-    "$uv" pip install --quiet --python .venv/bin/python --build-constraints "$scratch/build" "$@" -e ".${extras:+[$extras]}"
+    install_packages --build-constraints "$scratch/build" -e ".${1:+[$1]}"
+}
+
+# Whether this machine has an NVIDIA driver.
+has_gpu_driver() { command -v nvidia-smi >/dev/null || [ -e /proc/driver/nvidia/version ]; }
+
+# Whether .venv holds a PyTorch that cannot use a GPU.
+torch_is_for_cpus() {
+    .venv/bin/python -c 'import sys, torch; sys.exit(torch.version.cuda is not None)' >/dev/null 2>&1
+}
+
+# Install PyTorch, and set `backend` to the options that all later installations take.
+install_torch() {
+    local choice=auto renew=() build
+    if [ -n "$cpu" ]; then
+        choice=cpu
+    elif has_gpu_driver && torch_is_for_cpus; then
+        # It was installed on a machine without a GPU, or with --cpu.
+        renew=(--reinstall-package torch --reinstall-package torchvision)
+    fi
+    # --upgrade-package asks PyTorch's index also when torch is there already. Every run decides in this way, so that
+    # one after an interruption, or after another run had to do without the index, ends as a first one does.
+    for build in "--torch-backend $choice" ""; do
+        read -ra backend <<<"$build"
+        if UV_HTTP_RETRIES=0 install_packages --dry-run --upgrade-package torch --upgrade-package torchvision torch torchvision 2>"$scratch/log" &&
+            install_packages ${renew[@]+"${renew[@]}"} torch torchvision 2>"$scratch/log"; then
+            return
+        fi
+        [ -z "$build" ] || say "PyTorch's own builds cannot be reached, going on with the default build"
+    done
+    # Its messages are uv's, and the installation of everything that follows repeats them.
 }
 
 install_venv() {
-    local python extra backend=()
+    local python extra
     python=$(find_python) || fail "no Python 3.10 or newer found, install one (for example 3.12) and run this again"
     uv=$(find_uv "$python") || fail "uv cannot be installed with $python: see pip's messages above, then run this again"
     if ! python_fits .venv/bin/python; then
         "$uv" venv --quiet --clear --python "$python" .venv
     fi
     echo 'setuptools<81' >"$scratch/build" # visdom's set-up still uses pkg_resources, which later versions lack
-    if [ -n "$cpu" ]; then
-        if "$uv" pip install --quiet --python .venv/bin/python --torch-backend cpu torch torchvision 2>"$scratch/log"; then
-            backend=(--torch-backend cpu)
-        else
-            say "the CPU-only builds of PyTorch cannot be reached, going on with the default build"
-        fi
-    fi
+    install_torch
     local extras="visdom jpeg4py video annotate"
     if [ -n "$dev" ]; then extras="$extras coco vot got10k notebook tune onnx light render docs"; fi # what tests use when it is there
-    if ! add "${extras// /,}${dev:+,dev}" ${backend[@]+"${backend[@]}"} 2>"$scratch/log"; then
+    if ! add "${extras// /,}${dev:+,dev}" 2>"$scratch/log"; then
         # One of the optional packages may be the reason: without them first, then each for itself.
-        add "${dev:+dev}" ${backend[@]+"${backend[@]}"}
+        add "${dev:+dev}"
         for extra in $extras; do
-            add "$extra" ${backend[@]+"${backend[@]}"} 2>"$scratch/log" ||
+            add "$extra" 2>"$scratch/log" ||
                 say "optional package $extra cannot be installed here, going on without it"
         done
     fi
@@ -142,6 +170,22 @@ install_conda() {
     run="$conda run --live-stream --name $conda_name python"
 }
 
+# Print the device that training will use, and the reason where it is not a GPU.
+print_device() {
+    cat >"$scratch/device.py" <<'PYTHON'
+import torch
+
+if torch.cuda.is_available():
+    print(f"Training will use:  {torch.cuda.get_device_name()} (CUDA {torch.version.cuda})")
+elif torch.version.cuda is None:
+    print("Training will use:  the CPU; this build of PyTorch has no GPU support. On a machine with a GPU, run bash install.sh there")
+else:
+    print("Training will use:  the CPU; PyTorch sees no GPU. python -m spot_ext doctor says what is missing")
+PYTHON
+    $run "$scratch/device.py"
+}
+
 if [ -n "$conda_name" ]; then install_conda; else install_venv; fi
+print_device || say "PyTorch cannot be loaded: see its message above"
 echo "Installed. A tracker trained in minutes on rendered videos:  $run -m spot_ext quickstart"
 echo "Everything that can be done, with examples:                  $run -m spot_ext --help"

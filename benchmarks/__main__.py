@@ -1,14 +1,13 @@
-"""All speed benchmarks that fit this machine, one after the other, with their rivals and targets in
-one table.
+"""Run all speed benchmarks that fit this machine, with rivals and targets in one table.
 
-    python -m benchmarks                                # a quarter of an hour on two cores that do
-    nothing else python -m benchmarks --quick                        # small sizes: shows that all
-    of them run python -m benchmarks --only store loader --json results.json --markdown results.md
-    python -m benchmarks --gpu                          # the GPU part only, below 8 minutes; needs
-    no data and no network python -m benchmarks --list
+    python -m benchmarks            # a quarter of an hour on two cores that do nothing else
+    python -m benchmarks --quick    # small sizes: shows that all of them run
+    python -m benchmarks --only store loader --json results.json --markdown results.md
+    python -m benchmarks --gpu      # the GPU part only, below 8 minutes; needs no data, no network
+    python -m benchmarks --list
 
 Each runs in a process of its own, so that memory and threads of one do not disturb the next, and
-can be started alone (`python benchmarks/store.py --help`). One that fails or meets its time limit
+can be started alone (`python -m benchmarks.store --help`). One that fails or meets its time limit
 is reported, keeps the rows it had, and makes the exit status 1; a missed target is in the table and
 does not.
 """
@@ -27,11 +26,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks import REPO
 from benchmarks.results import Part, Run
 from ltr.admin.errors import BadInput, BadValue, NotConfigured, run_script, suggestion
 from ltr.io.files import write_text
 
-REPO = Path(__file__).resolve().parents[1]
 GRACE = 15.0  # seconds a benchmark may go on after its time limit before it is ended
 
 
@@ -80,7 +79,8 @@ BENCHMARKS = (
     ),
     Benchmark("light", "frames/s of the light tracker on one core against CSRT and KCF", 600),
 )
-STUDIES = {  # accuracy: hours, or data that has to be given; started by hand
+# Studies of accuracy take hours, or data that has to be given; they are started by hand.
+STUDIES = {
     "light_accuracy": "the light tracker on real sequences",
     "light_sizes": "sizes of the light tracker",
     "own_videos": "filling in boxes between labels",
@@ -88,6 +88,7 @@ STUDIES = {  # accuracy: hours, or data that has to be given; started by hand
     "discover": "targets found without labels",
     "budget_study": "accuracy against the number of labels",
     "real_data": "the method on real sequences",
+    "schedule": "an estimate of the hours that a recipe trains on a GPU",
 }
 
 
@@ -137,7 +138,7 @@ def measure(benchmark: Benchmark, quick: bool, on_gpu: bool) -> Part:
         elif status:
             part.error = said.splitlines()[-1] if said else f"exit status {status}"
     part.name = f"{benchmark.name}{' (GPU)' if on_gpu else ''}"
-    part.command = " ".join(["python", f"benchmarks/{benchmark.name}.py", *told])
+    part.command = " ".join(["python", "-m", f"benchmarks.{benchmark.name}", *told])
     part.seconds = round(time.perf_counter() - began, 1)
     return part
 
@@ -173,8 +174,8 @@ def _jobs(options: argparse.Namespace, has_gpu: bool) -> list[tuple[Benchmark, b
     for name in options.only or ():
         if name in STUDIES:
             raise BadValue(
-                f"'{name}' is a study of accuracy, not of speed: start it with python "
-                f"benchmarks/{name}.py --help"
+                f"'{name}' is a study of accuracy, not of speed: start it with python -m "
+                f"benchmarks.{name} --help"
             )
         if name not in known:
             raise BadValue(
@@ -230,7 +231,7 @@ def _listing() -> str:
         [
             "speed, run by python -m benchmarks:",
             *lines,
-            "accuracy, started by hand with python benchmarks/NAME.py:",
+            "accuracy and estimates, started by hand with python -m benchmarks.NAME:",
             *studies,
         ]
     )

@@ -1,9 +1,9 @@
 """The budget study: AUC against boxes for few videos labelled densely, many sparsely, and many
 sparsely + unlabelled videos.
 
-    python benchmarks/budget_study.py [--out DIR] [--workers 2] [--budgets 20,40,80] [--seeds 0,1,2]
-    [--grow 40+20] python benchmarks/budget_study.py --data DATA --budgets 10,20 --out DIR     #
-    real sequences, see benchmarks/real_data.py python benchmarks/budget_study.py --smoke
+    python -m benchmarks.budget_study [--out DIR] [--workers 2] [--budgets 20,40,80] [--seeds 0,1,2]
+    [--grow 40+20] python -m benchmarks.budget_study --data DATA --budgets 10,20 --out DIR     #
+    real sequences, see benchmarks/real_data.py python -m benchmarks.budget_study --smoke
     # every part once, in a minute
 
 Each cell (a way of spending, a budget, a seed) trains the recipe `spot budget_study` on one core
@@ -27,15 +27,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-REPO = Path(__file__).resolve().parents[1]
-if str(REPO) not in sys.path:
-    sys.path.insert(0, str(REPO))
+import numpy as np
 
-import numpy as np  # noqa: E402
-
-from benchmarks import data_tree  # noqa: E402
-from ltr.admin.errors import BadInput, BadValue, run_script  # noqa: E402
-from ltr.io.files import atomic_write, write_text  # noqa: E402
+from benchmarks import WORKSPACE, data_tree
+from ltr.admin.errors import BadInput, BadValue, run_script
+from ltr.io.files import atomic_write, write_text
 
 VIDEOS = {
     "train": 60,
@@ -120,7 +116,7 @@ def _options() -> argparse.Namespace:
     options = parser.parse_args()
     if options.smoke:
         options.budgets, options.seeds, options.grow = "4", "0", "4+2"
-    options.out = options.out or REPO / "workspace" / f"budget_study{'_smoke' * options.smoke}"
+    options.out = options.out or WORKSPACE / f"budget_study{'_smoke' * options.smoke}"
     return options
 
 
@@ -245,7 +241,8 @@ def _run(cell, study, options: argparse.Namespace) -> int:
     log.parent.mkdir(parents=True, exist_ok=True)
     command = [
         sys.executable,
-        str(Path(__file__).resolve()),
+        "-m",
+        "benchmarks.budget_study",
         "--out",
         str(study.folder),
         "--cell",

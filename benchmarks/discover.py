@@ -1,7 +1,7 @@
 """How well `discover --mode motion` finds moving objects: on the embedded videos, and on real
 sequences.
 
-    python benchmarks/discover.py [--toy FOLDER] [--splits train,val] [--data FOLDER] [--sheets
+    python -m benchmarks.discover [--toy FOLDER] [--splits train,val] [--data FOLDER] [--sheets
     FOLDER] [--every N]
 
 Toy videos (rendered into a temporary folder without --toy): every target moves, and the renderer
@@ -23,23 +23,19 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-REPO = Path(__file__).resolve().parents[1]
-if str(REPO) not in sys.path:
-    sys.path.insert(0, str(REPO))
+import cv2
+import numpy as np
 
-import cv2  # noqa: E402
-import numpy as np  # noqa: E402
-
-from ltr.admin.errors import BadInput, run_script  # noqa: E402
-from ltr.dataset.video_folder import VideoFolder  # noqa: E402
-from ltr.geometry.array_boxes import iou_matrix  # noqa: E402
-from spot_ext.discover.linking import Track  # noqa: E402
-from spot_ext.discover.motion import motion_tracks  # noqa: E402
-from spot_ext.discover.quality import Limits, Target  # noqa: E402
-from spot_ext.discover.search import search  # noqa: E402
-from spot_ext.discover.sheet import contact_sheet, write_sheet  # noqa: E402
-from spot_ext.rendering import drawn  # noqa: E402
-from spot_ext.rendering.drawn.paint import paint  # noqa: E402
+from ltr.admin.errors import BadInput, run_script
+from ltr.dataset.video_folder import VideoFolder
+from ltr.geometry.array_boxes import iou_matrix
+from spot_ext.discover.linking import Track
+from spot_ext.discover.motion import motion_tracks
+from spot_ext.discover.quality import Limits, Target
+from spot_ext.discover.search import search
+from spot_ext.discover.sheet import contact_sheet, write_sheet
+from spot_ext.rendering import drawn
+from spot_ext.rendering.drawn.paint import paint
 
 OVERLAP = 0.5
 LIMITS = Limits()

@@ -1,8 +1,8 @@
 """How long a data set of TrackingNet's size takes to open the first and the second time, next to
 parsing its text.
 
-    python benchmarks/index.py            # 30,000 videos, 14 million boxes in a generated tree: a
-    few minutes, 1.5 GB python benchmarks/index.py --quick    # a thirtieth of it, a few seconds
+    python -m benchmarks.index            # 30,000 videos, 14 million boxes in a generated tree: a
+    few minutes, 1.5 GB python -m benchmarks.index --quick    # a thirtieth of it, a few seconds
 
 The generated tree has TrackingNet's layout without images. "Opening" is everything until boxes and
 visibility of every sequence are at hand: listing, comparing the state of every annotation file with
@@ -23,7 +23,6 @@ from pathlib import Path
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that it runs from a plain clone
 from benchmarks.results import Results, Row, add_options
 from ltr.admin.errors import run_script
 from ltr.dataset import TrackingNet

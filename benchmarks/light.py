@@ -1,6 +1,6 @@
 """Frames per second of the whole `track()` call, crop included, on one core at 1280x720.
 
-    python benchmarks/light.py [--quick] [--network FILE] [--frames N] [--object PX] [--core K]
+    python -m benchmarks.light [--quick] [--network FILE] [--frames N] [--object PX] [--core K]
 
 Rows: the light TransT with torch and with ONNX Runtime, OpenCV's CSRT and KCF where the installed
 OpenCV has them (opencv-contrib-python in the place of opencv-python), and the full TransT. A
@@ -16,27 +16,22 @@ from __future__ import annotations
 import argparse
 import os
 import statistics
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-REPO = Path(__file__).resolve().parents[1]
-if str(REPO) not in sys.path:
-    sys.path.insert(0, str(REPO))
+import cv2
+import numpy as np
+import torch
 
-import cv2  # noqa: E402
-import numpy as np  # noqa: E402
-import torch  # noqa: E402
-
-from benchmarks.results import Results, Row, add_options  # noqa: E402
-from benchmarks.rivals import make_opencv  # noqa: E402
-from ltr.admin.errors import NotConfigured, run_script  # noqa: E402
-from ltr.models.tracking import transt, transt_light  # noqa: E402
-from pytracking.features.net_wrappers import NetWithBackbone  # noqa: E402
-from pytracking.parameter.transt import light  # noqa: E402
-from pytracking.tracker.transt import TransT  # noqa: E402
-from pytracking.utils import TrackerParams  # noqa: E402
+from benchmarks.results import Results, Row, add_options
+from benchmarks.rivals import make_opencv
+from ltr.admin.errors import NotConfigured, run_script
+from ltr.models.tracking import transt, transt_light
+from pytracking.features.net_wrappers import NetWithBackbone
+from pytracking.parameter.transt import light
+from pytracking.tracker.transt import TransT
+from pytracking.utils import TrackerParams
 
 TARGET = 40  # frames/s of the light tracker
 

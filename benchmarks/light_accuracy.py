@@ -1,7 +1,7 @@
 """The light TransT on real sequences beside OpenCV's trackers: AUC, OP50 and frames per second of
 each sequence.
 
-    python benchmarks/light_accuracy.py DATA [--network FILE …] [--no-finetuning] [--train] [--out
+    python -m benchmarks.light_accuracy DATA [--network FILE …] [--no-finetuning] [--train] [--out
     DIR]
 
 DATA: see `benchmarks.data_tree`. One pass, the box of the first frame is given, one core. Rows: the
@@ -16,18 +16,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from pathlib import Path
 
-REPO = Path(__file__).resolve().parents[1]
-if str(REPO) not in sys.path:
-    sys.path.insert(0, str(REPO))
+import numpy as np
 
-import numpy as np  # noqa: E402
-
-from benchmarks.data_tree import TEST_SETS, TRAIN_SETS, configure  # noqa: E402
-from ltr.admin.errors import NotConfigured, run_script  # noqa: E402
-from ltr.io.files import write_text  # noqa: E402
+from benchmarks import WORKSPACE
+from benchmarks.data_tree import TEST_SETS, TRAIN_SETS, configure
+from ltr.admin.errors import NotConfigured, run_script
+from ltr.io.files import write_text
 
 RIVALS = ("CSRT", "KCF", "MIL")
 OP50 = 10  # index of the overlap threshold 0.5 among 0, 0.05, …
@@ -51,7 +47,7 @@ def main() -> None:
     parser.add_argument(
         "--out",
         type=Path,
-        default=REPO / "workspace" / "light_accuracy",
+        default=WORKSPACE / "light_accuracy",
         help="workspace of this benchmark",
     )
     parser.add_argument("--seed", type=int, default=0, help="of the fine-tuning")

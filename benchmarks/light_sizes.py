@@ -1,6 +1,6 @@
 """Sizes of the light TransT by accuracy and by speed, each trained the same way for minutes.
 
-    python benchmarks/light_sizes.py DATA [--sizes small,shipped] [--out DIR] [--set NAME=VALUE …]
+    python -m benchmarks.light_sizes DATA [--sizes small,shipped] [--out DIR] [--set NAME=VALUE …]
 
 DATA: see `benchmarks.data_tree`; its training sequences are tracked. Every size has the shipped
 network's recipe, cut short: fewer rendered videos, the backbone held at its ImageNet weights, bf16.
@@ -12,16 +12,12 @@ size; it goes on where it stopped.
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
-REPO = Path(__file__).resolve().parents[1]
-if str(REPO) not in sys.path:
-    sys.path.insert(0, str(REPO))
-
-from benchmarks.data_tree import TRAIN_SETS, configure  # noqa: E402
-from ltr.admin.errors import BadValue, run_script, suggestion  # noqa: E402
-from ltr.io.files import write_text  # noqa: E402
+from benchmarks import WORKSPACE
+from benchmarks.data_tree import TRAIN_SETS, configure
+from ltr.admin.errors import BadValue, run_script, suggestion
+from ltr.io.files import write_text
 
 SIZES = {
     "small": (
@@ -60,7 +56,7 @@ def main() -> None:
     parser.add_argument(
         "--out",
         type=Path,
-        default=REPO / "workspace" / "light_sizes",
+        default=WORKSPACE / "light_sizes",
         help="workspace of this benchmark",
     )
     parser.add_argument("--seed", type=int, default=0)

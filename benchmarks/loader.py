@@ -1,7 +1,7 @@
 """How fast one loader worker makes samples from 1280x720 JPEGs, next to a loop written the
 reference's way.
 
-    python benchmarks/loader.py [--quick]    # a minute or two
+    python -m benchmarks.loader [--quick]    # a minute or two
 
 A burn-in sample is a template and a search region from two labelled frames; a sparse one has the
 templates of a key and a relay frame and two search regions of an unlabelled frame. Both ways make
@@ -20,33 +20,28 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import math
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-REPO = Path(__file__).resolve().parents[1]
-if str(REPO) not in sys.path:
-    sys.path.insert(0, str(REPO))
+import cv2
+import numpy as np
 
-import cv2  # noqa: E402
-import numpy as np  # noqa: E402
-
-from benchmarks.results import Results, Row, add_options  # noqa: E402
-from ltr.admin.errors import BadInput, run_script  # noqa: E402
-from ltr.data import crops as context  # noqa: E402
-from ltr.data.image_loader import default_image_loader  # noqa: E402
-from ltr.data.seeding import generator  # noqa: E402
-from ltr.dataset import Got10k  # noqa: E402
-from spot_ext.boxes import key_frames  # noqa: E402
-from spot_ext.rendering import drawn  # noqa: E402
-from spot_ext.training.data.crops import CropConfig  # noqa: E402
-from spot_ext.training.data.exploration import draw_pair, draw_unlabelled  # noqa: E402
-from spot_ext.training.data.loader import Draw, SampleSource  # noqa: E402
-from spot_ext.training.data.samples import LabelledPair  # noqa: E402
-from spot_ext.training.data.videos import BURN_IN, SPARSE, LabelledDataset, VideoPool  # noqa: E402
+from benchmarks.results import Results, Row, add_options
+from ltr.admin.errors import BadInput, run_script
+from ltr.data import crops as context
+from ltr.data.image_loader import default_image_loader
+from ltr.data.seeding import generator
+from ltr.dataset import Got10k
+from spot_ext.boxes import key_frames
+from spot_ext.rendering import drawn
+from spot_ext.training.data.crops import CropConfig
+from spot_ext.training.data.exploration import draw_pair, draw_unlabelled
+from spot_ext.training.data.loader import Draw, SampleSource
+from spot_ext.training.data.samples import LabelledPair
+from spot_ext.training.data.videos import BURN_IN, SPARSE, LabelledDataset, VideoPool
 
 TARGET = 3.0  # times the rival's throughput
 ZOOM = 2  # the toy videos are rendered at half of the size

@@ -1,8 +1,8 @@
 """Boxes in every frame from three of them per video, on real sequences, against what else one would
 do.
 
-    python benchmarks/own_videos.py DATA [--net FILE] [--out DIR] [--only NAME …] [--epochs 8]
-    [--seed 0] python benchmarks/own_videos.py DATA --fit
+    python -m benchmarks.own_videos DATA [--net FILE] [--out DIR] [--only NAME …] [--epochs 8]
+    [--seed 0] python -m benchmarks.own_videos DATA --fit
 
 DATA holds `got10k/val`, `lasot` and `otb` in the layouts of these data sets. Key frames are drawn
 by the paper's rule, k = 3; every other box is hidden. Rows: linear interpolation, OpenCV's CSRT and
@@ -27,22 +27,18 @@ import hashlib
 import json
 import os
 import platform
-import sys
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-REPO = Path(__file__).resolve().parents[1]
-if str(REPO) not in sys.path:
-    sys.path.insert(0, str(REPO))
+import cv2
+import numpy as np
+import torch
 
-import cv2  # noqa: E402
-import numpy as np  # noqa: E402
-import torch  # noqa: E402
-
-from ltr.admin.errors import BadInput, MissingFile, run_script  # noqa: E402
-from ltr.io.files import atomic_write, write_text  # noqa: E402
+from benchmarks import WORKSPACE
+from ltr.admin.errors import BadInput, MissingFile, run_script
+from ltr.io.files import atomic_write, write_text
 
 TEST_SETS, TRAIN_SETS, K = (
     {"got10k_val": "got10k/val", "lasot": "lasot", "otb": "otb"},
@@ -88,7 +84,7 @@ def main() -> None:
     parser.add_argument(
         "--net", default="shipped", help="checkpoint; default: the light network of the package"
     )
-    parser.add_argument("--out", type=Path, default=REPO / "workspace" / "own_videos")
+    parser.add_argument("--out", type=Path, default=WORKSPACE / "own_videos")
     parser.add_argument("--only", nargs="*", metavar="NAME", help="sequences; default: all")
     parser.add_argument(
         "--epochs", type=int, default=None, help="of the adaptation; 0 leaves that row out"

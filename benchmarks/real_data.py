@@ -1,7 +1,7 @@
 """The main job on real sequences: train on a GOT-10k tree, evaluate on held-out GOT-10k, LaSOT and
 OTB sequences.
 
-    python benchmarks/real_data.py DATA [--seed 0] [--out DIR] [--recipe quickstart] [--full] [--set
+    python -m benchmarks.real_data DATA [--seed 0] [--out DIR] [--recipe quickstart] [--full] [--set
     NAME=VALUE …]
 
 DATA holds `got10k/{train,val}`, `lasot` and `otb` in the layouts of these data sets. Training reads
@@ -16,19 +16,15 @@ import argparse
 import json
 import os
 import platform
-import sys
 import time
 from pathlib import Path
 
-REPO = Path(__file__).resolve().parents[1]
-if str(REPO) not in sys.path:
-    sys.path.insert(0, str(REPO))
+import torch
 
-import torch  # noqa: E402
-
-from benchmarks.data_tree import TEST_SETS, configure  # noqa: E402
-from ltr.admin.errors import run_script  # noqa: E402
-from ltr.io.files import write_text  # noqa: E402
+from benchmarks import WORKSPACE
+from benchmarks.data_tree import TEST_SETS, configure
+from ltr.admin.errors import run_script
+from ltr.io.files import write_text
 
 
 def main() -> None:
@@ -40,7 +36,7 @@ def main() -> None:
     parser.add_argument(
         "--out",
         type=Path,
-        default=REPO / "workspace" / "real_data",
+        default=WORKSPACE / "real_data",
         help="workspace of this benchmark",
     )
     parser.add_argument("--seed", type=int, default=0)

@@ -279,6 +279,11 @@ class Results:
     """
 
     def __init__(self, name: str, options: argparse.Namespace, settings: str = ""):
+        if options.gpu:
+            # A real run lets cuDNN choose its fastest algorithms, see `ltr.run_training`.
+            import torch
+
+            torch.backends.cudnn.benchmark = True
         self.run = Run.start(options.quick)
         self.part = Part(name, settings=settings)
         self.run.parts.append(self.part)

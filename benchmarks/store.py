@@ -1,8 +1,8 @@
 """How fast and how small the pseudo-label store is at full scale, next to one JSON that is read and
 written whole.
 
-    python benchmarks/store.py            # 41,000 videos, 9 million frames, half of them explored:
-    minutes, 8 GB of memory python benchmarks/store.py --quick    # a hundredth of it, seconds;
+    python -m benchmarks.store            # 41,000 videos, 9 million frames, half of them explored:
+    minutes, 8 GB of memory python -m benchmarks.store --quick    # a hundredth of it, seconds;
     small states flatter the rival
 
 The rival keeps the state as the reference does: one indented, sorted JSON, loaded, merged and
@@ -19,7 +19,6 @@ import json
 import multiprocessing
 import os
 import pickle
-import sys
 import tempfile
 import time
 from bisect import bisect_left
@@ -29,7 +28,6 @@ from pathlib import Path
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that it runs from a plain clone
 from benchmarks.results import Results, Row, add_options
 from ltr.admin.errors import run_script
 from spot_ext.boxes.labels import SequenceTrack, labelled_track

@@ -1,9 +1,9 @@
 """Frames per second of whole `track()` calls, crop included, against the reference's way of running
 the same network.
 
-    python benchmarks/tracking.py            # TransT and Ocean on one and two threads, several
-    sequences at once python benchmarks/tracking.py --gpu      # on a GPU: fp32, bf16, CUDA graphs,
-    32 sequences at once python benchmarks/tracking.py --quick    # small networks, seconds: shows
+    python -m benchmarks.tracking            # TransT and Ocean on one and two threads, several
+    sequences at once python -m benchmarks.tracking --gpu      # on a GPU: fp32, bf16, CUDA graphs,
+    32 sequences at once python -m benchmarks.tracking --quick    # small networks, seconds: shows
     that it runs
 
 The networks are full size with random weights, which cost the time of trained ones. The rival runs
@@ -18,18 +18,15 @@ from __future__ import annotations
 import argparse
 import copy
 import statistics
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that it runs from a plain clone
 from benchmarks.light import video
 from benchmarks.results import Results, Row, add_options
 from ltr.admin.errors import BadInput, run_script

@@ -1,9 +1,9 @@
 """Seconds of a training iteration and of its parts, against the same iteration written the
 reference's way.
 
-    python benchmarks/training.py            # full-size TransT on the CPU; burn-in of 4 pairs,
-    sparse of 2 + 2; --threads N python benchmarks/training.py --gpu      # images/s of each part at
-    batch 32, memory, and the hours of the whole schedule python benchmarks/training.py --quick    #
+    python -m benchmarks.training            # full-size TransT on the CPU; burn-in of 4 pairs,
+    sparse of 2 + 2; --threads N python -m benchmarks.training --gpu      # images/s of each part at
+    batch 32, memory, and the hours of the whole schedule python -m benchmarks.training --quick    #
     small network, seconds: shows that it runs; with --gpu on a CPU, too
 
 The network has random weights, which cost the time of trained ones; every pseudo-label is accepted.
@@ -18,7 +18,6 @@ import argparse
 import copy
 import itertools
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -32,7 +31,6 @@ import torchvision.transforms.functional as pictures
 from torch import Tensor, nn
 from torchvision.transforms import InterpolationMode
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that it runs from a plain clone
 from benchmarks.results import Results, Row, add_options
 from ltr.admin.errors import BadInput, run_script
 from ltr.data.workers import worker_count

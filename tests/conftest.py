@@ -1,6 +1,7 @@
 """Fixtures that every area uses."""
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,30 @@ __all__ = ["plugin_folder"]  # one folder for all areas: what is imported from i
 
 REPO = Path(__file__).resolve().parents[1]
 torch.set_num_threads(1)  # the test processes already fill the cores
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Hide the machine's GPUs unless `-m gpu` asks for the tests that need one.
+
+    Results on a CPU are then the same on every machine. Without a GPU, `-m gpu` says so and ends.
+    """
+    if not _selects_gpu_tests(config.option.markexpr):
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+    elif not torch.cuda.is_available():
+        pytest.exit("torch sees no GPU on this machine: the tests marked gpu are not run", 0)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Skip the tests that need a GPU when they were selected in another way than by `-m gpu`."""
+    if _selects_gpu_tests(config.option.markexpr):
+        return
+    for item in items:
+        if item.get_closest_marker("gpu"):
+            item.add_marker(pytest.mark.skip(reason="needs a GPU: run pytest -m gpu"))
+
+
+def _selects_gpu_tests(mark_expression: str) -> bool:
+    return re.search(r"(?<!not )\bgpu\b", mark_expression) is not None
 
 
 @pytest.fixture(scope="session")

@@ -162,7 +162,7 @@ class NetWithBackbone(NetWrapper):
 
     def template(self, z: torch.Tensor):
         """Store what the network keeps of the preprocessed template `(1, 3, S, S)`."""
-        with self._autocast():
+        with self._computing():
             return self.net.template(z)
 
     def track(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -171,7 +171,7 @@ class NetWithBackbone(NetWrapper):
         """
         if self.graphs and hasattr(self.net, "match"):
             return self.match(self.net.zf, x)
-        with self._autocast():
+        with self._computing():
             return self.net.track(x)
 
     def match(self, templates: torch.Tensor, x: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -179,11 +179,13 @@ class NetWithBackbone(NetWrapper):
         templates (`zf`).
         """
         function = self._graphs() if self.graphs else self.net.match
-        with self._autocast():
+        with self._computing():
             return function(templates, x)
 
     def set_speed(self, precision: str = "fp32", graphs: bool = False) -> None:
-        """Track in `precision` ('fp32', 'bf16', 'fp16'), and replay the network from CUDA graphs.
+        """Track in `precision`, one of 'fp32', 'tf32', 'bf16', 'fp16' and 'auto'.
+
+        With `graphs` the network is replayed from CUDA graphs.
 
         What the device cannot do is left out with a log line. A network that was put into `net`
         rather than loaded keeps its weights as they are.
@@ -198,11 +200,9 @@ class NetWithBackbone(NetWrapper):
             return "fp32"
         return numbers.usable(self.precision, self.device or _device(self.use_gpu))
 
-    def _autocast(self) -> contextlib.AbstractContextManager:
-        precision = self._numbers()
-        if precision == "fp32":
-            return contextlib.nullcontext()
-        return numbers.autocast(next(self.net.parameters()).device, precision)
+    def _computing(self) -> contextlib.AbstractContextManager:
+        """Within it, the network computes in the precision that was set."""
+        return numbers.computing_in(next(self.net.parameters()).device, self._numbers())
 
     def _graphs(self) -> Graphs | Callable[..., dict[str, torch.Tensor]]:
         """`match`, recorded; all copies share the recordings, as they share the weights."""
@@ -268,7 +268,7 @@ def _kept_network(
         net = loading.load_network(net_path, **kwargs).eval()
         if hasattr(net, "fold_norms"):
             net.fold_norms()  # equal to rounding, see docs/fidelity.md
-        if precision != "fp32":
+        if numbers.DTYPES[precision] != torch.float32:
             numbers.lower(net, numbers.DTYPES[precision])
         _networks[key] = net.to(device, memory_format=MEMORY_FORMAT)
         while len(_networks) > KEPT_NETWORKS:

@@ -47,6 +47,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--workers", type=int, default=0, help="processes; default: this one only")
     parser.add_argument(
+        "--device", metavar="NAME", help="cpu, cuda, cuda:1 …; default: the parameter file's"
+    )
+    parser.add_argument(
         "--memory",
         type=int,
         default=512,
@@ -98,7 +101,9 @@ def run(options: argparse.Namespace) -> None:
         check_target(options.out)
     folder = options.folder or _default_folder(search)
     _say(f"trials are kept in {folder}")
-    finding = tune(search, folder, options.trials, options.workers, options.memory, _say)
+    finding = tune(
+        search, folder, options.trials, options.workers, options.memory, _say, options.device
+    )
     text = parameter_text(finding, options.per_dataset)
     _say(f"\n{_summary(finding)}\n\n{text}")
     if options.out is not None:

@@ -137,9 +137,8 @@ class SparseConfig:
     pair_gap: int | None = (
         None  # frames between template and search of a labelled pair, at most; None: any two labels
     )
-    precision: str = (
-        "fp32"  # 'bf16' computes both networks in mixed precision; losses and boxes stay in fp32
-    )
+    # 'fp32', 'tf32' (as fp32 on a CPU) or 'bf16' for both networks, see `ltr.parallel.precision`
+    precision: str = "tf32"
     accumulate: int = 1  # parts a batch is learned in: less memory; batch norms average over a part
     compile: bool = (
         False  # torch.compile for both networks: minutes at the start, faster iterations on a GPU
@@ -236,7 +235,7 @@ class SparseConfig:
         if self.precision not in PRECISIONS:
             raise BadValue(
                 f"precision is '{self.precision}'{suggestion(self.precision, PRECISIONS)}: choose "
-                f"{' or '.join(PRECISIONS)}"
+                f"{', '.join(PRECISIONS)}"
             )
         if self.unlabelled < 0 or (self.num_workers or 0) < 0:
             raise BadValue("unlabelled and num_workers must not be negative")

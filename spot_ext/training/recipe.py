@@ -18,6 +18,7 @@ from ltr.admin.tensorboard import TensorboardWriter
 from ltr.data.workers import worker_count
 from ltr.io import run_lock
 from ltr.parallel import distributed
+from ltr.parallel.precision import set_tf32
 from ltr.trainers.base_trainer import choose_device
 from pytracking.evaluation import datasets as data_sets
 from pytracking.evaluation import environment
@@ -107,6 +108,7 @@ def make_trainer(
     )
     actor = SparseActor(net, teacher, architecture, config)
     device = choose_device(settings)
+    set_tf32(device, config.precision)
     if config.compile:
         compile_networks([net, teacher.net], device)
     optimizer = make_optimizer(net, architecture, config.optim, fused=device.type == "cuda")

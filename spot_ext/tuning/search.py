@@ -75,6 +75,7 @@ def tune(
     workers: int = 0,
     memory_mb: int = 512,
     say: Callable[[str], None] = log.info,
+    device: str | None = None,
 ) -> Finding:
     """Search until there are `trials` trials in `folder`; trial 0 has the default values.
 
@@ -83,13 +84,14 @@ def tune(
             shortens the search.
         memory_mb: network outputs that each process keeps, for crops that later trials show again.
         say: called with a line about each finished trial.
+        device: 'cpu', 'cuda:1', … instead of what the parameter file says.
 
     Raises:
         BadInput: one sentence, about an argument, the data set, a sequence that fails, or a missing
             Optuna.
     """
     _check(search, trials, workers, memory_mb)
-    tracker = Tracker(search.tracker, search.parameter)
+    tracker = Tracker(search.tracker, search.parameter, device=device)
     tracker.check()
     dataset = choose_sequences(get_dataset(search.dataset), search)
     tag = dataset[0].dataset

@@ -9,6 +9,9 @@ import pytest
 
 from ltr.admin.settings import Settings
 from tests.spot_ext.conftest import write_tree
+from tests.support.evaluation import machine, trees
+
+__all__ = ["machine", "trees"]
 
 LOCAL = """
 class EnvironmentSettings:

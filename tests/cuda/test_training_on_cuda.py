@@ -76,9 +76,9 @@ def assert_same_run(gpu: SparseTrainer, cpu: SparseTrainer) -> None:
         torch.testing.assert_close(gpu_values[name], value, rtol=1e-4, atol=1e-6, msg=name)
     epoch = cpu.config.epochs
     for index in range(cpu.pool.num_paths):
-        gpu_track = gpu.pool.store(gpu.store_epoch(epoch)).path(index)
-        cpu_track = cpu.pool.store(cpu.store_epoch(epoch)).path(index)
-        assert gpu_track.explored_ids.tolist() == cpu_track.explored_ids.tolist()
+        gpu_track = gpu.pool.store(gpu.store_epoch(epoch)).track(index)
+        cpu_track = cpu.pool.store(cpu.store_epoch(epoch)).track(index)
+        assert gpu_track.frame_ids.tolist() == cpu_track.frame_ids.tolist()
         # The store keeps tenths of a pixel.
         assert gpu_track.boxes_xywh == pytest.approx(cpu_track.boxes_xywh, abs=0.11)
 

@@ -172,7 +172,7 @@ def test_what_cannot_be_recorded_is_called(caplog):
     assert caplog.records[0].levelno == logging.WARNING
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.gpu
 @pytest.mark.parametrize("name", NETWORKS)
 @torch.inference_mode()
 def test_cuda_graphs_give_the_same_outputs(name):

@@ -133,7 +133,8 @@ def test_conda_environment_is_created_or_updated(with_conda, name, verb):
     calls = (with_conda / "calls").read_text().splitlines()
     assert shown.returncode == 0, shown.stderr
     assert f"env {verb} --name {name} --file {with_conda}/environment.yml cuda=unset" in calls
-    assert calls[-1].startswith(f"run --name {name} python -m pip install")
+    assert calls[-2].startswith(f"run --name {name} python -m pip install")
+    assert calls[-1].startswith(f"run --live-stream --name {name} python /")
     assert f"--name {name} python -m spot_ext quickstart" in shown.stdout.splitlines()[-2]
 
 
@@ -159,6 +160,71 @@ def test_conda_leaves_out_what_was_not_asked_for(with_conda, project):
         package(name) for extra in left_out for name in project["optional-dependencies"][extra]
     }
     assert "cuda=unset" not in (with_conda / "calls").read_text()
+
+
+FAKE_UV = """#!{bash}
+# Knows --torch-backend, writes down how it was called, and installs nothing. The file `offline`
+# stands for an index of PyTorch that cannot be reached.
+case "$*" in
+    "pip install --help") echo "--torch-backend" ;;
+    *--torch-backend*)
+        echo "$*" >>"{folder}/calls"
+        if [ -e "{folder}/offline" ]; then echo "no route" >&2; exit 2; fi
+        ;;
+    *) echo "$*" >>"{folder}/calls" ;;
+esac
+"""
+FAKE_PYTHON = """#!{bash}
+# Stands for the Python of .venv: fits, and prints what the device script would.
+case "$*" in *device.py*) echo "Training will use:  the CPU" ;; esac
+"""
+
+
+@pytest.fixture
+def with_uv(tmp_path: Path) -> Path:
+    """A copy of install.sh beside a `uv` and a .venv that do nothing but write down calls."""
+    shutil.copy(REPO / "install.sh", tmp_path)
+    for name, text in (("bin/uv", FAKE_UV), (".venv/bin/python", FAKE_PYTHON)):
+        file = tmp_path / name
+        file.parent.mkdir(parents=True)
+        file.write_text(text.format(bash=BASH, folder=tmp_path))
+        file.chmod(0o755)
+    return tmp_path
+
+
+def installed(folder: Path, *arguments: str) -> list[str]:
+    """Run install.sh; returns the installations that it asked for, without its own options."""
+    calls = folder / "calls"
+    calls.unlink(missing_ok=True)
+    shown = run(*arguments, folder=folder, PATH=f"{folder}/bin:{os.environ['PATH']}")
+    assert shown.returncode == 0, shown.stderr
+    assert shown.stdout.startswith("Training will use:  the CPU\n")
+    return [line for line in calls.read_text().splitlines() if "--dry-run" not in line]
+
+
+@pytest.mark.parametrize(("option", "backend"), [((), "auto"), (("--cpu",), "cpu")])
+def test_torch_is_the_build_for_the_machine(with_uv, option, backend):
+    for call in installed(with_uv, *option):
+        assert f"--torch-backend {backend}" in call
+
+
+@pytest.mark.parametrize("option", [(), ("--cpu",)])
+def test_a_second_run_without_the_index_ends_as_the_first(with_uv, option):
+    (with_uv / "offline").touch()
+    first = [line for line in installed(with_uv, *option) if "--torch-backend" not in line]
+    again = [line for line in installed(with_uv, *option) if "--torch-backend" not in line]
+    scratch = re.compile(r"/tmp\S*|/var\S*")
+    assert [scratch.sub("", line) for line in first] == [scratch.sub("", line) for line in again]
+    # Torch, then the project with its extras.
+    assert len(first) == 2
+    assert "[" in first[1]
+
+
+def test_a_run_after_the_index_came_back_uses_it(with_uv):
+    (with_uv / "offline").touch()
+    installed(with_uv)
+    (with_uv / "offline").unlink()
+    assert all("--torch-backend auto" in line for line in installed(with_uv))
 
 
 def test_no_python_that_fits_is_one_sentence(tmp_path):

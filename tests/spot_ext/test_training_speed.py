@@ -310,7 +310,7 @@ def test_batches_arrive_whole_and_in_order():
     assert len(list(batches[1].tensors())) == 4 + 13 and watch.seconds["upload"] >= 0
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.gpu
 def test_a_gpu_gets_one_batch_ahead_on_its_own_stream():
     taken = []
     batches = (taken.append(count) or batch_of(8, 16, 2, count) for count in (1, 2, 3))

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from ltr.train_settings import spot
+from ltr.recipes import find_recipe, recipe_names
 from spot_ext.training.config import CropConfig, DatasetConfig, SparseConfig
 
 # The recipes that train within a study have the same trainer and the network of another recipe.
 RECIPES = tuple(
-    module.name
-    for module in pkgutil.iter_modules(spot.__path__)
-    if not module.name.startswith(("quickstart", "budget_study"))
+    name for name in recipe_names("spot") if not name.startswith(("quickstart", "budget_study"))
 )
 
 _TRANST = {
@@ -62,7 +58,7 @@ def small_recipe(name: str, tree: Path, iterations: int = 5, **changes: Any) -> 
     small. Numbers can be compared between devices: fp32, and no dropout, whose masks a CPU and a
     GPU draw differently.
     """
-    config = importlib.import_module(f"ltr.train_settings.spot.{name}").config()
+    config = find_recipe("spot", name).config()
     small = {
         **SMALL_NETWORKS[config.architecture],
         "datasets": (DatasetConfig("Got10k", {"root": str(tree)}),),

@@ -7,6 +7,8 @@ import threading
 from collections.abc import Iterator
 from unittest import mock
 
+import torch
+
 from tests.support.cuda_rehearsal.aten_calls import AtenWatcher
 from tests.support.cuda_rehearsal.autocast import fp32_kernels
 from tests.support.cuda_rehearsal.torch_cuda import replacements
@@ -26,9 +28,22 @@ def rehearsal(devices: int = 1, tf32: bool = False) -> Iterator[WaitLog]:
         for owner, attributes in replacements(log):
             for name, value in attributes.items():
                 stack.enter_context(mock.patch.object(owner, name, value))
+        stack.enter_context(_keeping_tf32_switches())
         stack.enter_context(_watching(log, tf32))
         stack.enter_context(_watching_new_threads(log, tf32))
         yield log
+
+
+@contextlib.contextmanager
+def _keeping_tf32_switches() -> Iterator[None]:
+    """Restore after the block whether products and convolutions may use TF32."""
+    products = torch.backends.cuda.matmul.allow_tf32
+    convolutions = torch.backends.cudnn.allow_tf32
+    try:
+        yield
+    finally:
+        torch.backends.cuda.matmul.allow_tf32 = products
+        torch.backends.cudnn.allow_tf32 = convolutions
 
 
 @contextlib.contextmanager
