@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks import own_videos
+from benchmarks import WORKSPACE, own_videos
 from ltr.admin.errors import run_script
 from ltr.io.files import write_text
 
@@ -35,7 +35,7 @@ def main() -> None:
     )
     parser.add_argument("data", type=Path)
     parser.add_argument("--net", default="shipped")
-    parser.add_argument("--out", type=Path, default=own_videos.REPO / "workspace" / "second_round")
+    parser.add_argument("--out", type=Path, default=WORKSPACE / "second_round")
     parser.add_argument("--only", nargs="*", metavar="NAME", help="sequences; default: all")
     parser.add_argument("--epochs", type=int, default=None, help="of the first round's adaptation")
     parser.add_argument("--seed", type=int, default=0)
