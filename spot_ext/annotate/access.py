@@ -1,4 +1,4 @@
-"""Keeps everybody but the page that was opened with the token out of the server."""
+"""Keep everybody but the page that was opened with the token out of the server."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def new_token() -> str:
 
 
 def refusal(path: str, host: str, origin: str | None, token: str) -> str | None:
-    """Why a request is not answered, in a sentence, or None.
+    """Return a sentence that says why a request is not answered; None to answer it.
 
     `path` must be below /TOKEN/. The name in the header Host must be this machine's: a page
     elsewhere whose name was made to point here (DNS rebinding) sends its own. An Origin, which

@@ -23,8 +23,8 @@ Box = tuple[float, float, float, float]  # x, y, w, h in pixels
 
 @dataclass(frozen=True)
 class Edit:
-    """One change. With a frame: its box (None: the object is absent there), or `remove`. Without:
-    the class name `label`, or `remove` for the object with all its boxes.
+    """Describe one change. With a frame: its box (None: the object is absent there), or `remove`.
+    Without: the class name `label`, or `remove` for the object with all its boxes.
     """
 
     video: str
@@ -37,7 +37,7 @@ class Edit:
 
 @dataclass(frozen=True)
 class Row:
-    """One object in one frame; `box_xywh` None: absent."""
+    """Hold one object in one frame; `box_xywh` None: absent."""
 
     box_xywh: Box | None
     confidence: float = 1.0
@@ -46,7 +46,7 @@ class Row:
 
 @dataclass
 class Track:
-    """One object's rows by frame."""
+    """Hold one object's rows by frame."""
 
     label: str = ""
     rows: dict[int, Row] = field(default_factory=dict)
@@ -210,7 +210,7 @@ def _object_boxes(object_id: str, track: Track) -> ObjectTrack:
 
 
 def _stamp(path: Path) -> tuple[int, int] | None:
-    """What changes when a file is written; None where there is none."""
+    """Return values that change when a file is written; None where there is none."""
     try:
         status = path.stat()
     except FileNotFoundError:

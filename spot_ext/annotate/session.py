@@ -1,5 +1,5 @@
-"""What the page is about: the videos of a folder, the frames wanted from them, boxes drawn and
-boxes proposed.
+"""Keep what the page shows and changes: the videos of a folder, the frames wanted from them, boxes
+drawn and boxes proposed.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Video:
-    """One video; `problem` says in a sentence why it cannot be shown."""
+    """Hold one video; `problem` says in a sentence why it cannot be shown."""
 
     name: str
     seq_id: int
@@ -42,7 +42,9 @@ class Video:
 
 
 class Session:
-    """One folder being annotated. Every answer is made of plain values that JSON can carry."""
+    """Serve one folder that is being annotated. Every answer is made of plain values that JSON can
+    carry.
+    """
 
     def __init__(
         self,

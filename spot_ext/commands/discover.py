@@ -193,7 +193,7 @@ def _open(options: argparse.Namespace):
 
 
 def _finder(options: argparse.Namespace, dataset, seq_ids, least_frames: int) -> Callable:
-    """How tracks are found in a video."""
+    """Return the function that finds tracks in a video."""
     from spot_ext.discover.motion import detection_tracks, motion_tracks
 
     if options.mode == "motion":

@@ -1,5 +1,5 @@
-"""What moves between two frames besides the camera: dense optical flow, less the camera's motion
-fitted to it.
+"""Measure what moves between two frames besides the camera: dense optical flow, less the camera's
+motion fitted to it.
 """
 
 from __future__ import annotations

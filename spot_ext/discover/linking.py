@@ -21,7 +21,7 @@ Carry = Callable[[np.ndarray], tuple[np.ndarray, float]]  # see `carried_by`
 
 @dataclass
 class Track:
-    """One object's boxes while it is followed."""
+    """Hold one object's boxes while it is followed."""
 
     frame_ids: list[int] = field(default_factory=list)
     boxes_xywh: list[np.ndarray] = field(default_factory=list)

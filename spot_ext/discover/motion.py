@@ -102,7 +102,9 @@ class _Motions:
         )
 
     def carry_to(self, frame_id: int) -> Carry | None:
-        """What carries boxes from the frame before; None when the two are of different scenes."""
+        """Return the flow that carries boxes from the frame before; None when the two are of
+        different scenes.
+        """
         there, back = (
             self._motions.get(pair) for pair in ((frame_id - 1, frame_id), (frame_id, frame_id - 1))
         )

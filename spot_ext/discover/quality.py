@@ -1,5 +1,5 @@
-"""Which tracks are worth learning from: those that persist, are whole and of plausible size, and
-agree with flow.
+"""Choose the tracks that are worth learning from: those that persist, are whole and of plausible
+size, and agree with flow.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ HALF_LIFE = 5  # boxes with which a track reaches half of what persistence count
 
 @dataclass(frozen=True)
 class Limits:
-    """What a track must hold to be kept. Raising any of the first three, or lowering the last two,
-    keeps fewer and better.
+    """Say what a track must reach to be kept. Raising any of the first three, or lowering the last
+    two, keeps fewer and better.
     """
 
     least_quality: float = 0.3

@@ -1,4 +1,6 @@
-"""Where something moves on its own in a frame: connected regions of motion against the camera's."""
+"""Find where something moves on its own in a frame: connected regions of motion against the
+camera's.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +21,8 @@ SMALLEST = 6  # px: regions with a shorter side are noise
 
 
 def strength_map(pairs: Sequence[tuple[Motion | None, Motion | None]]) -> np.ndarray | None:
-    """How surely each pixel (H, W) moves: its motion against the camera over what noise explains,
-    at most over `pairs`.
+    """Return how surely each pixel (H, W) moves: its motion against the camera over what noise
+    explains, at most over `pairs`.
 
     Each pair holds the motion to an earlier and to a later frame, equally far. What the object
     uncovers or hides moves in one of them only, hence the smaller of the two counts; a pixel that

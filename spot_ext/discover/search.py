@@ -24,7 +24,7 @@ Finder = Callable[
 
 @dataclass
 class Findings:
-    """What was found in each video searched."""
+    """Hold what was found in each video that was searched."""
 
     kept: dict[int, list[Target]] = field(default_factory=dict)  # sequence id -> best first
     refused: Counter[str] = field(default_factory=Counter)  # reason -> tracks

@@ -20,12 +20,12 @@ Format = Callable[[float], str]
 
 @dataclass(frozen=True)
 class Series:
-    """One line or layer: its name, its values by x, and its colour, one of c1 … c5 of the style
-    sheet.
+    """Describe one line or layer: its name, its values by x, and its colour, one of c1 … c5 of the
+    style sheet.
     """
 
     name: str
-    points: Mapping[float, float]
+    points: Mapping[int, float] | Mapping[float, float]
     colour: str = "c1"
     dashed: bool = False
 
@@ -216,26 +216,40 @@ def _finite(series: Sequence[Series]) -> list[Series]:
 
 
 def _scales(
-    series: Sequence[Series], y_range, x_range, log: bool, zero: bool, half: float = 0.0
+    series: Sequence[Series],
+    y_range: tuple[float, float] | None,
+    x_range: tuple[float, float] | None,
+    log: bool,
+    zero: bool,
+    half: float = 0.0,
 ) -> tuple[Scale, Scale]:
     xs = [at for one in series for at in one.points] or [0, 1]
     ys = [value for one in series for value in one.points.values() if value > 0 or not log] or [1]
     if y_range is None:
-        low, high = min(ys), max(ys)
-        if log:
-            low, high = (
-                10 ** (math.floor(math.log10(low) * 3) / 3),
-                10 ** (math.ceil(math.log10(high) * 3) / 3),
-            )
-            low, high = (low / 2, high * 2) if low == high else (low, high)
-        else:
-            low = 0 if zero or 0 <= low < 0.5 * high else low
-            high = high if high > low else low + (abs(low) or 1)
-            low, high = (low if low == 0 else low - 0.06 * (high - low)), high + 0.06 * (high - low)
-        y_range = (low, high)
-    low, high = x_range or (min(xs), max(xs))
-    low, high = (low - 0.5, high + 0.5) if low == high and not half else (low - half, high + half)
-    return Scale(low, high, LEFT, WIDTH - RIGHT), Scale(*y_range, HEIGHT - BOTTOM, TOP, log)
+        y_range = _log_range(min(ys), max(ys)) if log else _plain_range(min(ys), max(ys), zero)
+    left, right = x_range or (min(xs), max(xs))
+    # A single value still needs a range around it.
+    margin = 0.5 if left == right and not half else half
+    x_scale = Scale(left - margin, right + margin, LEFT, WIDTH - RIGHT)
+    y_scale = Scale(y_range[0], y_range[1], HEIGHT - BOTTOM, TOP, log)
+    return x_scale, y_scale
+
+
+def _log_range(low: float, high: float) -> tuple[float, float]:
+    """Widen a range to thirds of a decade."""
+    lower = 10 ** (math.floor(math.log10(low) * 3) / 3)
+    upper = 10 ** (math.ceil(math.log10(high) * 3) / 3)
+    return (lower / 2, upper * 2) if lower == upper else (lower, upper)
+
+
+def _plain_range(low: float, high: float, from_zero: bool) -> tuple[float, float]:
+    """Widen a range by a margin; begin at zero where that wastes less than half of the height."""
+    if from_zero or 0 <= low < 0.5 * high:
+        low = 0
+    if high <= low:
+        high = low + (abs(low) or 1)
+    margin = 0.06 * (high - low)
+    return (low if low == 0 else low - margin), high + margin
 
 
 def _axes(
@@ -304,6 +318,7 @@ def _svg(
     pointer.
     """
     xs = sorted({at for one in series for at in one.points})
+    texts = [{at: y_format(value) for at, value in one.points.items()} for one in series]
     data = {
         "x": [round(at, 4) for at in xs],
         "px": [round(x(at), 1) for at in xs],
@@ -312,9 +327,9 @@ def _svg(
             {
                 "name": one.name,
                 "colour": one.colour,
-                "text": [y_format(one.points[at]) if at in one.points else "" for at in xs],
+                "text": [text.get(at, "") for at in xs],
             }
-            for one in series
+            for one, text in zip(series, texts, strict=True)
         ],
     }
     attribute = f' data-chart="{escape(json.dumps(data))}"' if series else ""

@@ -1,5 +1,5 @@
-"""How the run's networks track: the table a quickstart wrote, and success curves of pytracking's
-evaluation.
+"""Read how the run's networks track: the table a quickstart wrote, and success curves of
+pytracking's evaluation.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Evaluation:
 
 
 def evaluation(run_folder: Path, results: Path | None = None) -> Evaluation:
-    """What is known of the tracking of a run.
+    """Return the scores and curves of a run that was evaluated.
 
     Its table is `table_full.json` or `table.json` beside or in the run's folder; its curves are in
     `eval_data.pkl` in the folder the table names. `results` is another folder with one of them: a
@@ -63,7 +63,8 @@ def evaluation(run_folder: Path, results: Path | None = None) -> Evaluation:
             "evaluation, below "
             "result_plot_path in pytracking/evaluation/local.py, or leave --results out"
         )
-    curves, sequences = [], 0
+    curves: list[Series] = []
+    sequences = 0
     if curves_file is not None:
         try:
             curves, sequences = _curves(curves_file)
@@ -121,7 +122,7 @@ def _curves_file(results: Path | None, table: Mapping[str, Any] | None) -> Path 
 
 
 def _plot_folders(report_name: str) -> list[Path]:
-    """Where reports are kept now, for a run that was moved."""
+    """Return the folder where reports are kept now, for a run that was moved."""
     from pytracking.analysis.eval_cache import report_folder
 
     try:

@@ -31,6 +31,7 @@ from spot_ext.training.config import SparseConfig
 from spot_ext.training.data.loader import Draw, SampleSource
 from spot_ext.training.data.samples import LabelledPair, Triplet, collate
 from spot_ext.training.data.videos import SPARSE
+from spot_ext.training.pseudo_labels import PseudoLabelStore
 from spot_ext.training.teacher import Teacher
 
 log = logging.getLogger(__name__)
@@ -40,7 +41,7 @@ SIZE = 168  # px of an example's picture
 
 @dataclass(frozen=True)
 class Example:
-    """One sample: its video, a word on what became of it, and its pictures in order."""
+    """Hold one sample: its video, a word on what became of it, and its pictures in order."""
 
     name: str
     verdict: str
@@ -60,7 +61,12 @@ class Examples:
 
 
 def examples(
-    run: Run, config: SparseConfig, videos: Videos, count: int = 6, pairs: int = 4
+    run: Run,
+    store: PseudoLabelStore,
+    config: SparseConfig,
+    videos: Videos,
+    count: int = 6,
+    pairs: int = 4,
 ) -> Examples:
     """The first samples that the next epoch would draw. The teacher is asked where its checkpoint
     can be used.
@@ -75,7 +81,7 @@ def examples(
         config.pair_gap,
     )
     source.frames = videos.frames
-    version, notes = run.store.epoch, []
+    version, notes = store.epoch, []
 
     def drawn(unlabelled: bool, wanted: int, kind: type) -> list:
         samples = (
@@ -83,7 +89,7 @@ def examples(
         )
         return [sample for sample in samples if isinstance(sample, kind)]
 
-    made_pairs = [_pair_pictures(sample, run) for sample in drawn(False, pairs, LabelledPair)]
+    made_pairs = [_pair_pictures(sample, store) for sample in drawn(False, pairs, LabelledPair)]
     triplets = drawn(True, count, Triplet) if config.unlabelled else []
     pseudo, augmented = None, None
     if triplets:
@@ -95,7 +101,7 @@ def examples(
                 f"look: {error}."
             )
     shown = [
-        _triplet_pictures(i, sample, run, pseudo, augmented) for i, sample in enumerate(triplets)
+        _triplet_pictures(i, sample, store, pseudo, augmented) for i, sample in enumerate(triplets)
     ]
     return Examples(shown, made_pairs, notes)
 
@@ -109,10 +115,10 @@ def _ask(run: Run, config: SparseConfig, triplets: list[Triplet]):
     net = load_network(run.teacher)[0]
     teacher = Teacher(net, architecture, config.teacher.window_weight)
     actor = SparseActor(copy.deepcopy(net), teacher, architecture, config)
-    batch, generator = (
-        collate(triplets).unlabelled,
-        torch_generator(run.seed or 0, "report", run.epoch),
-    )
+    batch = collate(triplets).unlabelled
+    if batch is None:
+        raise BadInput("there is no unlabelled frame to ask for")
+    generator = torch_generator(run.seed or 0, "report", run.epoch)
     pseudo = actor.pseudo_label(batch, generator)
     turns = augmentation.draw_turns(len(batch), config.augment, generator)
     factors = augmentation.draw_pairs(len(batch), config.augment, generator).search_factors
@@ -128,9 +134,9 @@ def _ask(run: Run, config: SparseConfig, triplets: list[Triplet]):
 
 
 def _triplet_pictures(
-    i: int, sample: Triplet, run: Run, pseudo: PseudoLabels | None, augmented
+    i: int, sample: Triplet, store: PseudoLabelStore, pseudo: PseudoLabels | None, augmented
 ) -> Example:
-    view, (key, _) = run.store.track(sample.path), run.store.key_of(sample.path)
+    view, (key, _) = store.track(sample.path), store.key_of(sample.path)
     known = sample.frame_id in view.frame_ids
     if pseudo is not None:
         box, confidence = pseudo.boxes_xywh[i].numpy(), float(pseudo.confidences[i])
@@ -179,8 +185,8 @@ def _triplet_pictures(
     )
 
 
-def _pair_pictures(sample: LabelledPair, run: Run) -> Example:
-    view, (key, _) = run.store.track(sample.path), run.store.key_of(sample.path)
+def _pair_pictures(sample: LabelledPair, store: PseudoLabelStore) -> Example:
+    view, (key, _) = store.track(sample.path), store.key_of(sample.path)
     template = view.box_xywh(_id_of(sample.template, view))
     return Example(
         name_of(key),

@@ -1,4 +1,4 @@
-"""Which frames of a video the run knows a box for, as strips: from when, and how sure it is."""
+"""Draw, as strips, the frames whose box a run knows: since which epoch, how confidently."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ TIME = np.array([[68, 56, 140], [49, 120, 180], [60, 180, 140], [240, 220, 80]],
 
 @dataclass(frozen=True)
 class Strip:
-    """One video: pictures one pixel high, to be stretched, and where its labels are."""
+    """Hold the strips of one video: pictures one pixel high, to be stretched, and where its labels
+    are.
+    """
 
     name: str
     title: str
@@ -34,7 +36,7 @@ class Strip:
 
 @dataclass(frozen=True)
 class Exploration:
-    """What the page shows of the store."""
+    """Hold all that the page shows of the store."""
 
     strips: list[Strip]
     total: float
@@ -47,9 +49,8 @@ class Exploration:
     note: str
 
 
-def exploration(run: Run) -> Exploration:
-    """Strips of a sample of the store's paths, and the histogram of shares over all of them."""
-    store = run.store
+def exploration(run: Run, store: PseudoLabelStore) -> Exploration:
+    """Return strips of a sample of the tracks, and the histogram of shares over all of them."""
     shares = store.explored_share()
     paths = sampled_paths(len(store))
     pseudo = np.concatenate(
@@ -61,7 +62,7 @@ def exploration(run: Run) -> Exploration:
         else (0.5, 1.0)
     )
     sure = (float(low), float(high)) if high > low else (float(low) - 0.05, float(high))
-    first_epochs, exact = _first_epochs(run, paths)
+    first_epochs, exact = _first_epochs(run, store, paths)
     last = max(1, run.epoch)
     begin = min((run.burn_in or 0) + 1, last)
     strips = [_strip(store, path, sure, first_epochs.get(path), (begin, last)) for path in paths]
@@ -124,7 +125,9 @@ def _strip(
     )
 
 
-def _first_epochs(run: Run, paths: list[int]) -> tuple[dict[int, np.ndarray], bool]:
+def _first_epochs(
+    run: Run, store: PseudoLabelStore, paths: list[int]
+) -> tuple[dict[int, np.ndarray], bool]:
     """For each path the epoch (n,) in which its n explored frames became known: from the history,
     else from the versions of the store that were kept, which say up to when only.
     """
@@ -139,22 +142,22 @@ def _first_epochs(run: Run, paths: list[int]) -> tuple[dict[int, np.ndarray], bo
         []
         if exact
         else [
-            PseudoLabelStore.open(run.store.folder, epoch, verify=False)
-            for epoch in run.store.epochs()
+            PseudoLabelStore.open(store.folder, epoch, verify=False)
+            for epoch in store.epochs()
             if 0 < epoch <= run.epoch
         ]
     )
     if not exact and len(older) < 2:
         return {}, False
     for path in paths:
-        ids = run.store.track(path).frame_ids
+        ids = store.track(path).frame_ids
         epochs = np.full(len(ids), float(run.epoch))
         if exact:
             for line in run.epochs:
                 epochs[np.isin(ids, line.explored.get(path, ()))] = line.number
         for version in reversed(older):
             epochs[np.isin(ids, version.track(path).frame_ids)] = version.epoch
-        epochs[np.isin(ids, run.store.track(path).key_ids)] = run.burn_in or 0
+        epochs[np.isin(ids, store.track(path).key_ids)] = run.burn_in or 0
         found[path] = epochs
     return found, exact
 

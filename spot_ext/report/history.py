@@ -1,4 +1,4 @@
-"""What a run writes down for its report after every epoch: `history.jsonl` in the run's folder, one
+"""Write and read the history of a run, `history.jsonl` in the run's folder, one
 epoch a line.
 
 Checkpoints hold the means of every statistic, the store what is known now. Neither says how
@@ -28,8 +28,8 @@ BINS = 20  # of the histogram of confidences, over 0..1
 
 @dataclass(frozen=True, eq=False)
 class Epoch:
-    """One epoch: means of its statistics, histogram of the teacher's confidences in frames without
-    a label, and which frames of the sampled paths became explored.
+    """Hold one epoch: means of its statistics, histogram of the teacher's confidences in frames
+    without a label, and which frames of the sampled paths became explored.
     """
 
     number: int
@@ -40,8 +40,8 @@ class Epoch:
 
 
 def sampled_paths(count: int, shown: int = SHOWN_PATHS) -> list[int]:
-    """Up to `shown` of `count` object paths, evenly spread; the same for the file's writer and its
-    readers.
+    """Return up to `shown` of `count` object paths, evenly spread; the same for the file's writer
+    and its readers.
     """
     return (
         np.unique(np.linspace(0, count - 1, min(shown, count)).round().astype(int)).tolist()

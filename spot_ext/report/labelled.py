@@ -1,4 +1,4 @@
-"""What the verb `label` made: confidence over every video, and the frames that it wants a person to
+"""Read the output of `label`: confidence over every video, and the frames that it wants a person to
 look at.
 
 Reads `boxes.csv` and, where they are there, `review.csv` (columns `video`, `frame` and whatever
@@ -68,7 +68,7 @@ class LabelledVideos:
 
 
 def is_labelled_folder(folder: Path) -> bool:
-    """Whether `label` wrote into `folder`."""
+    """Tell if `label` wrote into `folder`."""
     return (Path(folder) / BOXES).is_file()
 
 
@@ -86,7 +86,8 @@ def labelled_videos(folder: Path, videos_folder: Path | None = None) -> Labelled
     """
     from spot_ext.boxes import formats
 
-    folder, notes = Path(folder).expanduser(), []
+    folder = Path(folder).expanduser()
+    notes: list[str] = []
     if not is_labelled_folder(folder):
         raise MissingFile(
             f"{folder} holds no {BOXES}; give the folder that `python -m spot_ext label … --out` "
@@ -159,7 +160,7 @@ def _review(folder: Path, notes: list[str]) -> tuple[list[str], list[list[str]]]
 
 
 def _summary(folder: Path, notes: list[str]) -> dict[str, Any]:
-    """What `label` says of its work; videos that it could not do become notes."""
+    """Return what `label` reports of its work; videos that it could not do become notes."""
     path = folder / SUMMARY
     try:
         summary = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
@@ -203,7 +204,9 @@ def _pictures(
         return []
     from ltr.dataset.video_folder import VideoFolder
 
-    pictures, used, by_name = [], {}, {video.video: video for video in videos}
+    pictures = []
+    used: dict[str, int] = {}
+    by_name = {video.video: video for video in videos}
     try:
         dataset = VideoFolder(root=str(folder))
         for row in (dict(zip(columns, line, strict=True)) for line in rows):

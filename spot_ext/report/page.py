@@ -13,14 +13,15 @@ from typing import Any
 from ltr.admin.errors import BadInput
 from spot_ext.report import verdict
 from spot_ext.report.charts import Series, heat_map, line_chart, percent, plain, stacked_bars
-from spot_ext.report.confidence_extremes import Sureness, sureness
+from spot_ext.report.confidence_extremes import ConfidenceExtremes, confidence_extremes
 from spot_ext.report.evaluation import Evaluation, evaluation
 from spot_ext.report.examples import Examples, examples
 from spot_ext.report.exploration import CONFIDENCE, TIME, Exploration, exploration, gradient
 from spot_ext.report.labelled import LabelledVideos, labelled_videos
-from spot_ext.report.pictures import open_videos
+from spot_ext.report.pictures import Videos, open_videos
 from spot_ext.report.run_folder import Run, config_of, open_run
 from spot_ext.training.config import SparseConfig
+from spot_ext.training.pseudo_labels import PseudoLabelStore
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +50,7 @@ class Report:
     timing: list[Chart]
     explored: Exploration | None
     examples: Examples | None
-    sureness: Sureness | None
+    confidence_extremes: ConfidenceExtremes | None
     evaluation: Evaluation | None
     settings: list[tuple[str, list[tuple[str, str, bool]]]]
     labelled: LabelledVideos | None
@@ -72,14 +73,16 @@ def build(
     notes: dict[str, list[str]] = {"run": run.notes, "pictures": [], "explored": []}
     explored = sure = shown = None
     if run.store is not None:
-        explored = exploration(run)
-        config, videos = _videos(run, root, notes)
-        if videos is not None:
+        explored = exploration(run, run.store)
+        opened = _open_videos(run, run.store, root, notes["pictures"])
+        videos = None
+        if opened is not None:
+            config, videos = opened
             try:
-                shown = examples(run, config, videos)
+                shown = examples(run, run.store, config, videos)
             except (BadInput, OSError) as error:
                 notes["pictures"].append(f"Examples could not be drawn: {error}.")
-        sure = sureness(run, videos)
+        sure = confidence_extremes(run.store, videos)
         if run.store.epoch == 0:
             notes["explored"].append(
                 "Only the labels are known: pseudo-labels are sought after burn-in."
@@ -161,10 +164,10 @@ def to_plain(report: Report) -> dict[str, Any]:
             },
             "explored_share": None if report.explored is None else report.explored.total,
             "least_sure": []
-            if report.sureness is None
+            if report.confidence_extremes is None
             else [
                 {"video": video.name, "confidence": round(video.confidence, 4)}
-                for video in report.sureness.least
+                for video in report.confidence_extremes.least
             ],
             "evaluation": [
                 dict(zip(["name", *report.evaluation.columns], [name, *cells], strict=True))
@@ -178,21 +181,22 @@ def to_plain(report: Report) -> dict[str, Any]:
     return plain_report
 
 
-def _videos(
-    run: Run, root: Path | None, notes: dict[str, list[str]]
-) -> tuple[SparseConfig | None, Any]:
+def _open_videos(
+    run: Run, store: PseudoLabelStore, root: Path | None, notes: list[str]
+) -> tuple[SparseConfig, Videos] | None:
+    """Return the run's configuration and videos; None, with a note, where they cannot be read."""
     try:
         config = config_of(run.recipe)
-        return config, open_videos(config, run.store, root)
+        return config, open_videos(config, store, root)
     except BadInput as error:
         moved = any(
             "root" in (part.get("options") or {}) for part in run.recipe.get("datasets", ())
         )
-        notes["pictures"].append(
+        notes.append(
             f"Pictures of the videos are left out, because the data set cannot be read: {error}."
             f"{' If it was moved, name its folder with --root.' * moved}"
         )
-        return None, None
+        return None
 
 
 def _facts(run: Run, explored: Exploration | None) -> list[tuple[str, str]]:
@@ -202,9 +206,10 @@ def _facts(run: Run, explored: Exploration | None) -> list[tuple[str, str]]:
         ("epoch", epochs),
         ("network", f"{recipe.get('architecture') or run.net_type}, {run.parameters / 1e6:.1f} M"),
     ]
-    if explored is not None:
-        labels = sum(len(run.store.track(i).key_ids) for i in range(len(run.store)))
-        videos = len({run.store.key_of(i)[0] for i in range(len(run.store))})
+    store = run.store
+    if explored is not None and store is not None:
+        labels = sum(len(store.track(track_id).key_ids) for track_id in range(len(store)))
+        videos = len({store.key_of(track_id)[0] for track_id in range(len(store))})
         facts += [
             ("labels", f"{labels:,} boxes"),
             ("videos", f"{videos:,} with {explored.frames:,} frames"),

@@ -41,7 +41,7 @@ QUALITY = 82
 class Box:
     """A box to draw, in pixels of the picture; `dashed` for where one only looks."""
 
-    xywh: Sequence[float]
+    xywh: Sequence[float] | np.ndarray
     colour: tuple[int, int, int] = HUMAN
     dashed: bool = False
 
@@ -63,11 +63,12 @@ def picture(
     stay thin in any size.
     """
     image = np.ascontiguousarray(image)
-    scale = 1.0 if width is None else width / image.shape[1]
+    scaled_width = image.shape[1] if width is None else int(width)
+    scale = scaled_width / image.shape[1]
     if scale != 1:
         image = cv2.resize(
             image,
-            (int(width), max(1, round(image.shape[0] * scale))),
+            (scaled_width, max(1, round(image.shape[0] * scale))),
             interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC,
         )
     for box in boxes:
@@ -92,7 +93,7 @@ def data_uri(content: bytes, kind: str) -> str:
 
 def around(
     frame: np.ndarray,
-    box_xywh: Sequence[float],
+    box_xywh: Sequence[float] | np.ndarray,
     boxes: Sequence[Box],
     caption: str = "",
     width: int = 176,

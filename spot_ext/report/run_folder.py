@@ -23,7 +23,7 @@ Curve = dict[int, float]  # epoch -> value
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """One training run as it is on disk."""
+    """Hold one training run as it is on disk."""
 
     folder: Path
     epoch: int  # of the newest checkpoint
@@ -51,7 +51,7 @@ class Run:
         return self.recipe.get("burn_in_epochs")
 
     def curve(self, name: str) -> Curve:
-        """One statistic by epoch, empty when it was never counted."""
+        """Return one statistic by epoch, empty when it was never counted."""
         return self.curves.get(name, {})
 
 

@@ -1,5 +1,5 @@
-"""How to spend a number of boxes: few videos densely, many sparsely, or many sparsely and the other
-videos without any.
+"""Compare ways to spend a number of boxes: few videos densely, many sparsely, or many sparsely and
+the other videos without any.
 
 One `Cell` is one training run of the study with its test. `grown` cells add labels to a finished
 one, those that `suggest` names or random ones, and train anew. Everything resumes: a finished cell
@@ -52,8 +52,8 @@ PER_VIDEO = 2  # labels that `suggest` may add to a video
 
 @dataclass(frozen=True)
 class Cell:
-    """One run: how the boxes are spent, how many, and the seed of labels and training. A grown cell
-    starts from the labels of many-sparse with `boxes` and adds `added`.
+    """Describe one run: how the boxes are spent, how many, and the seed of labels and training. A
+    grown cell starts from the labels of many-sparse with `boxes` and adds `added`.
     """
 
     arm: str
@@ -63,7 +63,7 @@ class Cell:
 
     @property
     def name(self) -> str:
-        """Of its files, and on the command line."""
+        """Return the name of its files, also used on the command line."""
         return (
             f"{self.arm}_{self.boxes}{f'+{self.added}' if self.added else ''}_seed_{self.seed:03d}"
         )
@@ -76,8 +76,8 @@ class Cell:
 
 @dataclass(frozen=True)
 class Study:
-    """What all cells share. `discovered` is the label file of the targets found in the training
-    videos.
+    """Hold what all cells share. `discovered` is the label file of the targets found in the
+    training videos.
     """
 
     train: Path  # a GOT-10k tree
@@ -87,11 +87,11 @@ class Study:
     discovered: Path | None = None
 
     def cell_file(self, cell: Cell) -> Path:
-        """Where a finished cell is kept."""
+        """Return the file of a finished cell."""
         return self.folder / "cells" / f"{cell.name}.json"
 
     def is_done(self, cell: Cell) -> bool:
-        """Whether the cell is finished; BadInput when it is, but with other settings."""
+        """Tell if the cell is finished; BadInput when it was finished with other settings."""
         if not self.cell_file(cell).is_file():
             return False
         here = json.loads(
@@ -105,11 +105,11 @@ class Study:
         return True
 
     def result(self, cell: Cell) -> dict[str, Any]:
-        """What a finished cell came to."""
+        """Return the result of a finished cell."""
         return json.loads(self.cell_file(cell).read_text(encoding="utf-8"))
 
     def settings(self, cell: Cell) -> Settings:
-        """Of the cell's training run."""
+        """Return the settings of the cell's training run."""
         settings = Settings()
         settings.seed, settings.overrides, settings.print_interval = (
             cell.seed,
@@ -122,7 +122,7 @@ class Study:
 
 
 def run(settings, config: SparseConfig) -> dict[str, Any]:
-    """One run on the embedded videos: many-sparse, and targets found in the videos that got no
+    """Run one cell on the embedded videos: many-sparse, and targets found in the videos that got no
     box.
     """
     require_one_process("the budget study")

@@ -19,8 +19,8 @@ from spot_ext.training.architectures import Architecture
 
 @dataclass(frozen=True)
 class Candidate:
-    """One network to evaluate: the name in tables, its checkpoint, how many labels it was trained
-    with, what runs it.
+    """Describe a network to evaluate: the name in tables, its checkpoint, how many labels it was
+    trained with, what runs it.
     """
 
     name: str
@@ -58,8 +58,8 @@ def track(
 
 
 def score_rows(trackers: Sequence[NetworkTracker], dataset, report_name: str) -> list[ResultRow]:
-    """One row per tracker, in percent: pytracking's AUC, OP50, OP75 and precisions, GOT-10k's AO,
-    SR50 and SR75.
+    """Return one row per tracker, in percent: pytracking's AUC, OP50, OP75 and precisions,
+    GOT-10k's AO, SR50 and SR75.
     """
     rows = result_rows(trackers, dataset, report_name, force_evaluation=True)
     return [

@@ -154,7 +154,9 @@ def _train_labels_only(
 
 
 def train_with_all_labels(settings, config: SparseConfig) -> Candidate:
-    """The same network, schedule and draws with every label of every video: full supervision."""
+    """Train the same network with the same schedule and every label of every video: full
+    supervision.
+    """
     config = config.replace(
         k=None, unlabelled=0, publish=config.publish and f"{config.publish}_full"
     )
@@ -206,7 +208,7 @@ def _seeded(settings) -> str:
 
 
 def _at(settings, project_path: str):
-    """The same settings for a run in another folder; overrides are already in the configuration."""
+    """Return the settings of a run in another folder; the configuration holds the overrides."""
     settings = copy.copy(settings)
     settings.project_path, settings.overrides = project_path, {}
     return settings

@@ -4,6 +4,7 @@ settings alone.
 
 import hashlib
 import json
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -19,10 +20,11 @@ from spot_ext.rendering import drawn
 from spot_ext.rendering.drawn import tree as toy_tree
 from spot_ext.rendering.drawn.backdrops import BACKDROPS, backdrop
 from spot_ext.rendering.drawn.obstacles import Obstacle
-from spot_ext.rendering.drawn.paint import FINE, Pose, line_kernel, outlines, paint
+from spot_ext.rendering.drawn.paint import FINE, Pose, outlines, paint
 from spot_ext.rendering.drawn.textures import PATTERNS, noise, palette, pattern
 from spot_ext.rendering.drawn.things import FAMILIES, thing, wardrobe
-from spot_ext.rendering.drawn.workers import in_processes
+from spot_ext.rendering.motion_blur import line_kernel
+from spot_ext.rendering.processes import render_in_processes
 
 TINY = {"splits": {"train": 2, "test": 1}, "size": (128, 96), "frames": (4, 6)}
 
@@ -137,13 +139,13 @@ def test_the_truth_of_a_video(index):
         len(frames) == 24 and frames[0].visible > 0.6
     )  # a tracker starts on a target that it can see
     for frame in frames:
-        x, y, w, h = frame.box_xywh
+        x, y, w, h = frame.truth.box_xywh
         assert frame.image.shape == (120, 160, 3) and frame.image.dtype == np.uint8
         assert x >= 0 and y >= 0 and x + w <= 160 and y + h <= 120 and min(w, h) > 2
         rows, columns = np.flatnonzero(frame.mask.max(1)), np.flatnonzero(frame.mask.max(0))
         assert [np.floor(x), np.floor(y)] == [columns[0], rows[0]]
         assert [np.ceil(x + w), np.ceil(y + h)] == [columns[-1] + 1, rows[-1] + 1]
-        assert 0 <= frame.visible <= 1.0001
+        assert 0 <= frame.truth.visible <= 1.0001
         assert not frame.cut or frame.visible < 1
 
 
@@ -157,9 +159,9 @@ def test_an_obstacle_hides_the_target_and_not_its_box():
     )
     hidden = list(video.frames())
     for before, after in zip(clear, hidden, strict=True):
-        np.testing.assert_array_equal(before.box_xywh, after.box_xywh)
-        assert before.visible == pytest.approx(1, abs=0.01) or before.cut
-        assert after.visible < 0.01
+        np.testing.assert_array_equal(before.truth.box_xywh, after.truth.box_xywh)
+        assert before.truth.visible == pytest.approx(1, abs=0.01) or before.truth.cut
+        assert after.truth.visible < 0.01
 
 
 def test_a_target_shows_other_sides_of_itself():
@@ -237,13 +239,15 @@ def test_labels_say_what_is_hidden():
     frame = next(video.frames())
     shares = [(1.0, "0", "8"), (0.5, "0", "4"), (0.04, "1", "0")]
     text = toy_tree.labels(
-        video, [replace(frame, visible=share, cut=share < 1) for share, _, _ in shares]
+        video, [replace(frame.truth, visible=share, cut=share < 1) for share, _, _ in shares]
     )
     assert text["absence.label"].split() == [absent for _, absent, _ in shares]
     assert text["cover.label"].split() == [cover for _, _, cover in shares]
     assert text["cut_by_image.label"].split() == ["0", "1", "1"]
     box = [float(value) for value in text["groundtruth.txt"].splitlines()[0].split(",")]
-    np.testing.assert_array_equal(box, frame.box_xywh)  # quarters of a pixel survive four decimals
+    np.testing.assert_array_equal(
+        box, frame.truth.box_xywh
+    )  # quarters of a pixel survive four decimals
 
 
 def test_the_files_do_not_depend_on_the_number_of_processes(tiny, tmp_path):
@@ -332,14 +336,15 @@ def test_a_video_that_another_process_finished_first_is_kept(tiny, copy):
     assert digest(copy) == before and not list(copy.glob("*/.*"))
 
 
-def test_a_failing_helper_process_is_an_error(tmp_path, capfd):
-    with pytest.raises(RuntimeError, match="ended early"):
-        list(
-            in_processes(
-                "spot_ext.rendering.drawn.tree:nothing", None, [("train", 0), ("train", 1)], 2
-            )
-        )
-    assert "nothing" in capfd.readouterr().err
+@pytest.mark.parametrize(
+    ("job", "error", "message"),
+    [(int, ValueError, "invalid literal"), (os._exit, RuntimeError, "ended early")],
+    ids=["a job that fails", "a process that dies"],
+)
+def test_a_failure_in_another_process_is_an_error(job, error, message):
+    jobs = ["no number"] if job is int else [1]
+    with pytest.raises(error, match=message):
+        list(render_in_processes(job, jobs, 2))
 
 
 def test_a_folder_with_other_files_is_refused(tmp_path):

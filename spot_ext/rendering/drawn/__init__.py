@@ -4,7 +4,16 @@
 backgrounds, among look-alikes and obstacles. A video is a function of (seed, split, index) alone.
 """
 
-from spot_ext.rendering.drawn.scene import Frame, Scene
+from spot_ext.rendering.drawn.scene import Frame, FrameTruth, Scene
 from spot_ext.rendering.drawn.tree import ToySettings, ToyTree, ensure, render, video_name
 
-__all__ = ["Frame", "Scene", "ToySettings", "ToyTree", "ensure", "render", "video_name"]
+__all__ = [
+    "Frame",
+    "FrameTruth",
+    "Scene",
+    "ToySettings",
+    "ToyTree",
+    "ensure",
+    "render",
+    "video_name",
+]

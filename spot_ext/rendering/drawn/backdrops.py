@@ -115,7 +115,10 @@ def _meadow(draw: np.random.Generator, height: int, width: int, ground: int) -> 
                 palette(draw, hue + draw.normal() * 0.05, 0.04, 4, 0.6),
             )
     for k in range(int(draw.integers(60, 160))):  # flowers and stones
-        radius, tone = draw.integers(1, 4), hsv(draw.random(), 0.5 * (k % 2), draw.uniform(0.6, 1))
+        radius, tone = (
+            int(draw.integers(1, 4)),
+            hsv(draw.random(), 0.5 * (k % 2), draw.uniform(0.6, 1)),
+        )
         ellipse(
             image, draw.uniform(0, width), draw.uniform(ground + 10, height), radius, radius, tone
         )
@@ -162,7 +165,7 @@ def _fields(draw: np.random.Generator, height: int, width: int, ground: int) -> 
             np.array([38, 44, 32]),
             30,
         )
-        foliage(image, draw, *spot, radius, greens(draw))
+        foliage(image, draw, spot[0], spot[1], radius, greens(draw))
     for _ in range(draw.integers(4, 12)):  # roofs
         spot, wide = anywhere(), draw.uniform(18, 46)
         box = cv2.boxPoints(
@@ -314,7 +317,9 @@ def _court(draw: np.random.Generator, height: int, width: int, ground: int) -> n
     leaf = palette(draw, draw.uniform(0.02, 0.3), 0.06, 4, 0.7)
     for _ in range(int(draw.integers(80, 400))):
         x, y = draw.uniform(0, width), draw.uniform(0, height)
-        ellipse(image, x, y, draw.integers(2, 6), 2, leaf[draw.integers(4)], draw.uniform(0, 180))
+        ellipse(
+            image, x, y, int(draw.integers(2, 6)), 2, leaf[draw.integers(4)], draw.uniform(0, 180)
+        )
     for _ in range(draw.integers(5, 14)):
         standing(
             image,

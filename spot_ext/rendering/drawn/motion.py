@@ -32,7 +32,7 @@ def drift(draw: np.random.Generator, frames: int, total: float) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Journey:
-    """Where camera and target are in each of the T frames."""
+    """Hold where camera and target are in each of the T frames."""
 
     world: np.ndarray  # (T, 2) target centre in background pixels
     camera: np.ndarray  # (T, 2) background point at the frame's centre

@@ -8,13 +8,14 @@ import cv2
 import numpy as np
 
 from spot_ext.rendering.drawn.things import Part, Thing
+from spot_ext.rendering.motion_blur import VISIBLE_MOTION, line_kernel
 
 FINE = 4  # mask samples per pixel and direction: boxes are exact to a quarter of a pixel
 
 
 @dataclass(frozen=True)
 class Pose:
-    """Where a thing is in the frame and how it is turned."""
+    """Say where a thing is in the frame and how it is turned."""
 
     x: float  # centre in pixels; pixel k covers k..k+1
     y: float
@@ -47,6 +48,8 @@ class Layer:
         """Exact box [x, y, w, h] of the part of `fine` inside a frame of this size; None when none
         of it is inside.
         """
+        if self.fine is None:
+            raise ValueError("a blurred layer has no exact hull")
         left, top = max(-self.x, 0) * FINE, max(-self.y, 0) * FINE
         right, bottom = (width - self.x) * FINE, (height - self.y) * FINE
         if right <= left or bottom <= top:
@@ -57,7 +60,9 @@ class Layer:
         return np.array([(x + left) / FINE + self.x, (y + top) / FINE + self.y, w / FINE, h / FINE])
 
     def overlap(self, canvas: np.ndarray) -> tuple[tuple[slice, slice], tuple[slice, slice]] | None:
-        """Where canvas (H, W, ...) and layer meet, as indices of either; None when they do not."""
+        """Return where canvas (H, W, ...) and layer meet, as indices of either; None when they do
+        not.
+        """
         h, w = self.alpha.shape
         left, top = max(self.x, 0), max(self.y, 0)
         right, bottom = min(self.x + w, canvas.shape[1]), min(self.y + h, canvas.shape[0])
@@ -70,7 +75,7 @@ class Layer:
     def blurred(self, dx: float, dy: float) -> Layer:
         """The layer smeared along a motion of (dx, dy) pixels around where it is now."""
         length = float(np.hypot(dx, dy))
-        if length < 1.5:
+        if length < VISIBLE_MOTION:
             return self
         kernel, pad = line_kernel(dx, dy), int(np.ceil(length / 2)) + 1
         planes = cv2.copyMakeBorder(
@@ -78,18 +83,6 @@ class Layer:
         )
         planes = cv2.filter2D(planes, -1, kernel, borderType=cv2.BORDER_CONSTANT)
         return Layer(self.x - pad, self.y - pad, planes[..., :3], planes[..., 3])
-
-
-def line_kernel(dx: float, dy: float) -> np.ndarray:
-    """Kernel that averages along a segment of (dx, dy) pixels about its middle, with sum 1."""
-    half = int(np.ceil(max(abs(dx), abs(dy)) / 2)) + 1
-    kernel = np.zeros((2 * half + 1, 2 * half + 1), np.float32)
-    start, end = ([round((half + sign * d / 2) * 16) for d in (dx, dy)] for sign in (-1, 1))
-    cv2.line(kernel, start, end, 1.0, 1, cv2.LINE_8, shift=4)
-    kernel += kernel[
-        ::-1, ::-1
-    ]  # a drawn line may be off its middle by half a pixel: a blur must not move things
-    return kernel / kernel.sum()
 
 
 def outlines(thing: Thing, pose: Pose) -> list[np.ndarray]:

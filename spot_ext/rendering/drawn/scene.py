@@ -1,4 +1,4 @@
-"""One video: a target that moves over a background among neighbours and obstacles, seen by an
+"""Draw one video: a target that moves over a background among neighbours and obstacles, seen by an
 imperfect camera.
 """
 
@@ -14,8 +14,9 @@ from ltr.data.seeding import generator
 from spot_ext.rendering.drawn.backdrops import BACKDROPS, backdrop
 from spot_ext.rendering.drawn.motion import crossing, curve, drift, journey
 from spot_ext.rendering.drawn.obstacles import LONGEST, Obstacle, obstacle
-from spot_ext.rendering.drawn.paint import Layer, Pose, line_kernel, paint
+from spot_ext.rendering.drawn.paint import Layer, Pose, paint
 from spot_ext.rendering.drawn.things import FAMILIES, Thing, thing, wardrobe
+from spot_ext.rendering.motion_blur import VISIBLE_MOTION, line_kernel
 
 SHUTTER = 0.4  # share of the time between two frames in which light is gathered: what motion smears
 TARGET_SIZES = (28.0, 110.0)  # pixels: geometric mean of the sides
@@ -33,16 +34,25 @@ PLACES = {  # where a target of each family may be seen
 
 
 @dataclass(frozen=True)
+class FrameTruth:
+    """Hold what is true about a rendered frame."""
+
+    # (4,) exact hull of the target inside the frame, hidden parts included
+    box_xywh: np.ndarray
+    # share of the target that is inside the frame and not hidden
+    visible: float
+    # an edge of the frame cuts the target
+    cut: bool
+
+
+@dataclass(frozen=True)
 class Frame:
-    """A rendered frame and what is true about it."""
+    """Hold a rendered frame, the target's mask and what is true about it."""
 
     image: np.ndarray  # (H, W, 3) uint8 RGB
-    mask: (
-        np.ndarray
-    )  # (H, W) float32: share of each pixel that the whole target covers, hidden parts included
-    box_xywh: np.ndarray  # (4,) exact hull of the target inside the frame, hidden parts included
-    visible: float  # share of the target that is inside the frame and not hidden
-    cut: bool  # an edge of the frame cuts the target
+    # (H, W) float32: share of each pixel that the whole target covers, hidden parts included
+    mask: np.ndarray
+    truth: FrameTruth
 
 
 @dataclass(frozen=True)
@@ -226,7 +236,8 @@ class Scene:
                 _hide(seen, layer)
         whole = float(target.alpha.sum())
         cut = bool(mask.sum() < whole - 0.5)
-        return Frame(self._expose(canvas, t), mask, box, float(seen.sum()) / whole, cut)
+        truth = FrameTruth(box, float(seen.sum()) / whole, cut)
+        return Frame(self._expose(canvas, t), mask, truth)
 
     def _backdrop(self, t: int, pan: np.ndarray) -> np.ndarray:
         zoom, camera = self.journey.zoom[t], self.journey.camera[t]
@@ -241,7 +252,7 @@ class Scene:
             flags=LOOK_UP,
             borderMode=cv2.BORDER_REFLECT,
         )
-        if np.hypot(*pan) >= 1.5:
+        if np.hypot(*pan) >= VISIBLE_MOTION:
             view = cv2.filter2D(view, -1, line_kernel(*pan))
         return view.astype(np.float32)
 
@@ -260,7 +271,7 @@ class Scene:
         return layer
 
     def _expose(self, canvas: np.ndarray, t: int) -> np.ndarray:
-        """What the sensor makes of the light: shade, gain, softness, noise."""
+        """Apply what the sensor makes of the light: shade, gain, softness, noise."""
         canvas = cv2.transform(canvas, np.diag(self.gain[t]))
         if self.shade_depth:
             shift = np.array(

@@ -1,4 +1,4 @@
-"""What background pictures are drawn with: filled outlines, foliage, trees and things that stand
+"""Draw the elements of background pictures: filled outlines, foliage, trees and things that stand
 about.
 
 All draw into a uint8 RGB image (H, W, 3) and take coordinates in its pixels, inside or outside of
@@ -17,7 +17,8 @@ from spot_ext.rendering.drawn.things import thing, wardrobe
 
 def rgb(colour: np.ndarray) -> tuple[int, int, int]:
     """The colour as OpenCV takes it."""
-    return tuple(int(v) for v in np.clip(colour, 0, 255))
+    red, green, blue = (int(value) for value in np.clip(colour, 0, 255))
+    return red, green, blue
 
 
 def rectangle(
@@ -56,8 +57,9 @@ def line(
     wide: float,
 ) -> None:
     """Draw a straight line."""
-    ends = [(int(x), int(y)) for x, y in (start, end)]
-    cv2.line(image, *ends, rgb(colour), max(int(wide), 1), cv2.LINE_AA)
+    first = (int(start[0]), int(start[1]))
+    last = (int(end[0]), int(end[1]))
+    cv2.line(image, first, last, rgb(colour), max(int(wide), 1), cv2.LINE_AA)
 
 
 def greens(draw: np.random.Generator) -> np.ndarray:

@@ -34,8 +34,10 @@ def noise(
     for octave in range(octaves):
         size = max(cell / 2**octave, 1.0)
         rows, columns = max(round(height / size), 1), max(round(width / (size * stretch)), 1)
-        grid = draw.random((rows, columns), dtype=np.float32)
-        grid = cv2.copyMakeBorder(grid, 2, 2, 2, 2, cv2.BORDER_WRAP if wrap else cv2.BORDER_REFLECT)
+        cells = draw.random((rows, columns), dtype=np.float32)
+        grid = cv2.copyMakeBorder(
+            cells, 2, 2, 2, 2, cv2.BORDER_WRAP if wrap else cv2.BORDER_REFLECT
+        )
         # The map puts the seam of the bordered grid exactly on the image's edge, so that wrapped
         # noise has none.
         sx, sy = columns / width, rows / height
@@ -62,7 +64,7 @@ def cells(
     pixels (float32).
     """
     margin = max(height, width) // 4 if wrap else 0
-    seeds = np.full((height, width), 255, np.uint8)
+    seeds: np.ndarray = np.full((height, width), 255, np.uint8)
     seeds[draw.integers(height, size=count), draw.integers(width, size=count)] = 0
     owner = np.zeros((height, width), np.int32)
     owner[seeds == 0] = np.arange(int((seeds == 0).sum()))
@@ -121,8 +123,8 @@ def pattern(
     width: int,
     wrap: bool = False,
 ) -> np.ndarray:
-    """One of `PATTERNS` in the given colours, RGB float32 (height, width, 3) in 0..255, roughened
-    by fine noise.
+    """Draw one of `PATTERNS` in the given colours, RGB float32 (height, width, 3) in 0..255,
+    roughened by fine noise.
     """
     rough = noise(draw, height, width, width / 5, 4, wrap)
     order = draw.permutation(len(colours))

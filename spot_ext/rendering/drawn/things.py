@@ -139,13 +139,11 @@ def _crate(draw: np.random.Generator, wear: Wardrobe) -> Thing:
     parts = [Part(rounded(outline, 1), wear.main, round=0.25)]
     for _ in range(draw.integers(1, 3)):
         x, y = draw.uniform(-0.35, 0.35, 2)
-        parts.append(
-            Part(
-                superellipse(*draw.uniform(0.12, 0.3, 2), draw.choice([2, 6]), x, y),
-                wear.second,
-                round=0.2,
-            )
-        )
+        half_width, half_height = draw.uniform(0.12, 0.3, 2)
+        # A disc or a rounded square.
+        exponent = draw.choice([2, 6])
+        patch = superellipse(half_width, half_height, exponent, x, y)
+        parts.append(Part(patch, wear.second, round=0.2))
     return Thing("crate", tuple(parts), wobble=0.02, tumbles=True)
 
 

@@ -7,23 +7,36 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import simplejpeg
 
 from ltr.admin.errors import BadValue
 from ltr.data.seeding import generator
+from ltr.data.workers import usable_cores
 from ltr.io.files import write_text
-from spot_ext.rendering.drawn.scene import Frame, Scene
-from spot_ext.rendering.drawn.workers import Job, cores, in_processes
+from spot_ext.rendering.drawn.scene import FrameTruth, Scene
+from spot_ext.rendering.got10k_layout import (
+    VideoDescription,
+    frame_file,
+    label_files,
+    list_text,
+)
+from spot_ext.rendering.processes import render_in_processes
 
 VERSION = 1  # raise it whenever the same settings give other pixels, boxes or labels
 STAMP = "toy.json"
 SPLITS = ("train", "val", "test")
 JPEG_QUALITY = 90
-ABSENT_BELOW = 0.05  # share of the target that is still seen
+# Share of the target that is seen; less counts as absent.
+ABSENT_BELOW = 0.05
+MOST_WORKERS = 8
+# A process takes as long to start as about five videos take to render.
+VIDEOS_WORTH_A_WORKER = 6
+ADVERBS = ("slowly", "normally", "swiftly")
 MOTIONS = {
     "ball": "rolling",
     "beast": "walking",
@@ -43,10 +56,12 @@ ROOTS = {
     "walker": "person",
 }
 
+VideoJob = tuple[str, int]  # split, index
+
 
 @dataclass(frozen=True)
 class ToySettings:
-    """What a toy set is a function of: equal settings give equal files."""
+    """Decide everything about a toy set: equal settings give equal files."""
 
     seed: int = 0
     n_train: int = 30
@@ -187,18 +202,26 @@ def _settings(
     size: tuple[int, int],
     frames: tuple[int, int] | None,
 ) -> ToySettings:
-    lengths = (
-        {} if frames is None else {"frames_range": tuple(frames), "held_out_range": tuple(frames)}
-    )
+    settings = ToySettings(seed, size=_pair(size))
+    if frames is not None:
+        settings = replace(settings, frames_range=_pair(frames), held_out_range=_pair(frames))
     if splits is None:
-        return ToySettings(seed, size=tuple(size), **lengths)
+        return settings
     if unknown := set(splits) - set(SPLITS):
         raise BadValue(
             f"toy videos: unknown split '{sorted(unknown)[0]}', choose from {', '.join(SPLITS)}"
         )
-    return ToySettings(
-        seed, *(splits.get(split, 0) for split in SPLITS), size=tuple(size), **lengths
+    return replace(
+        settings,
+        n_train=splits.get("train", 0),
+        n_val=splits.get("val", 0),
+        n_test=splits.get("test", 0),
     )
+
+
+def _pair(values: Sequence[int]) -> tuple[int, int]:
+    first, second = values
+    return (first, second)
 
 
 def _plain(settings: ToySettings) -> dict:
@@ -258,46 +281,42 @@ def _complete(
         if on_video:
             on_video(done, len(videos))
     for split in SPLITS:
-        write_text(root / split / "list.txt", "".join(f"{name}\n" for name in tree.names(split)))
+        write_text(root / split / "list.txt", list_text(tree.names(split)))
         for draft in root.glob(f"{split}/.toy_{split}_*.tmp"):  # of a process that was killed
             shutil.rmtree(draft, ignore_errors=True)
     write_text(root / STAMP, json.dumps({**_plain(settings), "complete": True}, indent=1) + "\n")
     return tree
 
 
-def _written(tree: ToyTree, videos: list[Job], workers: int | None) -> Iterator[Job]:
-    """Write these videos, each yielded when it is there."""
+def _written(tree: ToyTree, videos: list[VideoJob], workers: int | None) -> Iterator[VideoJob]:
+    """Write these videos; yield each when it is there."""
     if workers is None:
-        workers = min(
-            cores(), 8, len(videos) // 6
-        )  # a process needs as long to start as five videos take
+        workers = min(usable_cores(), MOST_WORKERS, len(videos) // VIDEOS_WORTH_A_WORKER)
     if workers > 1:
-        yield from in_processes(
-            f"{__name__}:write_video", [str(tree.root), _plain(tree.settings)], videos, workers
-        )
+        yield from render_in_processes(partial(_write_job, tree), videos, workers)
         return
-    for split, index in videos:
-        _write_video(tree, split, index)
-        yield split, index
+    for video in videos:
+        _write_job(tree, video)
+        yield video
 
 
-def write_video(tree: tuple[str, dict], split: str, index: int) -> None:
-    """Write one video of the tree given as (root, settings), in a helper process."""
-    root, settings = tree
-    _write_video(ToyTree(Path(root), ToySettings(**settings)), split, index)
+def _write_job(tree: ToyTree, video: VideoJob) -> None:
+    split, index = video
+    _write_video(tree, split, index)
 
 
 def _write_video(tree: ToyTree, split: str, index: int) -> None:
-    """Render one video into a folder of its own and move it to its place when it is whole."""
+    """Render one video into a draft folder and move it to its place when it is whole."""
     folder = tree.folder(split, index)
     draft = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
     try:
         draft.mkdir(parents=True, exist_ok=True)
-        scene, truths = tree.settings.scene(split, index), []
-        for number, frame in enumerate(scene.frames(), start=1):
+        scene = tree.settings.scene(split, index)
+        truths = []
+        for frame_id, frame in enumerate(scene.frames()):
             jpeg = simplejpeg.encode_jpeg(frame.image, quality=JPEG_QUALITY, colorsubsampling="420")
-            (draft / f"{number:08d}.jpg").write_bytes(jpeg)
-            truths.append(replace(frame, image=None, mask=None))
+            frame_file(draft, frame_id).write_bytes(jpeg)
+            truths.append(frame.truth)
         for name, text in labels(scene, truths).items():
             (draft / name).write_text(text, encoding="utf-8")
         draft.rename(folder)
@@ -310,32 +329,20 @@ def _write_video(tree: ToyTree, split: str, index: int) -> None:
         shutil.rmtree(draft, ignore_errors=True)
 
 
-def labels(scene: Scene, frames: list[Frame]) -> dict[str, str]:
-    """The label files of a video in GOT-10k's form: file name to text."""
-
-    def lines(values: list) -> str:
-        return "".join(f"{value}\n" for value in values)
-
-    brisk = {0: "slowly", 1: "normally", 2: "swiftly"}[min(int(scene.difficulty * 3), 2)]
-    root = ROOTS.get(scene.family, "object")
-    meta = {
-        "url": "none",
-        "begin": "00:00:00",
-        "end": "00:00:00",
-        "anno_fps": "10Hz",
-        "object_class": scene.family,
-        "motion_class": MOTIONS[scene.family],
-        "major_class": root,
-        "root_class": root,
-        "motion_adverb": brisk,
-        "resolution": f"({scene.width}, {scene.height})",
-    }
-    return {
-        "groundtruth.txt": lines(
-            [",".join(f"{v:.4f}" for v in frame.box_xywh) for frame in frames]
-        ),
-        "absence.label": lines([int(frame.visible < ABSENT_BELOW) for frame in frames]),
-        "cover.label": lines([round(frame.visible * 8) for frame in frames]),
-        "cut_by_image.label": lines([int(frame.cut) for frame in frames]),
-        "meta_info.ini": "[METAINFO]\n" + lines([f"{key}: {value}" for key, value in meta.items()]),
-    }
+def labels(scene: Scene, truths: list[FrameTruth]) -> dict[str, str]:
+    """Return the text of each label file of a video by its name."""
+    adverb = ADVERBS[min(int(scene.difficulty * len(ADVERBS)), len(ADVERBS) - 1)]
+    description = VideoDescription(
+        scene.family,
+        MOTIONS[scene.family],
+        ROOTS.get(scene.family, "object"),
+        adverb,
+        (scene.width, scene.height),
+    )
+    return label_files(
+        [truth.box_xywh for truth in truths],
+        [truth.visible for truth in truths],
+        [truth.visible < ABSENT_BELOW for truth in truths],
+        [truth.cut for truth in truths],
+        description,
+    )

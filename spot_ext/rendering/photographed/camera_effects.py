@@ -1,4 +1,4 @@
-"""What camera and codec make of the light: exposure, colour, shade, blur, noise, resolution,
+"""Apply what camera and codec make of the light: exposure, colour, shade, blur, noise, resolution,
 compression.
 """
 
@@ -165,7 +165,9 @@ def _noise(level: int, grey: bool) -> np.ndarray:
     little alike.
     """
     draw = generator(0, "sheet", int(grey))
-    sheet = draw.standard_normal((_NOISE_SIDE, _NOISE_SIDE, 1 if grey else 3), np.float32)
+    sheet: np.ndarray = draw.standard_normal(
+        (_NOISE_SIDE, _NOISE_SIDE, 1 if grey else 3), np.float32
+    )
     if not grey:
         sheet = 0.75 * sheet.mean(2, keepdims=True) * 3**0.5 + 0.55 * sheet
     sheet = cv2.GaussianBlur(np.repeat(sheet, 3, 2) if grey else sheet, (0, 0), 0.45)

@@ -138,10 +138,13 @@ def drawn(number: int) -> Cutout:
             )
             canvas[..., 3][meet[0]] = layer.alpha[meet[1]] * 255
         pages.append(np.clip(canvas, 0, 255).astype(np.uint8))
+    trimmed = trim(tuple(pages))
+    if trimmed is None:
+        raise RuntimeError(f"the drawn cut-out {family}_{number} is too small to be used")
     return Cutout(
         f"{family}_{number}",
         "drawn",
-        trim(tuple(pages)),
+        trimmed,
         family not in ("jelly", "ball", "crate", "fish"),
     )
 
@@ -163,9 +166,9 @@ def _shrunk(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Resize with the coverage as weight, so that the colour of what is transparent does not bleed
     in.
     """
-    weight = image[..., 3:].astype(np.float32) / 255
-    colour = cv2.resize(image[..., :3] * weight, size, interpolation=cv2.INTER_AREA)
-    weight = cv2.resize(weight, size, interpolation=cv2.INTER_AREA)[..., None]
+    full_weight = image[..., 3:].astype(np.float32) / 255
+    colour = cv2.resize(image[..., :3] * full_weight, size, interpolation=cv2.INTER_AREA)
+    weight = cv2.resize(full_weight, size, interpolation=cv2.INTER_AREA)[..., None]
     return (
         np.dstack([colour / np.maximum(weight, 1e-3), weight * 255]).clip(0, 255).astype(np.uint8)
     )
@@ -178,7 +181,7 @@ def _coins(photo: np.ndarray, source: str) -> list[Cutout]:
     )
     bright = cv2.morphologyEx(bright, cv2.MORPH_CLOSE, np.ones((9, 9), np.uint8))
     outlines, _ = cv2.findContours(bright, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    cuts = []
+    cuts: list[Cutout] = []
     for outline in outlines:
         mask = cv2.drawContours(
             np.zeros(bright.shape, np.uint8), [cv2.convexHull(outline)], -1, 255, -1

@@ -63,17 +63,17 @@ class Bank:
         self.cutout_page = functools.lru_cache(maxsize=None)(self._cutout_page)
 
     def _photo(self, number: int) -> np.ndarray:
-        """(H, W, 3) uint8 RGB."""
+        """Return (H, W, 3) uint8 RGB."""
         return simplejpeg.decode_jpeg(
             self._arrays[f"photo_{number:04d}"].tobytes(), colorspace="RGB"
         )
 
     def _cutout_page(self, page: int) -> np.ndarray:
-        """(h, w, 4) uint8 RGB and coverage; `page` counts over all cut-outs (see `first_page`)."""
-        return cv2.cvtColor(
-            cv2.imdecode(self._arrays[f"cutout_{page:04d}"], cv2.IMREAD_UNCHANGED),
-            cv2.COLOR_BGRA2RGBA,
-        )
+        """Return (h, w, 4) uint8 RGB and coverage; `page` counts over all cut-outs."""
+        decoded = cv2.imdecode(self._arrays[f"cutout_{page:04d}"], cv2.IMREAD_UNCHANGED)
+        if decoded is None:
+            raise BadInput(f"scenes: page {page} of the image bank is damaged; make the bank anew")
+        return cv2.cvtColor(decoded, cv2.COLOR_BGRA2RGBA)
 
 
 @functools.lru_cache(maxsize=4)

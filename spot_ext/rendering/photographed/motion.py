@@ -7,6 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.interpolate import CubicHermiteSpline
 
 
 def course(
@@ -23,22 +24,11 @@ def course(
 
 
 def _spline(times: np.ndarray, values: np.ndarray, frames: int) -> np.ndarray:
-    """Values (K, D) at the knots, joined by cubics with continuous slopes (Catmull-Rom), at
-    0..frames-1.
-    """
+    """Return values (frames, D) of the Catmull-Rom spline through `values` (K, D) at the knots."""
     slopes = np.empty_like(values)
     slopes[1:-1] = (values[2:] - values[:-2]) / (times[2:] - times[:-2])[:, None]
     slopes[0], slopes[-1] = slopes[1], slopes[-2]
-    at = np.arange(frames)
-    left = np.clip(np.searchsorted(times, at, side="right") - 1, 0, len(times) - 2)
-    span = (times[left + 1] - times[left])[:, None]
-    u = (at - times[left])[:, None] / span
-    return (
-        (1 + 2 * u) * (1 - u) ** 2 * values[left]
-        + u * (1 - u) ** 2 * span * slopes[left]
-        + u * u * (3 - 2 * u) * values[left + 1]
-        + u * u * (u - 1) * span * slopes[left + 1]
-    )
+    return CubicHermiteSpline(times, values, slopes)(np.arange(frames))
 
 
 def walk(
@@ -79,7 +69,7 @@ def bump(frames: int, centre: float, half: float) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Camera:
-    """What part of the background canvas is seen; canvas coordinates start in the canvas'
+    """Say which part of the background canvas is seen; canvas coordinates start in the canvas'
     middle.
     """
 

@@ -1,5 +1,5 @@
-"""What moves in a video: geometry only. Positions are unit coordinates (a cut-out's rectangle has
-area 1) or frame pixels.
+"""Describe what moves in a video: geometry only. Positions are unit coordinates (a cut-out's
+rectangle has area 1) or frame pixels.
 
 Frame coordinates are continuous: pixel k covers k..k+1.
 """
@@ -17,7 +17,7 @@ BLOB_POINTS = 96
 
 @dataclass(frozen=True)
 class Look:
-    """Which pixels an actor shows; negative numbers mean none."""
+    """Say which pixels an actor shows; negative numbers mean none."""
 
     cutout: int  # in the bank
     texture: int  # photograph whose surface replaces the cut-out's own colours, or fills a blob
@@ -155,7 +155,7 @@ def blob_body(radii: np.ndarray, aspect: float) -> Body:
 
 
 def part_of(body: Body, box: np.ndarray) -> Body:
-    """The same body with the outline and inner points of a part only; `box` is left, top, right,
+    """Return the body with the outline and inner points of a part only; `box` is left, top, right,
     bottom in unit coordinates.
 
     The pixels stay those of the whole: a head that is followed, on a body that is not.

@@ -1,4 +1,4 @@
-"""Where the photographs come from: packages that ship them under a free licence. Nothing is
+"""Find the photographs: packages that ship them under a free licence. Nothing is
 downloaded here.
 
 Python packages are looked for where they are installed; Debian packages below `/` and below the

@@ -1,5 +1,5 @@
-"""What happens in a video: camera, target, neighbours, obstacles, light. Geometry only; `render`
-adds the pixels.
+"""Plan what happens in a video: camera, target, neighbours, obstacles, light. Geometry only;
+`render` adds the pixels.
 
 A plan is a function of (bank, seed, number) alone. Boxes and visibility of all frames come from it
 in milliseconds.
@@ -48,7 +48,7 @@ ABSENT_BELOW = 0.12  # share of the target that is seen; less counts as absent
 
 @dataclass(frozen=True)
 class Truth:
-    """What is true in every frame."""
+    """Hold what is true in every frame."""
 
     # (T, 4) float32: hull inside the frame, hidden parts included; zeros when all of it is outside
     boxes_xywh: np.ndarray
@@ -240,7 +240,8 @@ class Plan:
         """Left, top, right, bottom of a part that the thing fills, in unit coordinates; None when
         it has none.
         """
-        best, most = None, -1.0
+        best: np.ndarray = np.empty(0)
+        most = -1.0
         side = body.masks.shape[1]
         for _ in range(12):
             w, h = draw.uniform(0.3, 0.65, 2)

@@ -7,7 +7,7 @@ from functools import cached_property
 import cv2
 import numpy as np
 
-from spot_ext.rendering.drawn.paint import line_kernel
+from spot_ext.rendering.motion_blur import VISIBLE_MOTION, line_kernel
 from spot_ext.rendering.photographed.camera_effects import expose
 from spot_ext.rendering.photographed.moving_objects import Actor
 from spot_ext.rendering.photographed.plan import Plan
@@ -90,7 +90,11 @@ class Video:
             borderMode=cv2.BORDER_REFLECT,
         )
         smear = self._smear(self._views, t, np.array([0.0, 0.0]))
-        return cv2.filter2D(view, -1, line_kernel(*smear)) if np.hypot(*smear) >= 1.5 else view
+        return (
+            cv2.filter2D(view, -1, line_kernel(*smear))
+            if np.hypot(*smear) >= VISIBLE_MOTION
+            else view
+        )
 
     def _smear(self, matrices: np.ndarray, t: int, point: np.ndarray) -> np.ndarray:
         """Way of a point during the exposure of frame t, in pixels; at most 60."""

@@ -18,7 +18,7 @@ MARGIN = 1.5  # the canvas is so many times the frame; beyond it, it is mirrored
 
 @dataclass(frozen=True)
 class Setting:
-    """How a canvas is made."""
+    """Describe how a canvas is made."""
 
     size: tuple[int, int]  # width, height of the canvas
     photo: int
@@ -153,10 +153,11 @@ def _lay_ground(image: np.ndarray, photo: np.ndarray, top: int) -> None:
     """
     height, width = image.shape[:2]
     rows, columns = photo.shape[:2]
-    corners = np.float32(
-        [[columns * 0.0, 0], [columns, 0], [columns * 0.75, rows], [columns * 0.25, rows]]
+    corners = np.array(
+        [[columns * 0.0, 0], [columns, 0], [columns * 0.75, rows], [columns * 0.25, rows]],
+        np.float32,
     )
-    onto = np.float32([[0, 0], [width, 0], [width, height - top], [0, height - top]])
+    onto = np.array([[0, 0], [width, 0], [width, height - top], [0, height - top]], np.float32)
     ground = cv2.warpPerspective(
         photo,
         cv2.getPerspectiveTransform(corners, onto),

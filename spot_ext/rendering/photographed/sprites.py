@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from spot_ext.rendering.drawn.paint import line_kernel
+from spot_ext.rendering.motion_blur import line_kernel
 from spot_ext.rendering.photographed.image_bank import Bank
 from spot_ext.rendering.photographed.moving_objects import Actor, Look, apply
 

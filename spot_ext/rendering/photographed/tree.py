@@ -12,6 +12,12 @@ import simplejpeg
 
 from ltr.admin.errors import BadInput
 from ltr.io.files import atomic_write, write_text
+from spot_ext.rendering.got10k_layout import (
+    VideoDescription,
+    frame_file,
+    label_files,
+    list_text,
+)
 from spot_ext.rendering.photographed.dataset import RenderedVideos
 
 JPEG_QUALITY = 93
@@ -30,7 +36,7 @@ def write_tree(videos: RenderedVideos, root: Path, split: str = "train") -> None
         )
     for seq_id, name in enumerate(videos.sequence_list):
         _write_video(videos, seq_id, folder / name)
-    write_text(folder / "list.txt", "".join(f"{name}\n" for name in videos.sequence_list))
+    write_text(folder / "list.txt", list_text(videos.sequence_list))
 
 
 def _write_video(videos: RenderedVideos, seq_id: int, folder: Path) -> None:
@@ -38,35 +44,26 @@ def _write_video(videos: RenderedVideos, seq_id: int, folder: Path) -> None:
     truth = videos.truth(seq_id)
     for frame_id in range(len(truth.boxes_xywh)):
         image = videos.get_frame(seq_id, frame_id)
-        (folder / f"{frame_id + 1:08d}.jpg").write_bytes(
+        frame_file(folder, frame_id).write_bytes(
             simplejpeg.encode_jpeg(np.ascontiguousarray(image), JPEG_QUALITY)
         )
-    meta = {
-        "url": "none",
-        "begin": "00:00:00",
-        "end": "00:00:00",
-        "anno_fps": "10Hz",
-        "object_class": "object",
-        "motion_class": "moving",
-        "major_class": "object",
-        "root_class": "object",
-        "motion_adverb": "normally",
-        "resolution": f"({image.shape[1]}, {image.shape[0]})",
-    }
-    texts = {
-        "groundtruth.txt": [",".join(f"{v:.4f}" for v in box) for box in truth.boxes_xywh],
-        "absence.label": (~truth.visible).astype(int),
-        "cover.label": np.round(truth.seen * 8).astype(int),
-        "cut_by_image.label": truth.cut.astype(int),
-        "meta_info.ini": ["[METAINFO]", *(f"{key}: {value}" for key, value in meta.items())],
-    }
-    for name, lines in texts.items():
-        write_text(folder / name, "".join(f"{line}\n" for line in lines))
+    description = VideoDescription(
+        "object", "moving", "object", "normally", (image.shape[1], image.shape[0])
+    )
+    files = label_files(
+        truth.boxes_xywh,
+        truth.seen.tolist(),
+        (~truth.visible).tolist(),
+        truth.cut.tolist(),
+        description,
+    )
+    for name, text in files.items():
+        write_text(folder / name, text)
 
 
 def contact_sheet(videos: RenderedVideos, columns: int = 5) -> np.ndarray:
-    """One row a video, frames spread over its length, uint8 RGB. Green box: the target is seen,
-    red: it is not.
+    """Draw one row a video, frames spread over its length, uint8 RGB. Green box: the target is
+    seen, red: it is not.
     """
     rows = []
     for seq_id in range(videos.get_num_sequences()):

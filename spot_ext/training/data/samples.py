@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -189,7 +189,7 @@ def _images(crops: list[Crop]) -> Tensor:
     )
 
 
-def collate(samples: list[LabelledPair | Triplet]) -> SparseBatch:
+def collate(samples: Sequence[LabelledPair | Triplet]) -> SparseBatch:
     """Stack drawn samples, labelled pairs and triplets in any order, each kind in its own batch."""
     pairs = [s for s in samples if isinstance(s, LabelledPair)]
     triplets = [s for s in samples if isinstance(s, Triplet)]
