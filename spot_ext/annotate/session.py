@@ -269,4 +269,5 @@ def _box(where: str, box: Any) -> tuple[float, float, float, float]:
         raise BadValue(f"{where}: a box is four numbers [x, y, width, height], not {box!r}")
     if box[2] <= 0 or box[3] <= 0:
         raise BadValue(f"{where}: width and height of {box!r} must be above 0")
-    return tuple(map(float, box))
+    x, y, width, height = (float(value) for value in box)
+    return x, y, width, height

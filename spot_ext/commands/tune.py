@@ -112,13 +112,15 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _summary(finding: Finding) -> str:
-    name, best, default = finding.search.metric.upper(), finding.best, finding.default
+    metric = finding.search.metric.upper()
     count = f"{finding.trials} trials, {finding.stopped} given up early"
-    if not finding.better:
-        return f"Nothing is better than the default values: {name} {default.score:.2f} ({count})."
+    best = finding.best.score
+    default = finding.default.score
+    if not finding.better or best is None or default is None:
+        return f"Nothing is better than the default values: {metric} {default:.2f} ({count})."
     return (
-        f"Best: trial {best.number}, {name} {best.score:.2f}; default values {default.score:.2f}, "
-        f"{best.score - default.score:+.2f} ({count})."
+        f"Best: trial {finding.best.number}, {metric} {best:.2f}; default values {default:.2f}, "
+        f"{best - default:+.2f} ({count})."
     )
 
 

@@ -41,7 +41,7 @@ class Flow:
     """
 
     def __init__(self) -> None:
-        self._dis = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+        self._dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
 
     def between(self, grey: np.ndarray, other: np.ndarray) -> np.ndarray:
         """Flow (H, W, 2) float32 from `grey` to `other`, both (H, W) uint8."""

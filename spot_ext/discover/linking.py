@@ -26,13 +26,12 @@ class Track:
     frame_ids: list[int] = field(default_factory=list)
     boxes_xywh: list[np.ndarray] = field(default_factory=list)
     scores: list[float] = field(default_factory=list)
-    overlaps: list[float] = field(
-        default_factory=list
-    )  # of each box after the first with where flow expected it
-    agreements: list[float] = field(
-        default_factory=list
-    )  # of each step of a frame: the box moved there and back, with itself
-    expected: np.ndarray | None = None  # where it should be in the current frame
+    # IoU of each box after the first with the box that flow expected
+    overlaps: list[float] = field(default_factory=list)
+    # for each step to the next frame, IoU of the box with itself after flow there and back
+    agreements: list[float] = field(default_factory=list)
+    # (4,) xywh in the current frame; not a number before there is a box
+    expected: np.ndarray = field(default_factory=lambda: np.full(4, np.nan))
 
 
 def carried_by(forward: np.ndarray, backward: np.ndarray, scale: float = 1.0) -> Carry:
@@ -69,12 +68,13 @@ class Linker:
         """Link the boxes (N, 4) of a frame to the tracks. `carry` leads from the frame before;
         None: nothing does (a cut).
         """
-        ended = []
+        ended: list[Track] = []
         if carry is None:
             ended, self._active = self._active, []
-        for track in self._active:
-            track.expected, agreement = carry(track.expected)
-            track.agreements.append(agreement)
+        else:
+            for track in self._active:
+                track.expected, agreement = carry(track.expected)
+                track.agreements.append(agreement)
         taken = self._assign(frame_id, boxes_xywh, scores)
         for index in range(len(boxes_xywh)):
             if index not in taken:

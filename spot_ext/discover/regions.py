@@ -35,8 +35,8 @@ def strength_map(pairs: Sequence[tuple[Motion | None, Motion | None]]) -> np.nda
         if not maps:
             continue
         both = maps[0] if len(maps) == 1 else np.minimum(*maps)
-        if len(maps) == 2:
-            first, second = pair
+        first, second = pair
+        if len(maps) == 2 and first is not None and second is not None:
             both = np.where(first.outside, maps[1], np.where(second.outside, maps[0], both))
         best = both if best is None else np.maximum(best, both)
     return best

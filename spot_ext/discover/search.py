@@ -68,7 +68,7 @@ def search(
 
         try:
             for track in finder(name, frames()):
-                judged += judge_pieces(track, tuple(size), limits)
+                judged += judge_pieces(track, (size[0], size[1]), limits)
         except BadInput as error:
             logger.warning("%s is left out: %s", name, error)
             findings.unreadable.append(seq_id)

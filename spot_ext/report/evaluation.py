@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from ltr.admin.errors import BadInput, BadValue, MissingFile
+from pytracking.analysis.eval_cache import load_eval_data, report_folder
+from pytracking.analysis.scores import data_set_curves, get_tracker_display_name
 from spot_ext.report.charts import Series, line_chart
 
 COLUMNS = {
@@ -123,8 +125,6 @@ def _curves_file(results: Path | None, table: Mapping[str, Any] | None) -> Path 
 
 def _plot_folders(report_name: str) -> list[Path]:
     """Return the folder where reports are kept now, for a run that was moved."""
-    from pytracking.analysis.eval_cache import report_folder
-
     try:
         return [report_folder(report_name)]
     except (BadInput, RuntimeError):  # no local.py yet
@@ -132,9 +132,6 @@ def _plot_folders(report_name: str) -> list[Path]:
 
 
 def _curves(file: Path) -> tuple[list[Series], int]:
-    from pytracking.analysis.eval_cache import load_eval_data
-    from pytracking.analysis.scores import data_set_curves, get_tracker_display_name
-
     data = load_eval_data(file)
     try:
         curves = data_set_curves(data, "success")

@@ -17,7 +17,9 @@ from typing import Any
 import numpy as np
 
 from ltr.admin.errors import BadInput, MissingFile
+from ltr.dataset.video_folder import VideoFolder
 from ltr.io.checkpoint import checkpoint_files
+from spot_ext.boxes import formats
 from spot_ext.boxes.track import ObjectTrack, VideoBoxes
 from spot_ext.report.exploration import CELLS, CONFIDENCE, Strip, blend, png
 from spot_ext.report.history import sampled_paths
@@ -84,8 +86,6 @@ def labelled_videos(folder: Path, videos_folder: Path | None = None) -> Labelled
     """Read the output of `label`; `videos_folder` holds the videos themselves, for pictures.
     MissingFile without boxes.
     """
-    from spot_ext.boxes import formats
-
     folder = Path(folder).expanduser()
     notes: list[str] = []
     if not is_labelled_folder(folder):
@@ -202,8 +202,6 @@ def _pictures(
             "Frames are left out, because the videos' folder is not known: name it with --root."
         )
         return []
-    from ltr.dataset.video_folder import VideoFolder
-
     pictures = []
     used: dict[str, int] = {}
     by_name = {video.video: video for video in videos}

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import jinja2
+
 from ltr.admin.errors import BadInput
 from spot_ext.report import verdict
 from spot_ext.report.charts import Series, heat_map, line_chart, percent, plain, stacked_bars
@@ -112,8 +114,6 @@ def build(
 
 def to_html(report: Report, title: str) -> str:
     """The page: one file that needs no other."""
-    import jinja2
-
     environment = jinja2.Environment(
         autoescape=True,
         trim_blocks=True,

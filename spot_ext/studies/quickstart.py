@@ -20,6 +20,7 @@ from pathlib import Path
 from ltr.admin.errors import BadValue, suggestion
 from ltr.io.files import atomic_write, write_text
 from ltr.parallel.distributed import require_one_process
+from ltr.recipes import find_recipe, recipe_names
 from pytracking.analysis.plot_results import plot_results
 from pytracking.analysis.tables import format_rows
 from pytracking.evaluation import environment, get_dataset
@@ -98,8 +99,6 @@ def recipes() -> dict[str, str]:
     """The quickstart recipe of each network: `quickstart_NAME` of NAME, and of its tracker's name
     `quickstart` itself.
     """
-    from ltr.recipes import find_recipe, recipe_names
-
     standard = find_recipe("spot", "quickstart").config().architecture
     found = {get_architecture(standard).tracker: "quickstart"}
     for name in recipe_names("spot"):

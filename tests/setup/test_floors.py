@@ -133,13 +133,6 @@ INSIDE_FUNCTIONS: dict[str, set[tuple[str, str]]] = {
     },
     "cmd": {
         ("spot_ext.annotate.serving", "spot_ext.annotate.app"),
-        ("spot_ext.rendering.drawn.workers", "importlib"),
-        ("spot_ext.report.evaluation", "pytracking.analysis.eval_cache"),
-        ("spot_ext.report.evaluation", "pytracking.analysis.scores"),
-        ("spot_ext.report.labelled", "ltr.dataset.video_folder"),
-        ("spot_ext.report.labelled", "spot_ext.boxes.formats"),
-        ("spot_ext.report.page", "jinja2"),
-        ("spot_ext.studies.quickstart", "ltr.recipes"),
     },
     "boxes": {
         ("spot_ext.boxes.budget", "spot_ext.boxes.diversity"),

@@ -131,8 +131,9 @@ def _paint_part(
     w, h = high - low
     mask = np.zeros((h * FINE, w * FINE), np.uint8)
     cv2.fillPoly(mask, [local - low * 16 * FINE], 255, cv2.LINE_8, shift=4)
-    alpha = cv2.resize(mask, (w, h), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
-    alpha = cv2.merge([alpha] * 3)  # much faster than broadcasting
+    coverage = cv2.resize(mask, (w, h), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+    # Three equal channels multiply much faster than one that is broadcast.
+    alpha = cv2.merge([coverage] * 3)
     region = colour[low[1] : low[1] + h, low[0] : low[0] + w]
     region *= 1 - alpha
     region += _surface(part, pose, (corner[0] + low[0], corner[1] + low[1]), (w, h), sun) * alpha

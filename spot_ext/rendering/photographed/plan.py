@@ -345,5 +345,6 @@ def _hull_inside(
     first = np.where(low < 0, 0, np.where(inside, points, np.inf).min(1))
     last = np.where(high > size, size, np.where(inside, points, -np.inf).max(1))
     boxes = np.concatenate([first, last - first], 1)
-    boxes[~inside.any((1, 2)) | (last - first < 0.5).any(1)] = 0
+    is_outside = np.logical_not(inside.any(axis=(1, 2)))
+    boxes[is_outside | (last - first < 0.5).any(1)] = 0
     return boxes
