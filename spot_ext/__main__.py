@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib.metadata
 
 from ltr.admin.errors import run_script
 from ltr.admin.invocation import spot_command
@@ -23,6 +24,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="spot", description="Train trackers from a few boxes per video."
     )
+    parser.add_argument("--version", action="version", version=f"spot {_version()}")
     subparsers = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     for verb in find_verbs():
         verb_parser = subparsers.add_parser(
@@ -35,6 +37,14 @@ def build_parser() -> argparse.ArgumentParser:
         verb.add_arguments(verb_parser)
         verb_parser.set_defaults(run=verb.run)
     return parser
+
+
+def _version() -> str:
+    """Return the version of the installed package; a plain checkout has none."""
+    try:
+        return importlib.metadata.version("spot-tracking")
+    except importlib.metadata.PackageNotFoundError:
+        return "of a checkout that is not installed"
 
 
 def _epilog(verb: Verb) -> str:

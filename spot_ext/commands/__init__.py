@@ -9,10 +9,16 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import logging
+import os
 import pkgutil
 import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+
+from ltr.admin.invocation import spot_command
+
+logger = logging.getLogger(__name__)
 
 # Columns of a help text, as in most terminals.
 HELP_WIDTH = 80
@@ -72,3 +78,8 @@ def find_verbs() -> list[Verb]:
     for module in pkgutil.iter_modules(__path__):
         importlib.import_module(f"{__name__}.{module.name}")
     return [_registered[name] for name in sorted(_registered)]
+
+
+def suggest_next(*arguments: str | os.PathLike[str]) -> None:
+    """Tell, on stderr with the log, the command of `spot` that usually comes next."""
+    logger.info("next:  %s", spot_command(*arguments))

@@ -7,6 +7,7 @@ import json
 import sys
 from pathlib import Path
 
+from ltr.admin.invocation import spot_command
 from spot_ext.commands import verb
 
 
@@ -74,11 +75,13 @@ def run(options: argparse.Namespace) -> None:
         not options.no_browser,
         lambda url: _announce(session, url, options.json),
     )
+    label_command = spot_command(
+        "label", options.folder, "--boxes", session.boxes.path, "--out", "labelled"
+    )
     if not options.json:
         _say(
-            f"\n{_progress(session)}, {session.boxes.count()} boxes in "
-            f"{session.boxes.path}\nnext: python -m spot_ext label "
-            f"{options.folder} --boxes {session.boxes.path} --out run"
+            f"\n{_progress(session)}, {session.boxes.count()} boxes in {session.boxes.path}\n"
+            f"next:  {label_command}"
         )
 
 

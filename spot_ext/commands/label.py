@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from spot_ext.commands import verb
+from spot_ext.commands import suggest_next, verb
 from spot_ext.commands.track import add_network_arguments, print_summary
 
 
@@ -87,4 +87,8 @@ def run(options: argparse.Namespace) -> int:
         f"{summary['to_review']} frames worth a look: {options.out / 'review.csv'}"
         + (f"\ntracker: {options.out / 'tracker.pth.tar'}" if options.adapt else ""),
     )
+    boxes = options.out / "boxes.csv"
+    review = options.out / "review.csv"
+    shown = ("--propagated", boxes, "--suggest", review)
+    suggest_next("annotate", options.folder, "--boxes", options.boxes, *shown)
     return 1 if summary["failed"] else 0

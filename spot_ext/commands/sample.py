@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from ltr.admin.errors import BadInput, BadValue, suggestion
-from spot_ext.commands import verb
+from spot_ext.commands import suggest_next, verb
 
 DATASETS = {
     "lasot": "Lasot",
@@ -134,6 +134,8 @@ def run(options: argparse.Namespace) -> None:
         options.out = options.out / f"{labels.extra.get('name', labels.name)}.json"
     path = label_file.write(labels, options.out)
     _report(options, dataset, labels, path)
+    if options.dataset == "folder" and options.root is not None:
+        suggest_next("label", options.root, "--boxes", path, "--out", "labelled")
 
 
 def _check(options: argparse.Namespace) -> None:

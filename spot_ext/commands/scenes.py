@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from ltr.admin.errors import BadValue
-from spot_ext.commands import verb
+from spot_ext.commands import suggest_next, verb
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -67,3 +67,5 @@ def run(options: argparse.Namespace) -> None:
         write_tree(videos, options.out)
     write_sheet(videos, options.out / "contact_sheet.png")
     sys.stdout.write(f"{options.out}\n")
+    if not options.sheet_only:
+        suggest_next("check", "got10k", options.out / "train")

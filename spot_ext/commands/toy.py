@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from spot_ext.commands import verb
+from spot_ext.commands import suggest_next, verb
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,3 +33,4 @@ def run(options: argparse.Namespace) -> None:
         folder = Path(environment.env_settings().toy_path)
     tree = drawn.ensure(folder)
     sys.stdout.write(f"{tree.root}\n")
+    suggest_next("sample", "folder", "--root", tree.root / "val", "--out", "few.json")
