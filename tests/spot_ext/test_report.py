@@ -144,10 +144,11 @@ def test_all_numbers_are_there_for_programs(run):
 
 def test_explored_epochs_are_exact_with_a_history_and_bounded_by_versions_without(run):
     opened = open_run(run)
-    shown = exploration(opened)
+    shown = exploration(opened, opened.store)
     assert shown.exact and len(shown.strips) == 4 and shown.strips[0].by_epoch and shown.total > 0
     (run / history.FILE).unlink()
-    assert not exploration(open_run(run)).exact
+    without_history = open_run(run)
+    assert not exploration(without_history, without_history.store).exact
 
 
 @pytest.mark.parametrize(

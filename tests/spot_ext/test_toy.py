@@ -136,7 +136,7 @@ def test_the_truth_of_a_video(index):
     video = drawn.Scene(7, "train", index, (160, 120), 24, difficulty=index / 5)
     frames = list(video.frames())
     assert (
-        len(frames) == 24 and frames[0].visible > 0.6
+        len(frames) == 24 and frames[0].truth.visible > 0.6
     )  # a tracker starts on a target that it can see
     for frame in frames:
         x, y, w, h = frame.truth.box_xywh
@@ -146,7 +146,7 @@ def test_the_truth_of_a_video(index):
         assert [np.floor(x), np.floor(y)] == [columns[0], rows[0]]
         assert [np.ceil(x + w), np.ceil(y + h)] == [columns[-1] + 1, rows[-1] + 1]
         assert 0 <= frame.truth.visible <= 1.0001
-        assert not frame.cut or frame.visible < 1
+        assert not frame.truth.cut or frame.truth.visible < 1
 
 
 def test_an_obstacle_hides_the_target_and_not_its_box():
