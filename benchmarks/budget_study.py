@@ -1,10 +1,12 @@
-"""The budget study: AUC against boxes for few videos labelled densely, many sparsely, and many
-sparsely + unlabelled videos.
+"""Measure AUC against the number of boxes, by three ways of spending them.
 
-    python -m benchmarks.budget_study [--out DIR] [--workers 2] [--budgets 20,40,80] [--seeds 0,1,2]
-    [--grow 40+20] python -m benchmarks.budget_study --data DATA --budgets 10,20 --out DIR     #
-    real sequences, see benchmarks/real_data.py python -m benchmarks.budget_study --smoke
-    # every part once, in a minute
+    python -m benchmarks.budget_study --workers 2     # the embedded videos: 33 runs
+    python -m benchmarks.budget_study --budgets 20,40,80 --seeds 0,1,2 --grow 40+20
+    python -m benchmarks.budget_study --data DATA --budgets 10,20 --out DIR     # real sequences
+    python -m benchmarks.budget_study --smoke         # every part once, in a minute
+
+The ways are few videos labelled densely, many sparsely, and many sparsely with unlabelled videos.
+DATA is that of `benchmarks.real_data`.
 
 Each cell (a way of spending, a budget, a seed) trains the recipe `spot budget_study` on one core
 and tests it; finished cells are kept as JSON in DIR/cells, so the command may be stopped and given

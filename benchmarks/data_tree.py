@@ -1,5 +1,6 @@
-"""Real sequences for benchmarks: a folder with `got10k/{train,val}`, `lasot` and `otb` in the
-layouts of these data sets.
+"""Find the real sequences for benchmarks.
+
+They lie in a folder with `got10k/{train,val}`, `lasot` and `otb` in the layouts of these data sets.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
-"""How well `discover --mode motion` finds moving objects: on the embedded videos, and on real
-sequences.
+"""Measure how well `discover --mode motion` finds moving objects, embedded and real ones.
 
-    python -m benchmarks.discover [--toy FOLDER] [--splits train,val] [--data FOLDER] [--sheets
-    FOLDER] [--every N]
+    python -m benchmarks.discover --splits train,val
+    python -m benchmarks.discover --toy FOLDER --data FOLDER --sheets FOLDER --every 2
 
 Toy videos (rendered into a temporary folder without --toy): every target moves, and the renderer
 knows the boxes of all other moving things; obstacles that pass in front (poles, fences, leaves)
@@ -43,7 +42,7 @@ LIMITS = Limits()
 
 @dataclass
 class Score:
-    """One video's result."""
+    """Count one video's paths and targets."""
 
     name: str
     frames: int
@@ -84,7 +83,7 @@ def main() -> None:
 
 
 def toy_table(tree: drawn.ToyTree, options: argparse.Namespace) -> None:
-    """One row a split."""
+    """Return a table with a row for each split."""
     print(
         "| toy videos | videos | targets found | paths | right | right once | mean IoU of right "
         "paths | ms a frame |\n"
@@ -119,7 +118,7 @@ def toy_table(tree: drawn.ToyTree, options: argparse.Namespace) -> None:
 
 
 def real_table(options: argparse.Namespace) -> None:
-    """One row a video."""
+    """Return a table with a row for each video."""
     print(
         "\n| sequence | frames | target found | paths | on the target | ms a frame "
         "|\n|---|---|---|---|---|---|",

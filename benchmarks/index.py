@@ -1,8 +1,7 @@
-"""How long a data set of TrackingNet's size takes to open the first and the second time, next to
-parsing its text.
+"""Measure how long a data set of TrackingNet's size takes to open, next to parsing its text.
 
-    python -m benchmarks.index            # 30,000 videos, 14 million boxes in a generated tree: a
-    few minutes, 1.5 GB python -m benchmarks.index --quick    # a thirtieth of it, a few seconds
+    python -m benchmarks.index            # 30,000 videos, 14 million boxes: minutes, 1.5 GB
+    python -m benchmarks.index --quick    # a thirtieth of it, a few seconds
 
 The generated tree has TrackingNet's layout without images. "Opening" is everything until boxes and
 visibility of every sequence are at hand: listing, comparing the state of every annotation file with

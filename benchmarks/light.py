@@ -1,4 +1,4 @@
-"""Frames per second of the whole `track()` call, crop included, on one core at 1280x720.
+"""Measure frames per second of the whole `track()` call, crop included, on one core at 1280x720.
 
     python -m benchmarks.light [--quick] [--network FILE] [--frames N] [--object PX] [--core K]
 
@@ -37,7 +37,7 @@ TARGET = 40  # frames/s of the light tracker
 
 
 def main() -> None:
-    """One row per tracker."""
+    """Measure each tracker and print its row."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -1,8 +1,6 @@
-"""The light TransT on real sequences beside OpenCV's trackers: AUC, OP50 and frames per second of
-each sequence.
+"""Compare the light TransT with OpenCV's trackers on real sequences: AUC, OP50 and frames/s.
 
-    python -m benchmarks.light_accuracy DATA [--network FILE …] [--no-finetuning] [--train] [--out
-    DIR]
+    python -m benchmarks.light_accuracy DATA [--network FILE …] [--no-finetuning] [--train]
 
 DATA: see `benchmarks.data_tree`. One pass, the box of the first frame is given, one core. Rows: the
 shipped network with torch and ONNX Runtime, the same after SPOT fine-tuning on `got10k/train` with

@@ -1,4 +1,4 @@
-"""Sizes of the light TransT by accuracy and by speed, each trained the same way for minutes.
+"""Compare sizes of the light TransT by accuracy and speed, each trained alike for minutes.
 
     python -m benchmarks.light_sizes DATA [--sizes small,shipped] [--out DIR] [--set NAME=VALUE …]
 

@@ -1,5 +1,4 @@
-"""How fast one loader worker makes samples from 1280x720 JPEGs, next to a loop written the
-reference's way.
+"""Measure how fast one loader worker makes samples, next to a loop written the reference's way.
 
     python -m benchmarks.loader [--quick]    # a minute or two
 
@@ -214,8 +213,9 @@ def measure_parts(cuts: Sequence[Cut], options: argparse.Namespace, found: Resul
 
 
 def plan(pool: VideoPool, source: SampleSource, draw: Draw) -> list[Cut]:
-    """What `source` cuts for a draw: a pair's template and search region; a triplet's key,
-    unlabelled, augmented, relay.
+    """Name the crops that `source` cuts for a draw.
+
+    They are a pair's template and search region, or a triplet's key, unlabelled, augmented, relay.
     """
     rng = generator(
         source.seed, "triplet" if draw.unlabelled else "pair", draw.epoch, draw.index, 0

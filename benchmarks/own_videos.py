@@ -1,8 +1,7 @@
-"""Boxes in every frame from three of them per video, on real sequences, against what else one would
-do.
+"""Fill in boxes from three per video on real sequences, against what else one would do.
 
-    python -m benchmarks.own_videos DATA [--net FILE] [--out DIR] [--only NAME …] [--epochs 8]
-    [--seed 0] python -m benchmarks.own_videos DATA --fit
+    python -m benchmarks.own_videos DATA [--net FILE] [--only NAME …] [--epochs 8] [--seed 0]
+    python -m benchmarks.own_videos DATA --fit
 
 DATA holds `got10k/val`, `lasot` and `otb` in the layouts of these data sets. Key frames are drawn
 by the paper's rule, k = 3; every other box is hidden. Rows: linear interpolation, OpenCV's CSRT and
@@ -249,7 +248,7 @@ def csrt() -> Callable[[Case], np.ndarray] | None:
 
 
 def kept(path: Path, compute: Callable[[], np.ndarray]) -> np.ndarray:
-    """What was computed in an earlier run, or now."""
+    """Return what an earlier run computed, or compute it now."""
     if not path.is_file():
         boxes = compute()
         with atomic_write(path) as temporary, open(temporary, "wb") as file:
@@ -318,7 +317,7 @@ def ious(case: Case, boxes: np.ndarray) -> np.ndarray:
 def lift(
     cases: list[Case], boxes: dict[str, np.ndarray], review: list[tuple[str, int]]
 ) -> dict[str, float]:
-    """How many of the most doubtful tenth of the judged frames are bad, against all of them."""
+    """Return the share of bad frames in the most doubtful tenth, divided by the share in all."""
     bad = {}
     for case in cases:
         for frame_id, iou in zip(

@@ -1,8 +1,6 @@
-"""The main job on real sequences: train on a GOT-10k tree, evaluate on held-out GOT-10k, LaSOT and
-OTB sequences.
+"""Do the main job on real sequences: train on a GOT-10k tree, evaluate on held-out sequences.
 
-    python -m benchmarks.real_data DATA [--seed 0] [--out DIR] [--recipe quickstart] [--full] [--set
-    NAME=VALUE …]
+    python -m benchmarks.real_data DATA [--seed 0] [--recipe quickstart] [--full] [--set NAME=VALUE]
 
 DATA holds `got10k/{train,val}`, `lasot` and `otb` in the layouts of these data sets. Training reads
 three boxes per video of `got10k/train`; nothing else of DATA is trained on. Prints one table per

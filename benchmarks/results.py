@@ -1,12 +1,13 @@
-"""What a benchmark found: rows, the machine, a table to read, JSON to keep.
+"""Keep what a benchmark measures: rows, the machine, a table to read, JSON.
 
-A benchmark is a script of its own that `python -m benchmarks` can start, too:
+A benchmark is a module of its own that `python -m benchmarks` can start, too:
 
-    parser = argparse.ArgumentParser(description=...) results.add_options(parser)
-    # --quick, --gpu, --json FILE, --time-limit SECONDS, --quiet options = parser.parse_args() found
-    = results.Results("store", options)           # prints the machine found.add(Row("open, 41,000
-    videos", ours=0.1, rival=30.0, unit="s", target=100, limit=0.5)) found.finish()
-    # prints the table
+    parser = argparse.ArgumentParser(description=...)
+    results.add_options(parser)  # --quick, --gpu, --json, --time-limit, --quiet
+    options = parser.parse_args()
+    found = results.Results("store", options)  # prints the machine
+    found.add(Row("open, 41,000 videos", ours=0.1, rival=30.0, target=100, limit=0.5))
+    found.finish()  # prints the table
 
 The JSON is written anew after each row, so a benchmark that is stopped at its time limit leaves the
 rows it had.
@@ -36,7 +37,7 @@ _HEAD = ("what", "ours", "rival", "unit", "ratio", "target", "met")
 
 @dataclass(frozen=True)
 class Row:
-    """One measured thing: `ours` and, where there is one, the `rival` measured in the same run,
+    """Hold one measurement: `ours` and, where there is one, the `rival` measured in the same run,
     both in `unit`.
 
     `target` is the ratio to reach, `limit` the value that `ours` is to stay below, above where
@@ -55,8 +56,9 @@ class Row:
 
     @property
     def ratio(self) -> float | None:
-        """How many times better than the rival: above 1 is better whatever the unit; None without a
-        rival.
+        """Return how many times better than the rival it is, whatever the unit.
+
+        Above 1 is better. None without a rival.
         """
         if self.rival is None:
             return None
@@ -67,7 +69,7 @@ class Row:
 
     @property
     def met(self) -> bool | None:
-        """Whether target and limit are met, None when the row has neither."""
+        """Return whether target and limit are met, None when the row has neither."""
         checks = []
         if self.target is not None:
             checks.append(self.ratio is not None and self.ratio >= self.target)
@@ -129,7 +131,7 @@ class Machine:
         )
 
     def text(self) -> str:
-        """One line."""
+        """Return the machine in a line."""
         gpus = ", ".join(self.gpus) or "no GPU"
         versions = ", ".join(
             f"{name} {version}"
@@ -143,7 +145,7 @@ class Machine:
 
 @dataclass
 class Part:
-    """What one benchmark found; `error` says in a sentence why it has not all its rows."""
+    """Hold the rows of one benchmark; `error` says in a sentence why it has not all its rows."""
 
     name: str
     rows: list[Row] = dataclasses.field(default_factory=list)

@@ -1,4 +1,4 @@
-"""OpenCV's trackers with their default parameters, as pytracking's evaluation runs trackers."""
+"""Run OpenCV's trackers with their default parameters, as pytracking's evaluation runs trackers."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class OpenCVTracker(BaseTracker):
 
 
 class OpenCVHarness(Tracker):
-    """One of OpenCV's trackers with its own result folder."""
+    """Wrap one of OpenCV's trackers with its own result folder."""
 
     def __init__(self, method: str, results_folder: Path):
         super().__init__("opencv", method, display_name=method)

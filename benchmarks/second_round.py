@@ -1,4 +1,4 @@
-"""The second round of `label` against labelling anew with the same boxes: time and mean IoU.
+"""Compare the second round of `label` with labelling anew with the same boxes: time and mean IoU.
 
     python -m benchmarks.second_round DATA [--only NAME …] [--seed 0] [--epochs 8]
 

@@ -1,9 +1,9 @@
-"""How fast and how small the pseudo-label store is at full scale, next to one JSON that is read and
-written whole.
+"""Measure the pseudo-label store at full scale, next to one JSON that is read and written whole.
 
-    python -m benchmarks.store            # 41,000 videos, 9 million frames, half of them explored:
-    minutes, 8 GB of memory python -m benchmarks.store --quick    # a hundredth of it, seconds;
-    small states flatter the rival
+    python -m benchmarks.store            # 41,000 videos, 9 million frames: minutes, 8 GB
+    python -m benchmarks.store --quick    # a hundredth of it, seconds; small ones flatter the rival
+
+Half of the frames are explored.
 
 The rival keeps the state as the reference does: one indented, sorted JSON, loaded, merged and
 dumped every epoch, and loaded into every loader worker as Python objects. Both work on the same
@@ -45,7 +45,7 @@ RIVAL = (
 
 @dataclass(frozen=True)
 class Scale:
-    """How large a state is."""
+    """Give the size of a state."""
 
     sequences: int
     frames: int  # of all videos together
@@ -55,7 +55,7 @@ class Scale:
     lookups: int  # of each worker
 
     def of(self, sequences: int) -> Scale:
-        """The same with fewer videos, equally long."""
+        """Return a scale with fewer videos, equally long."""
         return replace(self, sequences=sequences, frames=self.frames * sequences // self.sequences)
 
     def text(self) -> str:
@@ -72,7 +72,7 @@ QUICK = Scale(400, 88_000, 110, 50, 2, 500)
 
 @dataclass(frozen=True)
 class WorkerReport:
-    """What a loader worker used, MB and seconds of CPU time."""
+    """Hold what a loader worker used, in MB and seconds of CPU time."""
 
     opening_s: float
     lookup_s: float  # of one
@@ -171,7 +171,7 @@ def random_records(store: PseudoLabelStore, scale: Scale) -> list[tuple]:
 
 
 def measure_alone(store: PseudoLabelStore, scale: Scale, found: Results) -> None:
-    """What the store takes by itself, with all workers at work while the trainer writes."""
+    """Measure the store by itself, with all workers at work while the trainer writes."""
     size = sum(
         file.stat().st_size for file in store.folder.iterdir() if "epoch_0000" not in file.name
     )
@@ -340,7 +340,7 @@ def ours(store: PseudoLabelStore, records: Sequence[tuple]) -> tuple[float, floa
 def rival(
     store: PseudoLabelStore, file: Path, records: Sequence[tuple]
 ) -> tuple[float, float, float]:
-    """The same of the JSON."""
+    """Measure the JSON in the same way."""
     store.export_json(file)
     with open(file) as opened:
         state = json.load(opened)

@@ -1,10 +1,8 @@
-"""Frames per second of whole `track()` calls, crop included, against the reference's way of running
-the same network.
+"""Measure whole `track()` calls against the reference's way of running the same network.
 
-    python -m benchmarks.tracking            # TransT and Ocean on one and two threads, several
-    sequences at once python -m benchmarks.tracking --gpu      # on a GPU: fp32, bf16, CUDA graphs,
-    32 sequences at once python -m benchmarks.tracking --quick    # small networks, seconds: shows
-    that it runs
+    python -m benchmarks.tracking            # on one and two threads, several sequences at once
+    python -m benchmarks.tracking --gpu      # fp32, tf32, bf16, CUDA graphs, 32 sequences at once
+    python -m benchmarks.tracking --quick    # small networks, seconds: shows that it runs
 
 The networks are full size with random weights, which cost the time of trained ones. The rival runs
 the same weights as the reference does: eager fp32, `nn.MultiheadAttention` that also returns its
@@ -17,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import copy
+import itertools
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -35,6 +34,7 @@ from ltr.data.workers import usable_cores
 from ltr.models.neck.featurefusion_network import Attention
 from ltr.models.neck.position_encoding import PositionEmbeddingSine
 from ltr.models.tracking import ocean, transt
+from ltr.parallel.precision import set_tf32
 from pytracking.features import precision
 from pytracking.features.net_wrappers import MEMORY_FORMAT, NetWithBackbone
 from pytracking.parameter.transt import light
@@ -140,9 +140,11 @@ def on_gpu(found: Results, measured: list[Subject], footage: Footage, quick: boo
     fastest.
     """
     gpu = torch.device("cuda", torch.cuda.current_device())
+    # The rival computes in fp32, where torch's own default for convolutions is TF32.
+    set_tf32(gpu, "fp32")
     for subject in measured:
         rival = Rival(subject, gpu)
-        for numbers, graphs in (("fp32", False), ("fp32", True), ("bf16", False), ("bf16", True)):
+        for numbers, graphs in itertools.product(("fp32", "tf32", "bf16"), (False, True)):
             name = f"{subject.name}, {numbers}{', CUDA graphs' if graphs else ''}"
             compare(
                 found,
@@ -165,7 +167,7 @@ class Ours:
         net.fold_norms()
         numbers = precision.usable(numbers, device)
         self.exact = numbers == "fp32"
-        if not self.exact:
+        if precision.DTYPES[numbers] != torch.float32:
             precision.lower(net, precision.DTYPES[numbers])
         wrapper = NetWithBackbone("random weights", use_gpu=device.type == "cuda")
         wrapper.net, wrapper.device = net.to(device, memory_format=MEMORY_FORMAT), device
@@ -211,7 +213,7 @@ class WeighedAttention(nn.Module):
 
 
 class Plain:
-    """What the tracker does on a frame, the reference's way. Mixed into a tracker."""
+    """Does on a frame what the reference does; mixed into a tracker."""
 
     def initialize(self, image: np.ndarray, info: dict) -> dict:
         super().initialize(image, info)
