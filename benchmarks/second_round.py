@@ -57,7 +57,7 @@ def compare(options: argparse.Namespace) -> None:
     cases = [with_a_box(case, options.out / "rounds") for case in cases]
     second = labelled(options, cases, "rounds")
     anew = labelled(options, cases, "anew")
-    print("| | adapting, CPU s | propagating, CPU s | together | share of the first | mean IoU |")
+    print("| | adapting, s | propagating, s | CPU s | share of the first | mean IoU |")
     print("|---|---|---|---|---|---|")
     for name, result in (("first", first), ("second", second), ("anew, all boxes", anew)):
         share = result["cpu"] / first["cpu"]

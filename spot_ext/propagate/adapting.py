@@ -129,6 +129,8 @@ def adapting_config(
         datasets=(DatasetConfig("VideoFolder", {"root": str(folder)}, labels=str(labels_path)),),
         k=3,
         init_from=str(network.path),
+        # Whatever the recipe says: a folder that was begun must go on with the same numbers.
+        precision="fp32",
         burn_in_epochs=min(burn_in, epochs),
         epochs=epochs,
         iterations=ITERATIONS,

@@ -32,8 +32,9 @@ from spot_ext.propagate.network import TrackingNetwork
 ROUNDS_FILE = "rounds.json"
 TRACKER_FILE = "tracker.pth.tar"
 
-# A round after the first takes so many lessons at most: it must stay cheap.
-MOST_LESSONS = 2
+# A later round takes at most one lesson for so many epochs of the first, so that it costs less than
+# a quarter. Shorter lessons, two of them, were no better (docs/own-videos.md).
+EPOCHS_PER_LESSON = 8
 # A lesson counts as better when the mean IoU of the held-out boxes rises by more than this.
 LEAST_GAIN = 0.002
 
@@ -141,7 +142,7 @@ class Adaptation:
         if test.legs:
             job = adapting.AdaptingJob(str(folder.root), self.out, self.device, self.seed)
             ious = [test.mean_iou(self._tracker(network, best), self.device)]
-            while lessons < MOST_LESSONS:
+            while lessons < max(1, self.epochs // EPOCHS_PER_LESSON):
                 taught = adapting.lesson(
                     self._tracker(network, best), without(given, held_out), job, lessons
                 )
