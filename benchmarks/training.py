@@ -47,6 +47,7 @@ from spot_ext.training.data.loader import SampleSource, SparseLoader
 from spot_ext.training.data.prefetch import prefetch_to_device
 from spot_ext.training.data.samples import PairBatch, SparseBatch, TripletBatch, Windows
 from spot_ext.training.data.videos import BURN_IN, SPARSE, LabelledDataset, VideoPool
+from spot_ext.training.iteration import train_iteration
 from spot_ext.training.optimization import StudentStep, make_optimizer
 from spot_ext.training.progress import Stopwatch, peak_gb, start_peak
 from spot_ext.training.teacher import Teacher
@@ -141,18 +142,13 @@ class Ours:
         parts.
         """
         watch = watch or Stopwatch()
-        generator, pseudo = torch.Generator().manual_seed(next(self.numbers)), None
-        with watch("teacher"):
-            if batch.unlabelled is not None:
-                pseudo = self.actor.pseudo_label(batch.unlabelled, generator)
-                pseudo.boxes_xywh.cpu()  # as the trainer does to keep them; waits for the GPU
-        with watch("student"):
-            self.step.start()
-            _, values = self.actor(batch, pseudo, generator, self.step.learn)
+        generator = torch.Generator().manual_seed(next(self.numbers))
+        result = train_iteration(self.actor, self.step, batch, generator, watch)
         with watch("optimiser"):
-            self.step.finish(values["Loss/total"])
             wait(self.device)
-        return values["Loss/total"]
+        if result.statistics is None:
+            raise FloatingPointError("the loss or a gradient is not finite")
+        return result.statistics["Loss/total"]
 
     def update_teacher(self) -> None:
         self.teacher.update(self.actor.net, KEEP)

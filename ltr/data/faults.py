@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import contextvars
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, TypeVar
 
 from ltr.admin.errors import BadInput, BadValue
@@ -122,6 +122,17 @@ class FaultLog:
             batch, faults = batch if isinstance(batch, Faulty) else (batch, ())
             self._note(size(batch), faults)
             yield batch
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what was counted in this epoch by this process."""
+        return {"samples": self.samples, "count": self.count, "files": sorted(self.files)}
+
+    def load_state_dict(self, states: Iterable[Mapping[str, Any]]) -> None:
+        """Go on from the sum of what several processes counted."""
+        states = list(states)
+        self.samples = sum(state["samples"] for state in states)
+        self.count = sum(state["count"] for state in states)
+        self.files = {file for state in states for file in state["files"]}
 
     def gather(self) -> None:
         """Count what all processes of a distributed run have met in this epoch."""

@@ -3,8 +3,8 @@ a single process.
 
 Losses and statistics follow one convention: what each process computes, averaged over the
 processes, is the value of the whole batch. DistributedDataParallel averages gradients the same way.
-A mean over some of a process's rows is therefore a sum over them divided by `mean_count` of these
-rows, and not by their number in this process.
+A mean over some of a process's rows is therefore a sum over them divided by the number of these
+rows in all processes, see `ltr.models.loss.means`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ import torch.distributed as dist
 from torch import Tensor
 
 from ltr.admin.errors import BadInput, BadValue
-from ltr.parallel import parts
 
 
 def is_dist_avail_and_initialized() -> bool:
@@ -128,24 +127,11 @@ def require_one_process(what: str) -> None:
 
 @torch.no_grad()
 def total(values: Tensor) -> Tensor:
-    """The sum of `values` over processes, and over the parts of a batch that is learned in several
-    (`ltr.parallel.parts`).
-    """
-    if parts.are_given():
-        return parts.next_total()
+    """Return the sum of `values` over processes."""
     if get_world_size() > 1:
         values = values.clone()
         dist.all_reduce(values)
-    parts.note(values)
     return values
-
-
-def mean_count(count: Tensor) -> Tensor:
-    """The mean over processes of a number of rows or positions, of which there is one at least in
-    all: what sums are divided by.
-    """
-    count = total(count).clamp(min=1)
-    return count / get_world_size() if get_world_size() > 1 else count
 
 
 def mean_numbers(numbers: Mapping[str, float]) -> dict[str, float]:

@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 
 from spot_ext.report.charts import bars, percent
-from spot_ext.report.history import sampled_paths
 from spot_ext.report.pictures import data_uri, name_of
 from spot_ext.report.run_folder import Run
+from spot_ext.training.history import sampled_paths
 from spot_ext.training.pseudo_labels import MappedTrack, PseudoLabelStore
 
 CELLS = 240  # a longer video is drawn with several frames a cell

@@ -22,9 +22,9 @@ from ltr.io.checkpoint import checkpoint_files
 from spot_ext.boxes import formats
 from spot_ext.boxes.track import ObjectTrack, VideoBoxes
 from spot_ext.report.exploration import CELLS, CONFIDENCE, Strip, blend, png
-from spot_ext.report.history import sampled_paths
 from spot_ext.report.pictures import DOUBTFUL, HUMAN, Box, Picture, around, picture
 from spot_ext.report.verdict import duration
+from spot_ext.training.history import sampled_paths
 
 BOXES, REVIEW, SUMMARY, RUNS = (
     "boxes.csv",

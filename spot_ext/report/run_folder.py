@@ -14,7 +14,7 @@ from typing import Any
 
 from ltr.admin.errors import BadInput, BadValue, MissingFile
 from ltr.io.checkpoint import checkpoint_files, read_checkpoint
-from spot_ext.report import history
+from spot_ext.training import history
 from spot_ext.training.config import DatasetConfig, SparseConfig
 from spot_ext.training.pseudo_labels import PseudoLabelStore
 

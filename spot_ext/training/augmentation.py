@@ -16,9 +16,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ltr.data.crops import IMAGENET_MEAN, IMAGENET_STD
+from ltr.parallel.upload import device_constant, upload
 
 LUMINANCE = (0.2989, 0.5870, 0.1140)
-_ELLIPSE = torch.arange(360, dtype=torch.float64) * (math.pi / 180)
+# Radians of the points that stand for an ellipse, one a degree.
+_ELLIPSE = tuple((torch.arange(360, dtype=torch.float64) * (math.pi / 180)).tolist())
 
 
 @dataclass(frozen=True)
@@ -81,33 +83,31 @@ def brighten(values: Tensor, factors: Tensor | None) -> Tensor:
     scaled = values / 255
     if factors is None:
         return scaled
-    return scaled.mul_(factors.to(scaled.device).view(-1, *[1] * (values.dim() - 1))).clamp_(0, 1)
+    factors = upload(factors, scaled.device)
+    return scaled.mul_(factors.view(-1, *[1] * (values.dim() - 1))).clamp_(0, 1)
 
 
 def normalise(values: Tensor) -> Tensor:
     """ImageNet normalisation of values `(B, 3, ...)` in [0, 1]."""
     shape = (1, 3, *[1] * (values.dim() - 2))
-    mean, std = (
-        torch.tensor(v, dtype=values.dtype, device=values.device).view(shape)
-        for v in (IMAGENET_MEAN, IMAGENET_STD)
-    )
-    return (values - mean).div_(std)
+    mean = device_constant(tuple(IMAGENET_MEAN), values.dtype, values.device)
+    std = device_constant(tuple(IMAGENET_STD), values.dtype, values.device)
+    return (values - mean.view(shape)).div_(std.view(shape))
 
 
 def to_grey(values: Tensor, chosen: Tensor, reference: bool = False) -> Tensor:
-    """Replace the chosen samples of `(B, 3, ...)` by their luminance in all channels.
+    """Replace the samples of `(B, 3, ...)` that are `chosen` (B,), on the host, by their luminance
+    in all channels.
 
     `reference=True` only weights the channels and leaves them apart: a tinted image (what the
     reference computes).
     """
     if not bool(chosen.any()):
         return values
-    rows = (
-        chosen.cpu().nonzero()[:, 0].to(values.device)
-    )  # few: one pass over them costs less than one over all
-    weights = torch.tensor(LUMINANCE, dtype=values.dtype, device=values.device).view(
-        1, 3, *[1] * (values.dim() - 2)
-    )
+    # Few samples are chosen: one pass over them costs less than one over all.
+    rows = upload(chosen.nonzero()[:, 0], values.device)
+    weights = device_constant(LUMINANCE, values.dtype, values.device)
+    weights = weights.view(1, 3, *[1] * (values.dim() - 2))
     weighted = values[rows] * weights
     return values.index_copy(
         0, rows, weighted if reference else weighted.sum(1, keepdim=True).expand_as(weighted)
@@ -146,7 +146,7 @@ def turn(images: Tensor, fills: Tensor, draws: TurnDraws) -> Tensor:
     # output -> input: turn back about the pivot, then mirror about the middle of the image
     x_row = torch.stack([cos, -sin, pivot * (1 - cos + sin)], 1) * sign[:, None]
     y_row = torch.stack([sin, cos, pivot * (1 - sin - cos)], 1)
-    theta = torch.stack([x_row, y_row], 1).to(images)
+    theta = upload(torch.stack([x_row, y_row], 1).to(images.dtype), images.device)
     fills = fills[..., None, None].to(images)
     shifted = images - fills  # zero padding then stands for the fill colour
     return F.grid_sample(
@@ -178,13 +178,13 @@ def turn_boxes(
     """
     boxes = boxes_xywh.double()
     center, half = boxes[:, :2] + boxes[:, 2:] / 2, boxes[:, 2:] / 2
-    flips = draws.flips.to(boxes.device)
+    flips = upload(draws.flips, boxes.device)
     center = torch.stack(
         [torch.where(flips, (size - 1) - center[:, 0], center[:, 0]), center[:, 1]], 1
     )
-    radians = torch.deg2rad(draws.angles.double()).to(boxes.device)
+    radians = upload(torch.deg2rad(draws.angles.double()), boxes.device)
     cos, sin = radians.cos()[:, None], radians.sin()[:, None]
-    around = _ELLIPSE.to(boxes.device)
+    around = device_constant(_ELLIPSE, torch.float64, boxes.device)
     x = center[:, :1] + half[:, :1] * around.cos() - size / 2
     y = center[:, 1:] + half[:, 1:] * around.sin() - size / 2
     turned = torch.stack([cos * x + sin * y, cos * y - sin * x], -1) + size / 2  # (B, 360, 2)

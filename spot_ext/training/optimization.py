@@ -5,16 +5,23 @@ steps that are not taken.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, StepLR
 
 from ltr.admin.errors import BadInput
+from ltr.parallel.upload import read_numbers
 from spot_ext.training.architectures import Architecture
 from spot_ext.training.config import OptimConfig
 
-WARM_UP_STEPS, DECAY_STEPS = 5, 45  # of the 'log' schedule; all have the same number of epochs
+# Steps of the 'log' schedule; all of them have the same number of epochs.
+WARM_UP_STEPS = 5
+DECAY_STEPS = 45
+
+# Name of the gradients' norm among the numbers that are read together.
+_NORM = "norm of all gradients"
 
 
 def make_optimizer(
@@ -73,45 +80,53 @@ def hold_backbone(
 class StudentStep:
     """Takes the optimiser's steps, except those whose loss or gradient is not finite.
 
-    `start`, `learn` for the loss of each part of a batch, then `finish`. More than
-    `config.max_nonfinite` steps in a row that are not taken end the run with BadInput: it has
-    diverged.
+    `start`, add gradients, then `finish`. More than `config.max_nonfinite` steps in a row that are
+    not taken end the run with BadInput: it has diverged.
     """
 
     def __init__(self, net: nn.Module, optimizer: torch.optim.Optimizer, config: OptimConfig):
         self.parameters = [p for group in optimizer.param_groups for p in group["params"]]
-        self.net, self.optimizer, self.config = net, optimizer, config
-        self.in_a_row = 0
+        self.net = net
+        self.optimizer = optimizer
+        self.config = config
+        self.nonfinite_in_a_row = 0
 
     def start(self) -> None:
         """Forget the gradients of the batch before."""
         self.optimizer.zero_grad(set_to_none=True)
 
-    def learn(self, loss: torch.Tensor) -> None:
-        """Add the gradients of `loss`."""
-        loss.backward()
+    def finish(self, statistics: Mapping[str, Tensor]) -> dict[str, float] | None:
+        """Step with the gradients there are; return the statistics as numbers, or None when
+        'Loss/total' or the norm of the gradients is not finite and no step was taken.
 
-    def finish(self, value: float) -> bool:
-        """Step with the gradients of all parts, whose losses sum up to `value`; whether it did."""
-        finite = math.isfinite(value)
-        if finite:
-            norm = nn.utils.get_total_norm([p.grad for p in self.parameters if p.grad is not None])
-            finite = bool(norm.isfinite())  # CPU-GPU sync point
-            if finite and self.config.max_grad_norm is not None:
-                nn.utils.clip_grads_with_norm_(self.parameters, self.config.max_grad_norm, norm)
-        self.in_a_row = 0 if finite else self.in_a_row + 1
-        if self.in_a_row > self.config.max_nonfinite:
+        The host waits for the device once.
+        """
+        gradients = [p.grad for p in self.parameters if p.grad is not None]
+        norm = nn.utils.get_total_norm(gradients)
+        numbers = read_numbers({**statistics, _NORM: norm.to(statistics["Loss/total"])})
+        norm_value = numbers.pop(_NORM)
+        if not (math.isfinite(numbers["Loss/total"]) and math.isfinite(norm_value)):
+            self._count_nonfinite()
+            return None
+        self.nonfinite_in_a_row = 0
+        if self.config.max_grad_norm is not None:
+            nn.utils.clip_grads_with_norm_(self.parameters, self.config.max_grad_norm, norm)
+        self.optimizer.step()
+        return numbers
+
+    def state_dict(self) -> dict[str, int]:
+        """Return what a run that goes on within an epoch needs."""
+        return {"nonfinite": self.nonfinite_in_a_row}
+
+    def load_state_dict(self, state: Mapping[str, int]) -> None:
+        """Restore what `state_dict` returned."""
+        self.nonfinite_in_a_row = state["nonfinite"]
+
+    def _count_nonfinite(self) -> None:
+        self.nonfinite_in_a_row += 1
+        if self.nonfinite_in_a_row > self.config.max_nonfinite:
             raise BadInput(
-                f"loss or gradient was not finite in {self.in_a_row} iterations in a row - the "
-                "run has diverged: go "
-                "back to an earlier checkpoint with a lower optim.lr, or set optim.max_grad_norm"
+                f"loss or gradient was not finite in {self.nonfinite_in_a_row} iterations in a row "
+                "- the run has diverged: go back to an earlier checkpoint with a lower optim.lr, "
+                "or set optim.max_grad_norm"
             )
-        if finite:
-            self.optimizer.step()
-        return finite
-
-    def __call__(self, loss: torch.Tensor, value: float) -> bool:
-        """All of it for a batch in one part."""
-        self.start()
-        self.learn(loss)
-        return self.finish(value)

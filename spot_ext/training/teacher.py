@@ -8,6 +8,7 @@ teacher, temporal calibration and IoU filter; sections 3, 5 and 6 of the method'
 from __future__ import annotations
 
 import copy
+import functools
 import math
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 
 from ltr.admin.errors import BadValue
 from ltr.parallel.precision import autocast, in_fp32
+from ltr.parallel.upload import upload
 from spot_ext.training.architectures import Architecture, Prediction
 
 
@@ -48,10 +50,14 @@ def calibrate(scores_BN: Tensor, window_weight: float) -> Tensor:
 
     Raising the weight trusts the neighbouring frames' box more and the classification less.
     """
-    return (
-        window_weight * hann_window(scores_BN.shape[1]).to(scores_BN)
-        + (1 - window_weight) * scores_BN
-    )
+    window = _window_on(scores_BN.shape[1], scores_BN.dtype, scores_BN.device)
+    return window_weight * window + (1 - window_weight) * scores_BN
+
+
+@functools.lru_cache(maxsize=16)
+def _window_on(positions: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Return the window where it is used; it is made and copied once."""
+    return upload(hann_window(positions).to(dtype), device)
 
 
 def pick(
@@ -136,21 +142,22 @@ def accept(ious: Tensor, threshold: float) -> Tensor:
 
 
 def refill(accepted: Tensor, max_repeats: int | None = None) -> Tensor:
-    """Indices of the accepted slots, with rejected slots repeating accepted ones in turn: (B,), or
-    (0,) without any.
+    """Return the indices of the accepted slots, with rejected slots repeating accepted ones in
+    turn: (B,), or (0,) without any. `accepted` (B,) bool is on the host.
 
     The student's batch then keeps its size, and every repeat gets its own augmentation.
     `max_repeats` limits how often one pseudo-label is repeated, and the batch shrinks instead:
     without a limit a single one can fill the batch and the student unlearns everything else.
     """
-    good = accepted.nonzero().flatten()
-    rejected = (~accepted).nonzero().flatten()
+    accepted_slots = accepted.nonzero().flatten()
+    rejected_slots = (~accepted).nonzero().flatten()
     if max_repeats is not None:
-        rejected = rejected[: max_repeats * len(good)]
-    if len(good) == 0:
-        return good
-    slots = torch.arange(len(accepted), device=accepted.device)
-    slots[rejected] = good[torch.arange(len(rejected), device=accepted.device) % len(good)]
-    kept = accepted.clone()
-    kept[rejected] = True
-    return slots[kept]
+        rejected_slots = rejected_slots[: max_repeats * len(accepted_slots)]
+    if len(accepted_slots) == 0:
+        return accepted_slots
+    turns = torch.arange(len(rejected_slots)) % len(accepted_slots)
+    slots = torch.arange(len(accepted))
+    slots[rejected_slots] = accepted_slots[turns]
+    is_used = accepted.clone()
+    is_used[rejected_slots] = True
+    return slots[is_used]

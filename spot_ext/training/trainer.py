@@ -4,44 +4,36 @@ network.
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import math
 import shutil
 from pathlib import Path
 
-import torch
 from torch import nn
 
 from ltr.admin.errors import BadInput
 from ltr.admin.loading import load_state
 from ltr.admin.multigpu import sharing_gradients, sharing_norms, unwrapped
-from ltr.admin.stats import AverageMeter
 from ltr.data import faults
 from ltr.data.seeding import torch_generator
 from ltr.io.checkpoint import write_checkpoint
 from ltr.io.files import atomic_write, remove_abandoned
 from ltr.parallel import distributed
 from ltr.trainers.base_trainer import BaseTrainer
-from spot_ext.report.history import HistoryWriter
 from spot_ext.training import partial_epoch
-from spot_ext.training.actor import PseudoLabels, SparseActor
+from spot_ext.training.actor import SparseActor
 from spot_ext.training.data.loader import SparseLoader
-from spot_ext.training.data.prefetch import prefetch_to_device
-from spot_ext.training.data.samples import TripletBatch, all_gather_batch
+from spot_ext.training.data.samples import SparseBatch
 from spot_ext.training.data.videos import BURN_IN, SPARSE
+from spot_ext.training.epoch_run import EpochRun
+from spot_ext.training.history import HistoryWriter
+from spot_ext.training.iteration import IterationResult, train_iteration
 from spot_ext.training.optimization import StudentStep, hold_backbone
-from spot_ext.training.progress import EpochProgress, Stopwatch, peak_gb, start_peak
+from spot_ext.training.partial_epoch import PartialEpoch
+from spot_ext.training.progress import Stopwatch
 from spot_ext.training.pseudo_labels import PseudoLabelStore
 
 log = logging.getLogger(__name__)
-
-SHOWN = (
-    "Loss/total",
-    "iou_sup",
-    "iou_unsup",
-    "yield",
-)  # in the progress line; TensorBoard gets every statistic
 
 
 class SparseTrainer(BaseTrainer):
@@ -76,102 +68,74 @@ class SparseTrainer(BaseTrainer):
         self.stats = {"train": {}}
         self.step = StudentStep(actor.net, optimizer, actor.config.optim)
         self.history = HistoryWriter(self.pool.store_folder.parent)
-        self.begun: partial_epoch.PartialEpoch | None = (
-            None  # of the next epoch, when it was stopped in its midst
-        )
+        # Of the next epoch, when it was stopped in its midst.
+        self.partial_epoch: PartialEpoch | None = None
 
     def train_epoch(self) -> None:
-        """One epoch: load, teacher, filter, student, loss, step, log; then merge the
-        pseudo-labels.
-        """
-        config, epoch = self.config, self.epoch
-        stage = BURN_IN if epoch <= config.burn_in_epochs else SPARSE
-        triplets = config.unlabelled if stage == SPARSE else 0
-        pairs = config.labelled if triplets else config.batch
-        known = self.store_epoch(epoch - 1)
-        found = PseudoLabelStore.open(self.pool.store_folder, known).writer()
-        begun, self.begun = self.begun, None
-        done = begun.iteration if begun else 0
-        shown_as = stage if triplets or stage == BURN_IN else "labels only"
-        watch, progress = (
-            Stopwatch(),
-            EpochProgress(
-                shown_as,
-                epoch,
-                config.epochs,
-                config.iterations,
-                self.settings.print_interval,
-                done=done,
-            ),
-        )
-        if epoch == config.burn_in_epochs + 1 and not begun:
+        """Train one epoch, and merge the pseudo-labels that it found into the store."""
+        epoch = self.begin_epoch()
+        for iteration, batch in epoch.batches():
+            result = self.train_iteration(iteration, batch, epoch.stage, epoch.watch)
+            epoch.record(iteration, result)
+        if not epoch.is_complete:
+            self.put_away(epoch)
+        self.end_epoch(epoch)
+
+    def train_iteration(
+        self, iteration: int, batch: SparseBatch, stage: str, watch: Stopwatch
+    ) -> IterationResult:
+        """Move the teacher when it is its turn; then teacher, filter, student, loss and step."""
+        if stage == SPARSE and iteration % self.config.teacher.interval == 0:
+            with watch("teacher"):
+                self.teacher.update(self.actor.net, self.config.teacher.keep_rate)
+        generator = torch_generator(self.settings.seed, "augment", self.epoch, iteration)
+        return train_iteration(self.actor, self.step, batch, generator, watch)
+
+    def begin_epoch(self) -> EpochRun:
+        """Make the networks ready for `self.epoch`. The teacher begins as a copy of the student."""
+        epoch = EpochRun(self, self.partial_epoch)
+        self.partial_epoch = None
+        if self.epoch == self.config.burn_in_epochs + 1 and epoch.partial is None:
             self.teacher.update(self.actor.net, keep=0)
+        norms_are_held = not self.config.reference.moving_norms
         hold_backbone(
             self.actor.net,
             self.actor.architecture,
-            config.optim,
-            epoch,
-            not config.reference.moving_norms,
+            self.config.optim,
+            self.epoch,
+            norms_are_held,
         )
         self.actor.train()
         self.actor.student = sharing_gradients(self.actor.net, self.actor.student)
-        self.history.start_epoch()
-        start_peak(self.device)
+        return epoch
 
-        with torch.random.fork_rng(
-            devices=[]
-        ):  # starting workers draws a number; those that live on draw none
-            batches = self.loader.epoch(stage, epoch, known, pairs, triplets, done)
-        if begun:
-            begun.restore(self, found, watch)
-        batches = prefetch_to_device(
-            watch.iterate(self.stop.until(batches), "data"), self.device, watch
-        )
-        for iteration, batch in enumerate(batches, done + 1):
-            generator = torch_generator(self.settings.seed, "augment", epoch, iteration)
-            pseudo = None
-            with watch("teacher"):
-                if stage == SPARSE and iteration % config.teacher.interval == 0:
-                    self.teacher.update(self.actor.net, config.teacher.keep_rate)
-                if batch.unlabelled is not None:
-                    pseudo = all_gather_batch(self.actor.pseudo_label(batch.unlabelled, generator))
-                    batch = dataclasses.replace(
-                        batch,
-                        unlabelled=all_gather_batch(batch.unlabelled.without_teachers_crops()),
-                    )
-                    _record(found, batch.unlabelled, pseudo)
-            with watch("student"):
-                self.step.start()
-                loss, values = self.actor(batch, pseudo, generator, self.step.learn)
-            with watch("optimiser"):
-                stepped = loss is not None and self.step.finish(values["Loss/total"])
-                values = {
-                    **(values if stepped else {}),
-                    "skipped": float(not stepped),
-                }  # NaN would stay in every average
-            if pseudo is not None and not pseudo.labelled.all():
-                values["yield"] = pseudo.found_share
-                self.history.saw(pseudo.confidences[~pseudo.labelled].cpu().numpy())
-            self._count(values, pairs + triplets)
-            progress.step(iteration, pairs + triplets, self._shown(), watch)
-            done = iteration
-
-        if self.stop.requested and done < config.iterations:
-            progress.close()
-            self._put_away(partial_epoch.PartialEpoch.of(self, done, found, watch))
-            raise self.terminated(
-                f"in epoch {epoch}, after iteration {done} of {config.iterations}"
-            )
-        if stage == BURN_IN:
-            self.teacher.update(
-                self.actor.net, keep=0
-            )  # its file is then of use from the first epoch on
+    def end_epoch(self, epoch: EpochRun) -> None:
+        """Write the store's next version, the history's line and the log."""
+        if epoch.stage == BURN_IN:
+            # The teacher's file is then of use from the first epoch on.
+            self.teacher.update(self.actor.net, keep=0)
         self.loader.faults.gather()
         require_same_networks(self.actor.net, self.teacher.net)
-        if distributed.is_main_process():
-            if triplets:
-                self._count_commit(found.commit(epoch, config.reference.key_guard))
-            self._log_epoch(watch, stage, known)
+        if not distributed.is_main_process():
+            return
+        if epoch.triplet_count:
+            commit = epoch.found.commit(self.epoch, self.config.reference.key_guard)
+            store = PseudoLabelStore.open(self.pool.store_folder, self.epoch, verify=False)
+            counts = {
+                "Store/new": commit.new,
+                "Store/replaced": commit.replaced,
+                "Store/explored": store.explored_share().total,
+            }
+            epoch.count(counts, 1)
+        self._log_epoch(epoch)
+
+    def put_away(self, epoch: EpochRun) -> None:
+        """Write down an epoch that the run was asked to stop in, and end the run."""
+        epoch.progress.close()
+        self._write_partial_epoch(epoch.state())
+        raise self.terminated(
+            f"in epoch {self.epoch}, after iteration {epoch.done} of {self.config.iterations}"
+        )
 
     def store_epoch(self, epoch: int) -> int:
         """Which version of the store holds what was known after `epoch`: 0, the labels, until
@@ -187,59 +151,27 @@ class SparseTrainer(BaseTrainer):
         """Checkpoint that is tracked with."""
         return self._teacher_of(self.checkpoint_path(epoch))
 
-    # Statistics
-
-    def _count(self, values: dict[str, float], samples: int) -> None:
-        for name, value in values.items():
-            self.stats["train"].setdefault(name, AverageMeter()).update(value, samples)
-
-    def _shown(self) -> dict[str, float]:
+    def _log_epoch(self, epoch: EpochRun) -> None:
+        epoch.count_device()
+        rates = {
+            f"LearningRate/group{number}": group["lr"]
+            for number, group in enumerate(self.optimizer.param_groups)
+        }
+        epoch.count(rates, 1)
         meters = self.stats["train"]
-        shown = {name: meters[name].avg for name in SHOWN if name in meters and meters[name].count}
-        if (peak := peak_gb(self.device)) is not None:
-            shown["GPU GB"] = peak
-        return {**shown, "redrawn": self.loader.faults.count} if self.loader.faults.count else shown
-
-    def _count_commit(self, commit) -> None:
-        share = (
-            PseudoLabelStore.open(self.pool.store_folder, self.epoch, verify=False)
-            .explored_share()
-            .total
-        )
-        self._count(
-            {"Store/new": commit.new, "Store/replaced": commit.replaced, "Store/explored": share}, 1
-        )
-
-    def _log_epoch(self, watch: Stopwatch, stage: str, known: int) -> None:
-        self._count({f"Time/{part}": seconds for part, seconds in watch.seconds.items()}, 1)
-        if (peak := peak_gb(self.device)) is not None:
-            self._count({"Memory/gpu_gb": peak}, 1)
-        self._count(
-            {
-                f"LearningRate/group{i}": group["lr"]
-                for i, group in enumerate(self.optimizer.param_groups)
-            },
-            1,
-        )
-        if self.loader.faults.count or faults.NAME in self.stats["train"]:
-            self._count({faults.NAME: self.loader.faults.count}, 1)
-        if self.loader.faults.count:
-            log.warning("epoch %d: %s", self.epoch, self.loader.faults.summary())
-        versions = (
-            [
-                PseudoLabelStore.open(self.pool.store_folder, version, verify=False)
-                for version in (known, self.epoch)
-            ]
-            if self.store_epoch(self.epoch)
-            else []
-        )
-        self.history.write(
-            self.epoch,
-            stage,
-            {name: meter.avg for name, meter in self.stats["train"].items() if meter.count},
-            *versions,
-        )
-        for meter in self.stats["train"].values():
+        fault_log = self.loader.faults
+        if fault_log.count or faults.NAME in meters:
+            epoch.count({faults.NAME: fault_log.count}, 1)
+        if fault_log.count:
+            log.warning("epoch %d: %s", self.epoch, fault_log.summary())
+        versions = (epoch.labels_version, self.epoch) if self.store_epoch(self.epoch) else ()
+        stores = [
+            PseudoLabelStore.open(self.pool.store_folder, version, verify=False)
+            for version in versions
+        ]
+        means = {name: meter.avg for name, meter in meters.items() if meter.count}
+        self.history.write(self.epoch, epoch.stage, means, *stores)
+        for meter in meters.values():
             meter.new_epoch()
         if self.writer is not None:
             self.writer.write_epoch(self.stats, self.epoch)
@@ -334,34 +266,34 @@ class SparseTrainer(BaseTrainer):
                 state["teacher"],
                 path if "begun" in state else self._teacher_of(path),
             )
-        self.begun = (
-            partial_epoch.PartialEpoch.from_plain(state["begun"]) if "begun" in state else None
-        )
+        self.partial_epoch = PartialEpoch.from_plain(state["begun"]) if "begun" in state else None
         log.info(
             "going on after epoch %d of %d%s",
             self.epoch,
             self.config.epochs,
-            f" and iteration {self.begun.iteration} of the next" if self.begun else "",
+            f" and iteration {self.partial_epoch.iteration} of the next"
+            if self.partial_epoch
+            else "",
         )
 
-    def _put_away(self, begun: partial_epoch.PartialEpoch) -> None:
+    def _write_partial_epoch(self, partial: PartialEpoch) -> None:
         """Write down an unfinished epoch, in place of earlier parts of it."""
         if self._checkpoint_dir is not None and distributed.is_main_process():
-            old = self._interrupted().values()
+            earlier_files = set(self._interrupted().values())
             net_type = type(unwrapped(self.actor.net)).__name__
-            path = self._folder() / partial_epoch.file_name(net_type, self.epoch, begun.iteration)
-            write_checkpoint(
-                path,
-                {
-                    **self.state_dict_for_checkpoint(),
-                    "epoch": self.epoch - 1,
-                    "begun": vars(begun),
-                    "teacher": self.teacher.net.state_dict(),
-                },
-            )
-            for file in set(old) - {path}:
+            name = partial_epoch.file_name(net_type, self.epoch, partial.iteration)
+            path = self._folder() / name
+            state = {
+                **self.state_dict_for_checkpoint(),
+                "epoch": self.epoch - 1,
+                "begun": partial.to_plain(),
+                "teacher": self.teacher.net.state_dict(),
+            }
+            write_checkpoint(path, state)
+            for file in earlier_files - {path}:
                 file.unlink(missing_ok=True)
-        distributed.barrier()  # the first to leave has torchrun end the others
+        # The first process to leave has torchrun end the others.
+        distributed.barrier()
 
     def _interrupted(self) -> dict[tuple[int, int], Path]:
         return {} if self._checkpoint_dir is None else partial_epoch.files(self._folder())
@@ -384,15 +316,3 @@ def require_same_networks(*nets: nn.Module) -> None:
                 "the same code, and "
                 "start again to go on from the last checkpoint"
             )
-
-
-def _record(found, batch: TripletBatch, pseudo: PseudoLabels) -> None:
-    rows = (pseudo.accepted & ~pseudo.labelled).cpu()  # CPU-GPU sync point
-    for path, frame_id, box, confidence in zip(
-        batch.paths.cpu()[rows].tolist(),
-        batch.frame_ids.cpu()[rows].tolist(),
-        pseudo.boxes_xywh.cpu()[rows].tolist(),
-        pseudo.confidences.cpu()[rows].tolist(),
-        strict=True,
-    ):
-        found.record(path, frame_id, box, confidence)

@@ -96,7 +96,6 @@ def test_recipe_on_a_gpu_equals_the_one_on_the_cpu(name, make_settings, tree):
     assert log.count("pageable") == 0, log.text()
 
 
-@pytest.mark.xfail(strict=True, reason="the training code waits more often, see issue 17")
 @pytest.mark.parametrize("name", BUDGETED)
 @pytest.mark.parametrize("stage", WAITS)
 def test_the_host_rarely_waits_in_an_iteration(name, stage, make_settings, tree):
@@ -176,7 +175,6 @@ def test_supervised_training_on_a_gpu_equals_the_one_on_the_cpu(supervised):
         torch.testing.assert_close(gpu_weights[name], value, rtol=1e-4, atol=1e-6, msg=name)
 
 
-@pytest.mark.xfail(strict=True, reason="the training code waits more often, see issue 17")
 def test_the_host_rarely_waits_in_a_supervised_iteration(supervised):
     assert len(supervised.iterations) == 12
     for log in steady_iterations(supervised.iterations):

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ltr.admin.errors import BadValue
-from ltr.models.loss import box_ops
+from ltr.geometry import tensor_boxes as box_ops
 from ltr.models.loss.matcher import TrackingMatcher, build_matcher, target_cells
 from ltr.models.loss.transt_criterion import SetCriterion, TransTCriterion
 from ltr.models.tracking.transt import transt_loss

@@ -44,7 +44,6 @@ def test_architectures_have_the_protocols_methods(architecture):
         "parameter_groups",
         "predict",
         "decode",
-        "criterion",
         "rows",
     }
     assert {name: inspect.signature(getattr(architecture, name)) for name in wanted} == wanted
@@ -81,7 +80,7 @@ def test_predictions_are_decoded_in_crop_units_and_split_by_rows(name):
 
 def test_ocean_boxes_are_counted_from_their_positions():
     architecture = get_architecture("ocean_small")
-    architecture._criterion.crop_size = 127
+    architecture.criterion.crop_size = 127
     ltrb = torch.tensor([1.0, 2, 30, 40]).view(1, 4, 1, 1).expand(1, 4, 9, 9)
     maps = {name: torch.zeros(1, 1, 9, 9) for name in ("pred_logits", "align_logits", "pred_ious")}
     maps["pred_logits"][0, 0, 2, 6], maps["align_logits"][0, 0, 2, 6] = 100, -100

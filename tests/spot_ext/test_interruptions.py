@@ -98,9 +98,9 @@ def stopped(lasting_tree, tmp_path, monkeypatch):
     """A run that was asked to stop after an iteration of an epoch (both from 1)."""
 
     def until(epoch: int, iteration: int, **changes) -> Path:
-        from spot_ext.training import trainer
+        from spot_ext.training import epoch_run
 
-        record = trainer.EpochProgress.step
+        record = epoch_run.EpochProgress.step
 
         def step(progress, number, *arguments):
             record(progress, number, *arguments)
@@ -108,7 +108,7 @@ def stopped(lasting_tree, tmp_path, monkeypatch):
                 os.kill(os.getpid(), signal.SIGTERM)
 
         with monkeypatch.context() as patched, pytest.raises(SystemExit) as ended:
-            patched.setattr(trainer.EpochProgress, "step", step)
+            patched.setattr(epoch_run.EpochProgress, "step", step)
             killing.train(lasting_tree, tmp_path / "run", **changes)
         assert ended.value.code == 143
         return tmp_path / "run"

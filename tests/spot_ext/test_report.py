@@ -17,12 +17,13 @@ from ltr.dataset import Got10k
 from ltr.io.checkpoint import write_checkpoint
 from spot_ext.__main__ import main
 from spot_ext.boxes import key_frames
-from spot_ext.report import charts, history, verdict
+from spot_ext.report import charts, verdict
 from spot_ext.report.evaluation import evaluation
 from spot_ext.report.exploration import exploration
 from spot_ext.report.page import build, to_html, to_plain
 from spot_ext.report.pictures import open_videos
 from spot_ext.report.run_folder import Run, config_of, open_run
+from spot_ext.training import history
 from spot_ext.training.config import CropConfig, DatasetConfig, SparseConfig
 from spot_ext.training.data.videos import LabelledDataset, VideoPool
 

@@ -290,17 +290,17 @@ def test_iterations_that_are_not_finite_are_skipped_and_counted_and_too_many_end
 ):
     def broken(run, every, **changes):
         trainer = recipe.make_trainer(settings(run), tiny(tree, epochs=2, **changes))
-        objective, calls = trainer.actor.objective, []
+        divide, calls = trainer.actor.objective.losses, []
 
         def spoiled(*arguments):
-            losses = objective(*arguments)
+            losses = divide(*arguments)
             calls.append(None)
             return {
                 **losses,
                 "total": losses["total"] * (float("nan") if len(calls) % every == 0 else 1),
             }
 
-        trainer.actor.objective = spoiled
+        trainer.actor.objective.losses = spoiled
         trainer.train(2, fail_safe=False)
         return trainer
 
@@ -440,7 +440,7 @@ def test_reference_switches_reach_what_they_change(settings, tree, switch):
         settings(**{switch: "true"}), tiny(tree).override({switch: "true"})
     )
     found = {
-        "reference.targets": lambda: trainer.actor.architecture._criterion.reference_edges,
+        "reference.targets": lambda: trainer.actor.architecture.criterion.reference_edges,
         "reference.key_guard": lambda: trainer.config.reference.key_guard,
         "reference.same_relay": lambda: not trainer.loader.loader.dataset.distinct_relay,
         "reference.review_guess": lambda: trainer.actor.config.reference.review_guess,
@@ -502,9 +502,9 @@ def test_absent_targets_are_learned_as_absent(tree, settings):
     trainer = recipe.make_trainer(settings(), tiny(tree, absent_share=0.999999))
     batch = next(iter(trainer.loader.epoch("burnin", 1, 0, 8, 0))).labelled
     plain = dataclasses.replace(trainer.actor.config, absent_share=0.0)
-    taken = trainer.actor._labelled(batch, torch_generator(0, "draws"))
+    taken = trainer.actor.labelled_input(batch, torch_generator(0, "draws"))
     trainer.actor.config = plain
-    usual = trainer.actor._labelled(batch, torch_generator(0, "draws"))
+    usual = trainer.actor.labelled_input(batch, torch_generator(0, "draws"))
     absent = batch.paths != batch.paths.roll(1)
     assert absent.any() and torch.equal(taken.searches, usual.searches)
     assert torch.equal(taken.boxes_cxcywh[absent], torch.zeros(int(absent.sum()), 4))

@@ -17,7 +17,7 @@ from torch import nn
 from ltr.admin.errors import BadValue
 from ltr.admin.settings import Settings
 from ltr.models.layers.dropout import Dropout
-from spot_ext.training import compiling, recipe, trainer
+from spot_ext.training import compiling, epoch_run, recipe
 from spot_ext.training.actor import PseudoLabels, SparseActor
 from spot_ext.training.architectures import get_architecture
 from spot_ext.training.compiling import compile_networks
@@ -30,6 +30,7 @@ from spot_ext.training.config import (
 )
 from spot_ext.training.data.prefetch import prefetch_to_device
 from spot_ext.training.data.samples import PairBatch, SparseBatch, TripletBatch, Windows
+from spot_ext.training.iteration import train_iteration
 from spot_ext.training.optimization import StudentStep, make_optimizer
 from spot_ext.training.progress import Stopwatch, peak_gb
 from spot_ext.training.teacher import Teacher
@@ -143,19 +144,19 @@ def learned(
     count = len(accepted)
     batch = batch_of(template, search, pairs, count)
     boxes = torch.tensor([80.0, 90, 30, 20]).double() + 3 * torch.arange(count)[:, None]
-    pseudo = (
-        PseudoLabels(
-            boxes,
-            torch.full((count,), 0.9),
-            torch.tensor(accepted),
-            torch.zeros(count, dtype=torch.bool),
-        )
-        if accepted
-        else None
+    found = PseudoLabels(
+        boxes,
+        torch.full((count,), 0.9),
+        torch.tensor(accepted, dtype=torch.bool),
+        torch.zeros(count, dtype=torch.bool),
+        torch.zeros(count, dtype=torch.long),
+        torch.arange(count),
     )
-    step = StudentStep(net, torch.optim.SGD(net.parameters()), config.optim)
-    _, stats = actor(batch, pseudo, torch.Generator().manual_seed(1), step.learn)
-    return stats, {key: p.grad for key, p in net.named_parameters()}
+    actor.pseudo_label = lambda batch, generator: found
+    step = StudentStep(net, torch.optim.SGD(net.parameters(), lr=0.0), config.optim)
+    generator = torch.Generator().manual_seed(1)
+    result = train_iteration(actor, step, batch, generator, Stopwatch())
+    return result.statistics, {key: p.grad for key, p in net.named_parameters()}
 
 
 @pytest.mark.parametrize("name", SMALL)
@@ -288,7 +289,7 @@ def test_time_split_adds_up_and_names_every_part(train, capsys):
 
 def test_gpu_memory_is_in_log_and_history(train, capsys, monkeypatch):
     assert peak_gb(CPU) is None
-    monkeypatch.setattr(trainer, "peak_gb", lambda device: 12.3456)
+    monkeypatch.setattr(epoch_run, "peak_gb", lambda device: 12.3456)
     done = train()
     assert "GPU GB: 12.346" in capsys.readouterr().out
     lines = [

@@ -75,13 +75,17 @@ class TrackingMatcher(nn.Module):
         `outputs['pred_logits']` is (B, N, classes+1); `targets[i]['boxes']` (1, 4) cxcywh in crop
         units.
         """
+        found = [mask.nonzero()[:, 0] for mask in self.masks(outputs, targets)]
+        return [(cells, torch.zeros_like(cells)) for cells in found]
+
+    @torch.no_grad()
+    def masks(self, outputs: dict, targets: list[dict]) -> Tensor:
+        """Return which positions (B, N) of each image are matched with its target."""
         logits = outputs["pred_logits"]
         boxes = torch.cat([target["boxes"][:1] for target in targets]).to(logits.device)
-        inside, _ = target_cells(
-            boxes, grid_side(logits.shape[1]), reference_edges=self.reference_edges
-        )
-        found = [mask.nonzero()[:, 0] for mask in inside]
-        return [(cells, torch.zeros_like(cells)) for cells in found]
+        side = grid_side(logits.shape[1])
+        inside, _ = target_cells(boxes, side, reference_edges=self.reference_edges)
+        return inside
 
 
 def build_matcher() -> TrackingMatcher:

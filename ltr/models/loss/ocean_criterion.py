@@ -7,6 +7,7 @@ the GPU.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -15,9 +16,8 @@ from torch import Tensor, nn
 
 from ltr.admin.errors import BadValue
 from ltr.geometry.tensor_boxes import ocean_smooth_iou
-from ltr.models.loss.transt_criterion import masked_mean
+from ltr.models.loss.means import masked_sum, mean_of, total_counts, weighted_total
 from ltr.models.tracking.ocean import STRIDE, grid
-from ltr.parallel.distributed import get_world_size, total
 
 
 @dataclass(frozen=True)
@@ -102,34 +102,59 @@ class OceanCriterion(nn.Module):
         )
 
     def forward(
-        self, outputs: dict[str, Tensor], boxes_cxcywh_B4: Tensor, with_iou: bool
+        self, outputs: Mapping[str, Tensor], boxes_cxcywh_B4: Tensor, with_iou: bool
     ) -> dict[str, Tensor]:
-        """The losses above, their weighted sum `total`, and without gradient `iou`, the mean inside
-        the boxes.
+        """Return the losses of a whole batch, see `losses`.
 
         `outputs` is what `Ocean.forward` returns; boxes are in units of the search crop. `with_iou`
         is for labelled pairs: a pseudo-label says nothing about the true IoU.
         """
-        logits, align = outputs["pred_logits"].float()[:, 0], outputs["align_logits"].float()[:, 0]
+        targets = self.targets(boxes_cxcywh_B4, outputs)
+        counts = total_counts(self.counts(targets, with_iou))
+        return self.losses(self.sums(outputs, targets, with_iou), counts)
+
+    def targets(self, boxes_cxcywh_B4: Tensor, outputs: Mapping[str, Tensor]) -> OceanLabels:
+        """Return what each position of `outputs` should say; of the outputs only the number of
+        positions is used.
+        """
         centre, size = (boxes_cxcywh_B4.float() * self.crop_size).split(2, 1)
-        labels = ocean_labels(
+        return ocean_labels(
             torch.cat([centre - size / 2, size], 1),
-            logits.shape[-1],
+            outputs["pred_logits"].shape[-1],
             self.crop_size,
             self.radius,
             self.growth,
             self.reference,
         )
-        iou = ocean_smooth_iou(outputs["pred_boxes"].float(), labels.ltrb)
-        fit = torch.where(labels.inside, iou, 0)
-        losses = {
-            "loss_ce": self._classification(logits, labels.positive),
-            "loss_bbox": masked_mean(-iou.log(), labels.inside),
-            "loss_align": masked_mean(
-                F.binary_cross_entropy_with_logits(align, fit, reduction="none"),
-                torch.ones_like(labels.inside),
-            ),
-            "iou": masked_mean(iou, labels.inside).detach(),
+
+    def counts(self, targets: OceanLabels, with_iou: bool) -> dict[str, Tensor]:
+        """Return what the sums are divided by."""
+        counts = {
+            "positive": targets.positive.sum(),
+            "negative": (~targets.positive).sum(),
+            "inside": targets.inside.sum(),
+            "all": torch.ones_like(targets.inside).sum(),
+        }
+        if with_iou:
+            counts["around"] = targets.around.sum()
+        return counts
+
+    def sums(
+        self, outputs: Mapping[str, Tensor], targets: OceanLabels, with_iou: bool
+    ) -> dict[str, Tensor]:
+        """Return the sum of each loss over the positions that `counts` counts."""
+        logits = outputs["pred_logits"].float()[:, 0]
+        align = outputs["align_logits"].float()[:, 0]
+        iou = ocean_smooth_iou(outputs["pred_boxes"].float(), targets.ltrb)
+        fit = torch.where(targets.inside, iou, 0)
+        ce = F.binary_cross_entropy_with_logits(logits, targets.positive.float(), reduction="none")
+        align_error = F.binary_cross_entropy_with_logits(align, fit, reduction="none")
+        sums = {
+            "ce_positive": masked_sum(ce, targets.positive),
+            "ce_negative": masked_sum(ce, ~targets.positive),
+            "minus_log_iou": masked_sum(-iou.log(), targets.inside),
+            "align": align_error.sum(),
+            "iou": masked_sum(iou, targets.inside).detach(),
         }
         if with_iou:
             if "pred_ious" not in outputs:
@@ -137,24 +162,40 @@ class OceanCriterion(nn.Module):
                     "the network predicts no IoU, which SPOT's filter needs; build it with "
                     "iou_head=True"
                 )
-            losses["loss_iou_pred"] = self._iou_prediction(
-                outputs["pred_ious"].float()[:, 0], iou.detach(), labels
-            )
-        losses["total"] = sum(
-            weight * losses[name] for name, weight in self.weights.items() if name in losses
-        )
+            predicted = outputs["pred_ious"].float()[:, 0]
+            sums["iou_error"] = self._iou_error_sum(predicted, iou.detach(), targets)
+        return sums
+
+    def losses(self, sums: Mapping[str, Tensor], counts: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Divide: the losses above, their weighted sum `total`, and without gradient `iou`, the
+        mean inside the boxes.
+
+        `counts` are those of the whole batch in all processes, `sums` those of a process, or of a
+        part of its batch. The sum over parts of the losses is the loss of the whole.
+        """
+        losses = {
+            "loss_ce": self._classification(sums, counts),
+            "loss_bbox": mean_of(sums["minus_log_iou"], counts["inside"]),
+            "loss_align": mean_of(sums["align"], counts["all"]),
+            "iou": mean_of(sums["iou"], counts["inside"]),
+        }
+        if "iou_error" in sums:
+            # The release divides by the number of positions even where there is none.
+            least = 0 if self.reference else 1
+            losses["loss_iou_pred"] = mean_of(sums["iou_error"], counts["around"], least)
+        losses["total"] = weighted_total(losses, self.weights)
         return losses
 
-    def _classification(self, logits: Tensor, positive: Tensor) -> Tensor:
-        errors = F.binary_cross_entropy_with_logits(logits, positive.float(), reduction="none")
-        of_positives, of_negatives = masked_mean(errors, positive), masked_mean(errors, ~positive)
+    def _classification(self, sums: Mapping[str, Tensor], counts: Mapping[str, Tensor]) -> Tensor:
+        of_positives = mean_of(sums["ce_positive"], counts["positive"])
+        of_negatives = mean_of(sums["ce_negative"], counts["negative"])
         if self.reference:
-            count = total(positive.sum())
+            count = counts["positive"]
             return (0.5 * of_positives * (count > 1) + 0.5 * of_negatives) * (count > 0)
         return 0.5 * of_positives + 0.5 * of_negatives
 
-    def _iou_prediction(self, predicted: Tensor, iou: Tensor, labels: OceanLabels) -> Tensor:
+    def _iou_error_sum(self, predicted: Tensor, iou: Tensor, targets: OceanLabels) -> Tensor:
         if self.reference:
-            error = (predicted - torch.where(labels.inside, iou, 0)).abs()
-            return (error * labels.around).sum() / (total(labels.around.sum()) / get_world_size())
-        return masked_mean((predicted - iou).abs(), labels.around)
+            error = (predicted - torch.where(targets.inside, iou, 0)).abs()
+            return (error * targets.around).sum()
+        return masked_sum((predicted - iou).abs(), targets.around)

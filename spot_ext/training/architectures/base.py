@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+import torch
 from torch import Tensor, nn
 
 from ltr.admin.errors import BadValue, suggestion
@@ -42,10 +43,33 @@ def with_iou_head(network: str, options: Mapping[str, Any], known: Iterable[str]
     return {**options, "iou_head": True}
 
 
+class Criterion(Protocol):
+    """The losses of one network, as sums and counts (`ltr.models.loss.means`).
+
+    `targets` says what each position should give for boxes cxcywh (B, 4) in units of the crop,
+    `counts` how many positions count, `sums` adds up the losses there, `losses` divides: its
+    `total` is the weighted sum of them, its `iou` the mean IoU. `with_iou` adds the IoU head's
+    loss.
+    """
+
+    def targets(self, boxes_cxcywh_B4: Tensor, outputs: Outputs) -> Any: ...
+
+    def counts(self, targets: Any, with_iou: bool) -> dict[str, Tensor]: ...
+
+    def sums(self, outputs: Outputs, targets: Any, with_iou: bool) -> dict[str, Tensor]: ...
+
+    def losses(
+        self, sums: Mapping[str, Tensor], counts: Mapping[str, Tensor]
+    ) -> dict[str, Tensor]: ...
+
+    def to(self, device: torch.device | str) -> Any: ...
+
+
 class Architecture(Protocol):
     """One network, seen from the method."""
 
     name: str
+    criterion: Criterion
     tracker: str  # the online tracker that runs the network, a package of pytracking.tracker
     parameters: str  # one of its parameter files, for everything but the network
     shipped: Path | None  # trained weights that come with the package
@@ -72,11 +96,6 @@ class Architecture(Protocol):
 
     def decode(self, outputs: Outputs) -> Prediction:
         """Scores, boxes and predicted IoUs of every position."""
-
-    def criterion(
-        self, outputs: Outputs, boxes_cxcywh_B4: Tensor, labelled: bool
-    ) -> dict[str, Tensor]:
-        """Losses of a batch; `total` is their weighted sum. `labelled` adds the IoU head's loss."""
 
     def rows(self, outputs: Outputs, start: int, stop: int | None) -> Outputs:
         """The outputs of samples `start` to `stop` (None: the last) of the batch."""

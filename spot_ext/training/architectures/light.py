@@ -29,7 +29,7 @@ class TransTLightArchitecture(TransTArchitecture):
         net = transt_light(
             **with_iou_head(self.name, options, inspect.signature(transt_light).parameters)
         )
-        self._criterion.positions = lattice
+        self.criterion.positions = lattice
         return net.to(
             memory_format=torch.channels_last
         )  # a quarter faster on CPUs: most of it is 1x1 convolutions

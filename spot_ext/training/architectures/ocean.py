@@ -30,7 +30,7 @@ class OceanArchitecture:
 
     def __init__(self, name: str, reference_targets: bool = False):
         self.name = name
-        self._criterion = OceanCriterion(reference=reference_targets)
+        self.criterion = OceanCriterion(reference=reference_targets)
 
     def build(self, options: Mapping[str, Any]) -> nn.Module:
         """Make the network with an IoU head; `options` are the factory's keyword arguments."""
@@ -41,7 +41,7 @@ class OceanArchitecture:
             net = ocean.ocean_small(
                 **with_iou_head(self.name, options, inspect.signature(ocean.ocean_small).parameters)
             )
-        self._criterion.crop_size = net.search_sz
+        self.criterion.crop_size = net.search_sz
         return net
 
     def backbone(self, net: nn.Module) -> Backbone:
@@ -69,7 +69,7 @@ class OceanArchitecture:
     def decode(self, outputs: Outputs) -> Prediction:
         """Scores are checked at the predicted box; boxes are counted from the positions."""
         ltrb = outputs["pred_boxes"]
-        crop_size = self._criterion.crop_size
+        crop_size = self.criterion.crop_size
         line = ocean.grid(ltrb.shape[-1], crop_size, ltrb)
         positions = torch.stack(torch.meshgrid(line, line, indexing="xy"))  # x, y
         low, high = positions - ltrb[:, :2], positions + ltrb[:, 2:]
@@ -81,12 +81,6 @@ class OceanArchitecture:
         return Prediction(
             scores.flatten(1), boxes.flatten(2).transpose(1, 2), outputs["pred_ious"].flatten(1)
         )
-
-    def criterion(
-        self, outputs: Outputs, boxes_cxcywh_B4: Tensor, labelled: bool
-    ) -> dict[str, Tensor]:
-        """Classification, box, align, and on labelled samples the IoU head's L1."""
-        return self._criterion(outputs, boxes_cxcywh_B4, with_iou=labelled)
 
     def rows(self, outputs: Outputs, start: int, stop: int | None) -> Outputs:
         """Every output is batch-first."""

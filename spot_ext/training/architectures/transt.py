@@ -27,7 +27,7 @@ class TransTArchitecture:
 
     def __init__(self, name: str, reference_targets: bool = False):
         self.name = name
-        self._criterion = TransTCriterion(reference_edges=reference_targets)
+        self.criterion = TransTCriterion(reference_edges=reference_targets)
 
     def build(self, options: Mapping[str, Any]) -> nn.Module:
         """Make the network with an IoU head; `options` are the factory's keyword arguments."""
@@ -64,14 +64,6 @@ class TransTArchitecture:
             outputs["pred_logits"].softmax(-1)[..., 0],
             outputs["pred_boxes"],
             outputs["pred_ious"][..., 0],
-        )
-
-    def criterion(
-        self, outputs: Outputs, boxes_cxcywh_B4: Tensor, labelled: bool
-    ) -> dict[str, Tensor]:
-        """Cross-entropy, L1, GIoU, and on labelled samples the IoU head's L1."""
-        return self._criterion.to(boxes_cxcywh_B4.device)(
-            outputs, boxes_cxcywh_B4, with_iou=labelled
         )
 
     def rows(self, outputs: Outputs, start: int, stop: int | None) -> Outputs:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -90,6 +91,20 @@ class StoreWriter:
         self._invalid += 1
         return False
 
+    def state_dict(self) -> dict[str, np.ndarray]:
+        """Remove what was recorded since the last commit and return its columns, in types that
+        checkpoints of every torch can hold.
+        """
+        records = self.take_records()
+        return {name: records[name].astype(_wide(records[name])) for name in RECORD.names}
+
+    def load_state_dict(self, columns: Mapping[str, Any]) -> None:
+        """Add what `state_dict` returned."""
+        records = np.empty(len(columns["path"]), dtype=RECORD)
+        for name in RECORD.names:
+            records[name] = np.asarray(columns[name])
+        self.add_records(records)
+
     def take_records(self) -> np.ndarray:
         """Remove and return what was recorded since the last commit (dtype RECORD), to send it to
         another process.
@@ -128,3 +143,7 @@ class StoreWriter:
 
     def _records(self) -> np.ndarray:
         return np.concatenate([*self._received, np.array(self._pending, dtype=RECORD)])
+
+
+def _wide(column: np.ndarray) -> type:
+    return np.int64 if column.dtype.kind in "iu" else np.float32

@@ -12,7 +12,12 @@ from torch import Tensor, nn
 from ltr.data.seeding import torch_generator
 from ltr.models.tracking.transt import TransT, transt_resnet50
 from spot_ext.training import augmentation, trainer
-from spot_ext.training.actor import PseudoLabels, SparseActor
+from spot_ext.training.actor import (
+    PseudoLabelledBatch,
+    PseudoLabels,
+    SparseActor,
+    StudentInput,
+)
 from spot_ext.training.architectures import get_architecture
 from spot_ext.training.augmentation import AugmentConfig
 from spot_ext.training.config import OptimConfig, SparseConfig
@@ -238,9 +243,16 @@ def _train_step(golden: Golden, compare: Comparison, name: str, stage: str) -> N
     actor = SparseActor(net, None, architecture, SparseConfig(datasets=(), augment=UNCHANGED))
     hold_backbone(net, architecture, subject.optim, epoch=1, norms=False)
     actor.train()
-    parts = _recorded_losses(actor)
     optimizer = make_optimizer(net, architecture, subject.optim)
-    loss, stats = actor(*_iteration(golden, stored, name, stage == "spsup"), torch_generator(0))
+    inputs = _student_inputs(actor, *_iteration(golden, stored, name, stage == "spsup"))
+    outputs = actor.predict(inputs)
+    counts = actor.counts(inputs, outputs)
+    batch_size = sum(kind.total_count for kind in inputs)
+    loss, stats = actor.loss(inputs, outputs, counts, batch_size)
+    parts = [
+        architecture.criterion(kind_outputs, kind.boxes_cxcywh, kind.labelled)
+        for kind, kind_outputs in zip(inputs, outputs, strict=True)
+    ]
     loss.backward()
 
     expected = dict(numbers[f"{stage}.stats"])
@@ -328,7 +340,19 @@ def _iteration(
         augmented_fills=augmented.double().mean((2, 3)).float(),
     )
     yes = torch.ones(count, dtype=torch.bool)
-    return SparseBatch(pairs, triplets), PseudoLabels(boxes, torch.ones(count), yes, ~yes)
+    found = PseudoLabels(boxes, torch.ones(count), yes, ~yes, triplets.paths, triplets.frame_ids)
+    return SparseBatch(pairs, triplets), found
+
+
+def _student_inputs(
+    actor: SparseActor, batch: SparseBatch, found: PseudoLabels | None
+) -> list[StudentInput]:
+    generator = torch_generator(0)
+    inputs = [actor.labelled_input(batch.labelled, generator)]
+    if found is not None:
+        pseudo_labelled = PseudoLabelledBatch(batch.unlabelled, found, found)
+        inputs.append(actor.unlabelled_input(pseudo_labelled, generator))
+    return inputs
 
 
 def _crops(golden: Golden, subject: str, name: str) -> Tensor:
@@ -338,18 +362,6 @@ def _crops(golden: Golden, subject: str, name: str) -> Tensor:
         else SUBJECTS[subject].search
     )
     return formulas.image(golden.seed, f"train/{subject}/{name}", size, size, cell=8, count=2)
-
-
-def _recorded_losses(actor: SparseActor) -> list[dict[str, Tensor]]:
-    """The losses of every part, filled while the actor runs."""
-    parts, objective = [], actor.objective
-
-    def recorded(*inputs):
-        parts.append(objective(*inputs))
-        return parts[-1]
-
-    actor.objective = recorded
-    return parts
 
 
 def _windows(stored: Arrays, prefix: str) -> Windows:

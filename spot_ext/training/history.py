@@ -63,6 +63,14 @@ class HistoryWriter:
         """Forget confidences of an epoch that was not finished."""
         self.counts[:] = 0
 
+    def state_dict(self) -> dict[str, list[int]]:
+        """Return what was seen in the epoch so far."""
+        return {"confidences": self.counts.tolist()}
+
+    def load_state_dict(self, state: Mapping[str, Sequence[int]]) -> None:
+        """Go on from what `state_dict` returned."""
+        self.counts[:] = state["confidences"]
+
     def saw(self, confidences: np.ndarray) -> None:
         """Count the teacher's confidences (n,) in frames without a label."""
         bins = np.clip(np.nan_to_num(confidences) * BINS, 0, BINS - 1).astype(np.int64)
