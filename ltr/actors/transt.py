@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 
 from ltr.actors.base_actor import BaseActor
+from ltr.models.loss.means import weighted_total
+from ltr.parallel.upload import device_constant, read_numbers
 
 
 class TranstActor(BaseActor):
@@ -22,21 +24,21 @@ class TranstActor(BaseActor):
         outputs = self.net(data["search_images"], data["template_images"])
         losses = self.objective(outputs, _targets(data["search_images"], data["search_anno"]))
         weights = self.objective.weight_dict
-        total = sum(losses[name] * weight for name, weight in weights.items() if name in losses)
+        total = weighted_total(losses, weights)
         stats = {
-            "Loss/total": total.item(),
-            "Loss/ce": losses["loss_ce"].item(),
-            "Loss/bbox": losses["loss_bbox"].item(),
-            "Loss/giou": losses["loss_giou"].item(),
-            "iou": losses["iou"].item(),
+            "Loss/total": total,
+            "Loss/ce": losses["loss_ce"],
+            "Loss/bbox": losses["loss_bbox"],
+            "Loss/giou": losses["loss_giou"],
+            "iou": losses["iou"],
         }
-        return total, stats
+        return total, read_numbers({name: value.detach() for name, value in stats.items()})
 
 
 def _targets(images: Tensor, boxes_xywh: Tensor) -> list[dict[str, Tensor]]:
     """One target of class 0 per image, its box cxcywh in units of the image."""
     height, width = images.shape[-2:]
-    size = boxes_xywh.new_tensor([width, height])
+    size = device_constant((width, height), boxes_xywh.dtype, boxes_xywh.device)
     boxes = torch.cat(
         [(boxes_xywh[:, :2] + boxes_xywh[:, 2:] / 2) / size, boxes_xywh[:, 2:] / size], 1
     )

@@ -100,8 +100,5 @@ def sharing_norms(net: nn.Module, device: torch.device) -> nn.Module:
     """
     if get_world_size() == 1:
         return net
-    return (
-        nn.SyncBatchNorm.convert_sync_batchnorm(net)
-        if device.type == "cuda"
-        else SharedBatchNorm.convert(net)
-    )
+    # torch's SyncBatchNorm makes the host wait for the device in every layer; ours does not.
+    return SharedBatchNorm.convert(net)

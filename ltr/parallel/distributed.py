@@ -84,7 +84,10 @@ def init_distributed_mode(args: Any) -> None:
     if on_gpu:
         torch.cuda.set_device(args.gpu)
     dist.init_process_group(
-        "nccl" if on_gpu else "gloo", rank=args.rank, world_size=args.world_size
+        # Tensors of the CPU are exchanged, too, which NCCL refuses.
+        "cpu:gloo,cuda:nccl" if on_gpu else "gloo",
+        rank=args.rank,
+        world_size=args.world_size,
     )
 
 

@@ -89,3 +89,16 @@ def differentiable_in_fp32_on_cpu(
         return function(*tensors, **options)
     with torch.autocast("cpu", enabled=False):
         return function(*(tensor.float() for tensor in tensors), **options)
+
+
+def outside_autocast(function: Callable[..., Tensor], *tensors: Tensor) -> Tensor:
+    """Return `function(*tensors)`, computed in fp32 also within autocast.
+
+    For what says where the target is: bf16 knows boxes in steps of 1/256 of the crop only. Also
+    for operations that autocast does not know.
+    """
+    device_type = tensors[0].device.type
+    if not torch.is_autocast_enabled(device_type):
+        return function(*tensors)
+    with torch.autocast(device_type, enabled=False):
+        return function(*(tensor.float() for tensor in tensors))

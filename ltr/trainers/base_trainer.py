@@ -38,6 +38,9 @@ from ltr.parallel.stopping import StopRequest, Terminated, stop_requests
 log = logging.getLogger(__name__)
 
 MAX_FAILURES = 10
+
+# Options of an optimiser's groups that say how a step is computed, not what it gives.
+_OWN_CHOICES = ("fused", "foreach", "capturable")
 _NO_ATTRIBUTES = ("lr_scheduler", "constructor", "net_type", "actor_type", "net_info")
 
 
@@ -145,6 +148,8 @@ class BaseTrainer:
                 raise
             except Exception as error:
                 print(f"Training crashed at epoch {self.epoch}")
+                if (failure := gpu_failure(error)) is not None:
+                    raise BadInput(f"{failure} {self._how_to_go_on()}") from error
                 failures += 1
                 if is_disk_full(error):
                     path = getattr(error, "path", None) or getattr(error, "filename", None)
@@ -384,8 +389,15 @@ class BaseTrainer:
         return path, self.read_state(path)
 
     def _load_optimizer(self, state: dict[str, Any], path: Path) -> None:
+        """Restore the optimiser. How a step is computed is this run's choice, not the file's: a run
+        may go on on another kind of device.
+        """
+        own_groups = self.optimizer.param_groups
+        groups = [dict(group) for group in state["param_groups"]]
+        for group, own_group in zip(groups, own_groups, strict=False):
+            group.update({name: own_group[name] for name in _OWN_CHOICES if name in own_group})
         try:
-            self.optimizer.load_state_dict(state)
+            self.optimizer.load_state_dict({**state, "param_groups": groups})
         except ValueError as error:
             raise BadValue(
                 f"the optimizer state in {path} does not fit this run ({error}); the recipe's "
@@ -398,6 +410,26 @@ class BaseTrainer:
             return "There is no checkpoint yet."
         how = "start the same command again" if self._resumes else "train with load_latest=True"
         return f"The last checkpoint is {done[0]}; {how} to go on from it."
+
+
+def gpu_failure(error: BaseException) -> str | None:
+    """Return a sentence about a GPU that cannot go on, or None for other errors.
+
+    Restarting does not help: the memory is still too small, and after another CUDA error the
+    process can use no GPU any more.
+    """
+    first_line = next(iter(str(error).splitlines()), "")
+    if isinstance(error, torch.OutOfMemoryError):
+        return (
+            f"the GPU has too little memory ({first_line}); lower the batch size, or raise "
+            "`accumulate`, or take precision=bf16 in a SPOT recipe."
+        )
+    if isinstance(error, RuntimeError) and "CUDA error" in str(error):
+        return (
+            f"the GPU reported an error ({first_line}); start again with CUDA_LAUNCH_BLOCKING=1 to "
+            "see which operation it was."
+        )
+    return None
 
 
 def choose_device(settings) -> torch.device:

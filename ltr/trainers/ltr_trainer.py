@@ -20,6 +20,7 @@ from ltr.admin.tensordict import TensorDict
 from ltr.data.faults import DEFAULT_SHARE, NAME, FaultLog, checked_share
 from ltr.data.loader import samples_in
 from ltr.parallel.distributed import get_world_size, is_main_process, mean_numbers
+from ltr.parallel.upload import upload
 from ltr.trainers.base_trainer import BaseTrainer
 
 log = logging.getLogger(__name__)
@@ -139,10 +140,20 @@ class LTRTrainer(BaseTrainer):
 
     def _prepare(self, data: Any) -> Any:
         if self.move_data_to_gpu:
-            data = data.to(self.device) if hasattr(data, "to") else TensorDict(data).to(self.device)
+            data = self._on_device(data)
         data["epoch"] = self.epoch
         data["settings"] = self.settings
         return data
+
+    def _on_device(self, data: Any) -> Any:
+        """Return a batch on the device; the host does not wait for copies of tensors."""
+        if not isinstance(data, Mapping):
+            return data.to(self.device)
+        tensors = {
+            name: upload(value, self.device) if isinstance(value, torch.Tensor) else value
+            for name, value in data.items()
+        }
+        return TensorDict(tensors).to(self.device)
 
     def _step(self, loss: torch.Tensor) -> None:
         self.optimizer.zero_grad()

@@ -21,6 +21,7 @@ from spot_ext.training.partial_epoch import (
 )
 from spot_ext.training.progress import EpochProgress, Stopwatch, peak_gb, start_peak
 from spot_ext.training.pseudo_labels import PseudoLabelStore
+from spot_ext.training.pseudo_labels.writer import StoreWriter
 
 if TYPE_CHECKING:
     from spot_ext.training.trainer import SparseTrainer
@@ -149,16 +150,8 @@ class EpochRun:
         trainer.loader.faults.load_state_dict(states)
 
     def _record_pseudo_labels(self, labels: PseudoLabels) -> dict[str, float]:
+        record_found(self.found, labels)
         found = ~labels.labelled
-        rows = labels.accepted & found
-        for track, frame_id, box, confidence in zip(
-            labels.tracks[rows].tolist(),
-            labels.frame_ids[rows].tolist(),
-            labels.boxes_xywh[rows].tolist(),
-            labels.confidences[rows].tolist(),
-            strict=True,
-        ):
-            self.found.record(track, frame_id, box, confidence)
         if not bool(found.any()):
             return {}
         self.trainer.history.saw(labels.confidences[found].numpy())
@@ -174,3 +167,18 @@ class EpochRun:
         if trainer.loader.faults.count:
             shown["redrawn"] = trainer.loader.faults.count
         return shown
+
+
+def record_found(writer: StoreWriter, labels: PseudoLabels) -> None:
+    """Give the accepted boxes of frames without a label to the store's next version. `labels` are
+    on the host.
+    """
+    rows = labels.accepted & ~labels.labelled
+    for track, frame_id, box, confidence in zip(
+        labels.tracks[rows].tolist(),
+        labels.frame_ids[rows].tolist(),
+        labels.boxes_xywh[rows].tolist(),
+        labels.confidences[rows].tolist(),
+        strict=True,
+    ):
+        writer.record(track, frame_id, box, confidence)

@@ -123,7 +123,11 @@ def make_trainer(
         config.pair_gap,
     )
     loader = SparseLoader(
-        source, config.iterations, worker_count(config.num_workers), config.max_fault_share
+        source,
+        config.iterations,
+        worker_count(config.num_workers),
+        config.max_fault_share,
+        for_gpu=device.type == "cuda",
     )
     writer = (
         TensorboardWriter(

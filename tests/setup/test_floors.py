@@ -87,7 +87,6 @@ UPWARDS: dict[str, set[tuple[str, str]]] = {
     },
     "train": {
         ("spot_ext.training.architectures.light", "pytracking.parameter.transt.light"),
-        ("spot_ext.training.trainer", "spot_ext.report.history"),
     },
 }
 CIRCLES: dict[str, set[frozenset[str]]] = {
@@ -107,9 +106,7 @@ MUTUAL_ROOMS: dict[str, set[frozenset[str]]] = {
     "cuda": {
         frozenset({"pytracking.features", "pytracking.parameter"}),
     },
-    "train": {
-        frozenset({"spot_ext.report", "spot_ext.training"}),
-    },
+    "train": {},
 }
 INSIDE_FUNCTIONS: dict[str, set[tuple[str, str]]] = {
     "frames": {

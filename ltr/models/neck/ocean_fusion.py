@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ltr.parallel.precision import outside_autocast
+
 MAX_LOG_SIDE = 4.7  # a box side ends at most e^4.7 = 110 px from its position
 CLS_SCALE = 0.1
 
@@ -92,16 +94,17 @@ class OceanFusion(nn.Module):
         cls, reg = self.cls_dw(template[0], search[0]), self.reg_dw(template[1], search[1])
         reg_features = self.bbox_tower(reg)
         boxes = (
-            (self.adjust * self.bbox_pred(reg_features) + self.bias).clamp_max(MAX_LOG_SIDE).exp()
+            (self.adjust * outside_autocast(self.bbox_pred, reg_features) + self.bias)
+            .clamp_max(MAX_LOG_SIDE)
+            .exp()
         )
         outputs = {
-            "pred_logits": CLS_SCALE * self.cls_pred(self.cls_tower(cls)),
+            "pred_logits": CLS_SCALE * outside_autocast(self.cls_pred, self.cls_tower(cls)),
             "pred_boxes": boxes,
         }
         if hasattr(self, "iou_pred"):
-            outputs["pred_ious"] = self.iou_pred(
-                self.iou_pred_tower(reg[:iou_rows].detach())
-            ).sigmoid()
+            iou_features = self.iou_pred_tower(reg[:iou_rows].detach())
+            outputs["pred_ious"] = outside_autocast(self.iou_pred, iou_features).sigmoid()
         return outputs, reg_features
 
 

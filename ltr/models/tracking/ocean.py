@@ -22,6 +22,7 @@ from ltr.models.backbone.ocean_backbone import OceanResNet, UnpaddedResNet, map_
 from ltr.models.folding import fold_norms
 from ltr.models.loss.transt_criterion import usable_device
 from ltr.models.neck.ocean_fusion import OceanFusion
+from ltr.parallel.precision import outside_autocast
 
 __all__ = ["Ocean", "OceanSettings", "from_state_dict", "grid", "ocean_resnet50", "ocean_small"]
 
@@ -64,6 +65,9 @@ class DeformableConv(nn.Module):
         self.conv = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
 
     def forward(self, features: Tensor, offsets_B18HW: Tensor) -> Tensor:
+        return outside_autocast(self._convolve, features, offsets_B18HW)
+
+    def _convolve(self, features: Tensor, offsets_B18HW: Tensor) -> Tensor:
         return deform_conv2d(features, offsets_B18HW, self.conv.weight, padding=1)
 
 

@@ -29,6 +29,7 @@ from ltr.models.folding import fold_norms
 from ltr.models.loss.transt_criterion import SetCriterion, transt_loss, usable_device
 from ltr.models.neck.featurefusion_network import FeatureFusionNetwork, build_featurefusion_network
 from ltr.models.neck.position_encoding import build_position_encoding
+from ltr.parallel.precision import outside_autocast
 
 __all__ = [
     "MLP",
@@ -199,12 +200,15 @@ class TransT(nn.Module):
             pos_template,
             self.backbone[1](search_features),
         )[0]
-        boxes = self.bbox_embed(fused)
+        boxes = outside_autocast(self.bbox_embed, fused)
         if self.relative_boxes:
             boxes = boxes + self._position_logits(search_features)
-        outputs = {"pred_logits": self.class_embed(fused), "pred_boxes": boxes.sigmoid()}
+        outputs = {
+            "pred_logits": outside_autocast(self.class_embed, fused),
+            "pred_boxes": boxes.sigmoid(),
+        }
         if self.has_iou_head:
-            outputs["pred_ious"] = self.iou_embed(fused.detach()).sigmoid()
+            outputs["pred_ious"] = outside_autocast(self.iou_embed, fused.detach()).sigmoid()
         return outputs
 
 

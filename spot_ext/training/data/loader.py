@@ -162,6 +162,7 @@ class SparseLoader:
         iterations: int,
         num_workers: int = 0,
         max_fault_share: float = 1.0,
+        for_gpu: bool = False,
     ):
         self.pool = source.pool
         self.faults = faults.FaultLog(max_fault_share)
@@ -172,7 +173,10 @@ class SparseLoader:
             collate_fn=faults.Collating(collate),
             num_workers=num_workers,
             persistent_workers=num_workers > 0,
-            pin_memory=torch.cuda.is_available(),
+            # Copies from pinned memory overlap with computation.
+            pin_memory=for_gpu,
+            # A process that uses CUDA must not be forked.
+            multiprocessing_context="spawn" if for_gpu and num_workers else None,
             worker_init_fn=_single_threaded,
         )
 

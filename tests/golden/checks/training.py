@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ltr.data.seeding import torch_generator
 from ltr.models.tracking.transt import TransT, transt_resnet50
-from spot_ext.training import augmentation, trainer
+from spot_ext.training import augmentation
 from spot_ext.training.actor import (
     PseudoLabelledBatch,
     PseudoLabels,
@@ -22,6 +22,7 @@ from spot_ext.training.architectures import get_architecture
 from spot_ext.training.augmentation import AugmentConfig
 from spot_ext.training.config import OptimConfig, SparseConfig
 from spot_ext.training.data.samples import PairBatch, SparseBatch, TripletBatch, Windows
+from spot_ext.training.epoch_run import record_found
 from spot_ext.training.optimization import hold_backbone, make_optimizer
 from spot_ext.training.pseudo_labels.writer import UNITS
 from spot_ext.training.teacher import PseudoBox, Teacher, accept
@@ -130,7 +131,7 @@ def recording(golden: Golden, compare: Comparison) -> None:
     names = [f"Seq_{i}" for i in range(count)]
     with temporary_store(names) as store:
         writer = store.writer()
-        trainer._record(writer, batch, pseudo)
+        record_found(writer, pseudo)
         records = writer.take_records()
     expected = golden.json("middleware_epoch_state.json")
     theirs = [
