@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from ltr.admin.errors import BadValue, suggestion
 from ltr.admin.tensorlist import TensorList
 from ltr.data.crops import IMAGENET_MEAN, IMAGENET_STD
+from ltr.models.backbone.mobilenetv3 import mobilenet3
+from ltr.models.backbone.resnet18_vggm import resnet18_vggmconv1
 from pytracking.features.featurebase import MultiFeatureBase
 from pytracking.utils import loading
 
@@ -105,8 +107,6 @@ class ResNet18m1(DeepFeature):
     }
 
     def load_network(self) -> nn.Module:
-        from ltr.models.backbone.resnet18_vggm import resnet18_vggmconv1
-
         name = self.net_path or "resnet18_vggmconv1/resnet18_vggmconv1.pth"
         return resnet18_vggmconv1(self.output_layers, path=loading.network_candidates(name)[0])
 
@@ -138,8 +138,6 @@ class Mobilenet(DeepFeature):
     }
 
     def load_network(self) -> nn.Module:
-        from ltr.models.backbone.mobilenetv3 import mobilenet3
-
         path = None if self.net_path is None else loading.network_candidates(self.net_path)[0]
         return mobilenet3(self.output_layers, path=path, pretrained=True)
 

@@ -18,6 +18,8 @@ from ltr.admin.errors import BadValue, NotConfigured
 from ltr.data.crops import IMAGENET_MEAN, IMAGENET_STD
 from ltr.io.files import atomic_write, write_text
 from ltr.models.tracking.transt import TransT
+from pytracking.utils.loading import load_network
+from pytracking.utils.shipped import LIGHT_NETWORK
 
 FILES = {"template": "template.onnx", "track": "track.onnx"}
 INFO = "network.json"
@@ -53,10 +55,7 @@ def load_for_export(network: str) -> nn.Module:
     """The network of a checkpoint: its path, a name in `network_path` of local.py, or 'light',
     which the package brings.
     """
-    from pytracking.parameter.transt.light import SHIPPED  # its parameter file imports this package
-    from pytracking.utils.loading import load_network
-
-    path = SHIPPED if network == "light" else Path(network)
+    path = LIGHT_NETWORK if network == "light" else Path(network)
     return load_network(path.resolve() if path.exists() else network)
 
 

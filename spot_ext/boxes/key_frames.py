@@ -31,7 +31,8 @@ HUMAN_BOX_TOLERANCE = (
 class LabelledVideos(Protocol):
     """A data set whose frames can be chosen. Boxes are read only to walk back to a human label."""
 
-    sequence_list: Sequence[Any]
+    @property
+    def sequence_list(self) -> Sequence[Any]: ...
 
     def get_name(self) -> str: ...
     def get_num_sequences(self) -> int: ...

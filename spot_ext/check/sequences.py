@@ -109,11 +109,11 @@ def _check_frames(
     """Sizes (N, 2) of the frames as width and height, NaN where unknown."""
     sizes = np.full((len(sequence.frames), 2), np.nan)
     listing = _Listing()
-    looked_at = range(len(sequence.frames))
-    if sequence.read_size is not None and not decode:
-        looked_at = (
-            sorted({0, len(looked_at) // 2, len(looked_at) - 1}) if looked_at else ()
-        )  # a video has one size
+    count = len(sequence.frames)
+    looked_at: list[int] = list(range(count))
+    if sequence.read_size is not None and not decode and count:
+        # A video has one size.
+        looked_at = sorted({0, count // 2, count - 1})
     for i in looked_at:
         path = sequence.frames[i]
         if sequence.read_size is None and not listing.holds(path):

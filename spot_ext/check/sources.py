@@ -112,7 +112,9 @@ def open_parts(name: str, root: Path | None = None) -> list[Part]:
         raise MissingFile(f"there is no folder '{root}' - give the folder of the data set")
     parts: list[Part] = []
     problems: dict[str, str] = {}
-    readings = [(_open_test, key, key) for key in tests]
+    readings: list[tuple[Callable[[str, Path | None], Part], str, str]] = [
+        (_open_test, key, key) for key in tests
+    ]
     if training is not None:
         readings.insert(0, (_open_training, training, f"{training} for training"))
     for open_reading, key, title in readings:

@@ -45,7 +45,8 @@ class Flow:
 
     def between(self, grey: np.ndarray, other: np.ndarray) -> np.ndarray:
         """Flow (H, W, 2) float32 from `grey` to `other`, both (H, W) uint8."""
-        return self._dis.calc(grey, other, None)
+        flow = np.zeros((*grey.shape, 2), np.float32)
+        return self._dis.calc(grey, other, flow)
 
     def motion(self, grey: np.ndarray, other: np.ndarray) -> Motion:
         """The motion from `grey` to `other`: a homography by robust estimation on the flow is the

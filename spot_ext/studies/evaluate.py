@@ -14,6 +14,7 @@ from pytracking.analysis.plot_results import result_rows
 from pytracking.analysis.tables import ResultRow
 from pytracking.evaluation.network_tracker import NetworkTracker
 from pytracking.evaluation.running import run_dataset
+from pytracking.evaluation.tracker import Tracker
 from spot_ext.training.architectures import Architecture
 
 
@@ -46,7 +47,7 @@ def track(
     already done are kept.
     """
     trackers = [candidate.tracker(results_folder) for candidate in candidates]
-    failures = run_dataset(dataset, trackers, threads=threads, quiet=True)
+    failures = run_dataset(dataset, list[Tracker](trackers), threads=threads, quiet=True)
     if failures:
         first = failures[0]
         raise BadInput(

@@ -16,7 +16,7 @@ import contextlib
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -114,12 +114,12 @@ class SparseActor(BaseActor):
     def __init__(
         self,
         net: nn.Module,
-        teacher: Teacher | None,
+        teacher: Teacher,
         architecture: Architecture,
         config: SparseConfig,
     ):
-        super().__init__(net, architecture.criterion)
-        self.objective: Criterion
+        super().__init__(net, cast(nn.Module, architecture.criterion))
+        self.criterion: Criterion = architecture.criterion
         # What is called to predict with `net`; in a distributed run it exchanges gradients.
         self.student: nn.Module = net
         self.teacher = teacher
@@ -129,9 +129,8 @@ class SparseActor(BaseActor):
     def to(self, device: torch.device | str) -> None:
         """Move both networks and the criterion."""
         self.net.to(device)
-        self.objective.to(device)
-        if self.teacher is not None:
-            self.teacher.net.to(device)
+        self.criterion.to(device)
+        self.teacher.net.to(device)
 
     def train(self, mode: bool = True) -> None:
         """Switch the student; the teacher's mode never changes."""
@@ -143,7 +142,6 @@ class SparseActor(BaseActor):
         """Let the teacher find the key frames' targets in this process's unlabelled frames, and
         keep the boxes whose predicted IoU is high.
         """
-        assert self.teacher is not None
         pair_count = len(batch) * get_world_size()
         draws = _draws_of_rank(augmentation.draw_pairs(pair_count, self.config.augment, generator))
         clamp = self.config.augment.reference_clamp
@@ -259,8 +257,8 @@ class SparseActor(BaseActor):
         """
         counts = []
         for kind, kind_outputs in zip(inputs, outputs, strict=True):
-            targets = self.objective.targets(kind.boxes_cxcywh, kind_outputs)
-            counts.append(total_counts(self.objective.counts(targets, kind.labelled)))
+            targets = self.criterion.targets(kind.boxes_cxcywh, kind_outputs)
+            counts.append(total_counts(self.criterion.counts(targets, kind.labelled)))
         return counts
 
     def loss(
@@ -273,9 +271,9 @@ class SparseActor(BaseActor):
         """Return the loss of `inputs`, a batch or a part of it, and its parts without gradient."""
         losses = []
         for kind, kind_outputs, kind_counts in zip(inputs, outputs, counts, strict=True):
-            targets = self.objective.targets(kind.boxes_cxcywh, kind_outputs)
-            sums = self.objective.sums(kind_outputs, targets, kind.labelled)
-            losses.append(self.objective.losses(sums, kind_counts))
+            targets = self.criterion.targets(kind.boxes_cxcywh, kind_outputs)
+            sums = self.criterion.sums(kind_outputs, targets, kind.labelled)
+            losses.append(self.criterion.losses(sums, kind_counts))
         total = combine(losses, [kind.total_count for kind in inputs], batch_size)
         statistics = {"Loss/total": total, **_statistics(*losses)}
         return total, {name: value.detach() for name, value in statistics.items()}

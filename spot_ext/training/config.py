@@ -170,7 +170,8 @@ class SparseConfig:
             if name not in (known := [f.name for f in dataclasses.fields(self)]):
                 raise BadValue(f"a SPOT recipe has no setting '{name}'{suggestion(name, known)}")
             part = getattr(self, name)
-            if isinstance(value, Mapping) and dataclasses.is_dataclass(part):
+            is_part = dataclasses.is_dataclass(part) and not isinstance(part, type)
+            if isinstance(value, Mapping) and is_part:
                 for key in value:
                     if key not in (inner := [f.name for f in dataclasses.fields(part)]):
                         raise BadValue(f"'{name}' has no setting '{key}'{suggestion(key, inner)}")

@@ -39,6 +39,7 @@ def train_iteration(
         with watch("teacher"):
             pseudo_labelled = label_triplets(actor, batch.unlabelled, generator)
     on_host = None if pseudo_labelled is None else pseudo_labelled.on_host
+    assert batch.labelled is not None
     with watch("student"):
         step.start()
         inputs = [actor.labelled_input(batch.labelled, generator)]

@@ -66,10 +66,10 @@ class PartialEpoch:
 
 def generator_states(device: torch.device) -> dict[str, Any]:
     """Return the states of Python's, NumPy's, torch's and the GPU's global random generators."""
-    name, keys, *rest = np.random.get_state()
+    name, keys, *rest = np.random.get_state(legacy=True)
     return {
         "python": random.getstate(),
-        "numpy": [name, keys.tolist(), *rest],
+        "numpy": [name, np.asarray(keys).tolist(), *rest],
         "torch": torch.get_rng_state(),
         "device": torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
     }

@@ -145,16 +145,17 @@ def build_network(architecture: Architecture, config: SparseConfig, settings) ->
     `config.init_from`, else random ones with or without an ImageNet backbone. MissingFile or
     BadValue for a file that is not there or does not fit.
     """
-    start, options = getattr(settings, "init_from", None) or config.init_from, dict(config.network)
+    start = getattr(settings, "init_from", None) or config.init_from
+    options = dict(config.network)
     if start is None:
         net = architecture.build(_with_weights_file(options, settings, architecture.weights_file))
     else:
-        if start == "shipped" and architecture.shipped is None:
+        path = architecture.shipped if start == "shipped" else Path(start).expanduser()
+        if path is None:
             raise BadValue(
                 f"init_from: no weights of {config.architecture} come with the package: give a "
                 "checkpoint"
             )
-        path = architecture.shipped if start == "shipped" else Path(start).expanduser()
         if not path.is_file():
             raise MissingFile(
                 f"init_from: no file '{path}': give a checkpoint of {config.architecture}"

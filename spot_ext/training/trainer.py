@@ -189,17 +189,16 @@ class SparseTrainer(BaseTrainer):
         ):
             return
         super().save_checkpoint()
-        for file in self._interrupted().values():
-            file.unlink(missing_ok=True)
-        own = self._own_checkpoints()
-        kept = {file.epoch for file in own[-self.config.keep_checkpoints :]}
-        kept |= {file.epoch for file in own if file.epoch % self.config.keep_every == 0}
+        for path in self._interrupted().values():
+            path.unlink(missing_ok=True)
+        own_files = self._own_checkpoints()
+        kept = {file.epoch for file in own_files[-self.config.keep_checkpoints :]}
+        kept |= {file.epoch for file in own_files if file.epoch % self.config.keep_every == 0}
         kept.add(self.config.burn_in_epochs)
-        for file in own:
+        for file in own_files:
             if file.epoch not in kept:
-                file.path.unlink(
-                    missing_ok=True
-                )  # first, so that no student is left without its companions
+                # The student goes first, so that none is left without its companions.
+                file.path.unlink(missing_ok=True)
                 self._teacher_of(file.path).unlink(missing_ok=True)
         PseudoLabelStore.open(
             self.pool.store_folder, self.store_epoch(self.epoch), verify=False

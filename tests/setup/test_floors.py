@@ -81,14 +81,7 @@ OPTIONAL = {
 }
 
 # owner: pairs (importing module, imported module)
-UPWARDS: dict[str, set[tuple[str, str]]] = {
-    "cuda": {
-        ("pytracking.features.onnx_export", "pytracking.parameter.transt.light"),
-    },
-    "train": {
-        ("spot_ext.training.architectures.light", "pytracking.parameter.transt.light"),
-    },
-}
+UPWARDS: dict[str, set[tuple[str, str]]] = {}
 CIRCLES: dict[str, set[frozenset[str]]] = {
     "frames": {
         frozenset({"ltr.frames.sources", "ltr.frames.tar", "ltr.frames.video_file"}),
@@ -103,10 +96,6 @@ MUTUAL_ROOMS: dict[str, set[frozenset[str]]] = {
         frozenset({"ltr.admin", "ltr.parallel"}),
         frozenset({"pytracking.evaluation", "pytracking.utils"}),
     },
-    "cuda": {
-        frozenset({"pytracking.features", "pytracking.parameter"}),
-    },
-    "train": {},
 }
 INSIDE_FUNCTIONS: dict[str, set[tuple[str, str]]] = {
     "frames": {
@@ -119,12 +108,7 @@ INSIDE_FUNCTIONS: dict[str, set[tuple[str, str]]] = {
         ("ltr.models.tracking.transt", "ltr.models.tracking.transt_light"),
         ("ltr.parallel.stopping", "ltr.parallel.distributed"),
     },
-    "cuda": {
-        ("pytracking.features.deep", "ltr.models.backbone.mobilenetv3"),
-        ("pytracking.features.deep", "ltr.models.backbone.resnet18_vggm"),
-        ("pytracking.features.onnx_export", "pytracking.parameter.transt.light"),
-        ("pytracking.features.onnx_export", "pytracking.utils.loading"),
-    },
+    "cuda": {},
     "core": {
         ("pytracking.utils.loading", "ltr.admin.loading"),
     },

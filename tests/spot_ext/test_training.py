@@ -290,7 +290,7 @@ def test_iterations_that_are_not_finite_are_skipped_and_counted_and_too_many_end
 ):
     def broken(run, every, **changes):
         trainer = recipe.make_trainer(settings(run), tiny(tree, epochs=2, **changes))
-        divide, calls = trainer.actor.objective.losses, []
+        divide, calls = trainer.actor.criterion.losses, []
 
         def spoiled(*arguments):
             losses = divide(*arguments)
@@ -300,7 +300,7 @@ def test_iterations_that_are_not_finite_are_skipped_and_counted_and_too_many_end
                 "total": losses["total"] * (float("nan") if len(calls) % every == 0 else 1),
             }
 
-        trainer.actor.objective.losses = spoiled
+        trainer.actor.criterion.losses = spoiled
         trainer.train(2, fail_safe=False)
         return trainer
 

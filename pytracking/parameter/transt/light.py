@@ -6,13 +6,10 @@ their form.
 """
 
 import os
-from pathlib import Path
 
-import pytracking
 from pytracking.features.net_wrappers import NetWithBackbone
 from pytracking.utils import TrackerParams
-
-SHIPPED = Path(pytracking.__file__).resolve().parent / "networks" / "transt_light.safetensors"
+from pytracking.utils.shipped import LIGHT_NETWORK as SHIPPED
 
 
 def parameters(net_path: str | os.PathLike = SHIPPED, backend: str = "torch") -> TrackerParams:

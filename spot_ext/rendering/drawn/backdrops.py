@@ -167,9 +167,9 @@ def _fields(draw: np.random.Generator, height: int, width: int, ground: int) -> 
         )
         foliage(image, draw, spot[0], spot[1], radius, greens(draw))
     for _ in range(draw.integers(4, 12)):  # roofs
-        spot, wide = anywhere(), draw.uniform(18, 46)
+        spot, side = anywhere(), draw.uniform(18, 46)
         box = cv2.boxPoints(
-            ((float(spot[0]), float(spot[1])), (wide, wide * 0.6), draw.uniform(0, 180))
+            ((float(spot[0]), float(spot[1])), (side, side * 0.6), draw.uniform(0, 180))
         )
         tile = hsv(draw.choice([0.02, 0.6]), draw.uniform(0.1, 0.6), draw.uniform(0.4, 0.8))
         polygon(image, box + 4, np.array([40, 40, 40]))
@@ -232,21 +232,19 @@ def _room(draw: np.random.Generator, height: int, width: int, ground: int) -> np
     rectangle(image, 0, ground - 9, width, 9, wood[-1] * 0.8)
     x = draw.uniform(0, 80)
     while x < width:
-        wide, tall, kind = (
-            draw.uniform(50, 130),
-            draw.uniform(60, max(ground * 0.6, 70)),
-            draw.integers(3),
-        )
-        if kind == 0:
+        wide = draw.uniform(50, 130)
+        tall = draw.uniform(60, max(ground * 0.6, 70))
+        furniture = draw.integers(3)
+        if furniture == 0:
             rectangle(image, x, ground - tall, wide, tall, wood[1])
             _shelf(image, draw, x, ground, wide, tall)
-        elif kind == 1:  # a picture
+        elif furniture == 1:  # a picture
             top = int(draw.uniform(15, max(ground - tall - 25, 20)))
             rectangle(image, x, top, wide, tall * 0.7, wood[0])
             canvas = image[top + 4 : top + int(tall * 0.7) - 4, int(x) + 4 : int(x + wide) - 4]
             if min(canvas.shape[:2]) > 4:
-                kind = str(draw.choice(["patches", "noise", "rings"]))
-                canvas[:] = pattern(draw, kind, palette(draw, draw.random()), *canvas.shape[:2])
+                motif = str(draw.choice(["patches", "noise", "rings"]))
+                canvas[:] = pattern(draw, motif, palette(draw, draw.random()), *canvas.shape[:2])
         else:  # a cupboard
             tone, high = (
                 hsv(draw.random(), draw.uniform(0.1, 0.5), draw.uniform(0.4, 0.9)),
@@ -257,8 +255,8 @@ def _room(draw: np.random.Generator, height: int, width: int, ground: int) -> np
                 rectangle(image, door, ground - high + 15, wide / 2 - 4, high - 8, tone)
         x += wide + draw.uniform(10, 90)
     for _ in range(draw.integers(3, 9)):
-        x, y = draw.uniform(0, width), draw.uniform(ground, height)
-        standing(image, draw, ("ball", "crate", "jelly"), x, y, draw.uniform(20, 60))
+        foot_x, foot_y = draw.uniform(0, width), draw.uniform(ground, height)
+        standing(image, draw, ("ball", "crate", "jelly"), foot_x, foot_y, draw.uniform(20, 60))
     return image
 
 

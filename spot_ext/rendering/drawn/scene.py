@@ -284,7 +284,8 @@ class Scene:
                 flags=LOOK_UP,
                 borderMode=cv2.BORDER_REFLECT,
             )
-            canvas *= cv2.merge([1 - self.shade_depth * np.clip(3 * shade - 1, 0, 1)] * 3)
+            light = 1 - self.shade_depth * np.clip(3 * shade - 1, 0, 1)
+            canvas = np.multiply(canvas, np.asarray(cv2.merge([light] * 3)), out=canvas)
         canvas = cv2.GaussianBlur(canvas, (0, 0), self.softness)
         y, x = self.grain_at[t]
         return cv2.add(

@@ -145,6 +145,7 @@ def _saturation(factor: float) -> np.ndarray:
 
 
 def _shade(lens: Lens, t: int, width: int, height: int) -> np.ndarray:
+    assert lens.shade is not None
     rows, columns = lens.shade.shape
     dx, dy = lens.shade_path[t]
     matrix = np.array([[columns / 24, 0, dx + 1], [0, rows / 16, dy + 1]])

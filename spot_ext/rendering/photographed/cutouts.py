@@ -99,9 +99,10 @@ def from_photo(name: str, photo: np.ndarray, source: str) -> list[Cutout]:
             cv2.GC_PR_FGD
         )
         cv2.setRNGSeed(0)
-        cv2.grabCut(
-            small, mask, None, np.zeros((1, 65)), np.zeros((1, 65)), 5, cv2.GC_INIT_WITH_MASK
-        )
+        # The rectangle is not used where the mask is given.
+        no_rectangle = (0, 0, 0, 0)
+        models = np.zeros((2, 1, 65))
+        cv2.grabCut(small, mask, no_rectangle, models[0], models[1], 5, cv2.GC_INIT_WITH_MASK)
         seen = _largest_piece(np.isin(mask, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.uint8))
         trimmed = trim((np.dstack([small, cv2.GaussianBlur(seen * 255, (0, 0), 1.0)]),))
         if trimmed is not None:

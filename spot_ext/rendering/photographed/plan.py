@@ -341,7 +341,7 @@ def _hull_inside(
 
     `low` and `high` (T, 2) bound all of its outline. Zeros where nothing is inside.
     """
-    inside = ((points >= 0) & (points <= size)).all(-1)[..., None]
+    inside = np.asarray(((points >= 0) & (points <= size)).all(-1))[..., None]
     first = np.where(low < 0, 0, np.where(inside, points, np.inf).min(1))
     last = np.where(high > size, size, np.where(inside, points, -np.inf).max(1))
     boxes = np.concatenate([first, last - first], 1)

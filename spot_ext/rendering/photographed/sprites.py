@@ -186,6 +186,7 @@ def paint(bank: Bank, look: Look, page: int, size: np.ndarray) -> np.ndarray:
             )
             surface = surface * (look.blend + (1 - look.blend) * light)[..., None]
         colour = np.clip(surface, 0, 255).astype(np.uint8)
+    assert colour is not None
     colour = _tinted(colour, look)
     if look.roundness > 0.03:
         colour = cv2.multiply(colour, _rounded(width, height, look.roundness), scale=1 / 255)

@@ -69,7 +69,6 @@ class Architecture(Protocol):
     """One network, seen from the method."""
 
     name: str
-    criterion: Criterion
     tracker: str  # the online tracker that runs the network, a package of pytracking.tracker
     parameters: str  # one of its parameter files, for everything but the network
     shipped: Path | None  # trained weights that come with the package
@@ -77,6 +76,10 @@ class Architecture(Protocol):
     weights_file: (
         str | None
     )  # ImageNet weights of its backbone in `pretrained_networks`; None: it finds its own
+
+    @property
+    def criterion(self) -> Criterion:
+        """The losses that the network is trained with."""
 
     def build(self, options: Mapping[str, Any]) -> nn.Module:
         """Make the network; unknown options are errors. Its forward takes `(search, template)`."""

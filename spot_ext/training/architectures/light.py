@@ -6,13 +6,14 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
 from ltr.models.tracking.transt_light import lattice, transt_light
-from pytracking.parameter.transt.light import SHIPPED
+from pytracking.utils.shipped import LIGHT_NETWORK
 from spot_ext.training.architectures.base import with_iou_head
 from spot_ext.training.architectures.transt import TransTArchitecture
 
@@ -22,7 +23,9 @@ class TransTLightArchitecture(TransTArchitecture):
     installed package.
     """
 
-    parameters, weights_file, shipped = "light", None, SHIPPED
+    parameters = "light"
+    weights_file: str | None = None
+    shipped: Path | None = LIGHT_NETWORK
 
     def build(self, options: Mapping[str, Any]) -> nn.Module:
         """Make the network with an IoU head; `options` are the factory's keyword arguments."""
@@ -30,6 +33,5 @@ class TransTLightArchitecture(TransTArchitecture):
             **with_iou_head(self.name, options, inspect.signature(transt_light).parameters)
         )
         self.criterion.positions = lattice
-        return net.to(
-            memory_format=torch.channels_last
-        )  # a quarter faster on CPUs: most of it is 1x1 convolutions
+        # A quarter faster on CPUs, as most of it is 1x1 convolutions.
+        return net.to(memory_format=torch.channels_last)

@@ -7,7 +7,8 @@ from __future__ import annotations
 import dataclasses
 import inspect
 from collections.abc import Mapping
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -25,8 +26,11 @@ class OceanArchitecture:
     cores.
     """
 
-    tracker, parameters, weights_file = "ocean", "ocean", "resnet50*.pth"
-    learns_absence, shipped = False, None
+    tracker = "ocean"
+    parameters = "ocean"
+    weights_file: str | None = "resnet50*.pth"
+    learns_absence = False
+    shipped: Path | None = None
 
     def __init__(self, name: str, reference_targets: bool = False):
         self.name = name
@@ -46,13 +50,12 @@ class OceanArchitecture:
 
     def backbone(self, net: nn.Module) -> Backbone:
         """The ResNet."""
-        return net.features.features
+        return cast(ocean.Ocean, net).features.features
 
     def parameter_groups(self, net: nn.Module, lr: float, lr_backbone: float) -> list[dict]:
         """Head first, then the backbone with its own rate."""
-        named = list(
-            net.named_parameters()
-        )  # held still or not: the groups of a resumed run are the same at any epoch
+        # Held still or not: the groups of a resumed run are the same at any epoch.
+        named = list(net.named_parameters())
         return [
             {"params": [p for name, p in named if not name.startswith("features.")], "lr": lr},
             {"params": [p for name, p in named if name.startswith("features.")], "lr": lr_backbone},

@@ -7,11 +7,13 @@ from __future__ import annotations
 import dataclasses
 import inspect
 from collections.abc import Mapping
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 from torch import Tensor, nn
 
 from ltr.models.backbone.base import Backbone
+from ltr.models.backbone.transt_backbone import Joiner
 from ltr.models.loss.transt_criterion import TransTCriterion
 from ltr.models.tracking import transt
 from spot_ext.training.architectures.base import Outputs, Prediction, with_iou_head
@@ -22,8 +24,11 @@ class TransTArchitecture:
     CPU cores.
     """
 
-    tracker, parameters, weights_file = "transt", "transt50", "resnet50*.pth"
-    learns_absence, shipped = True, None
+    tracker = "transt"
+    parameters = "transt50"
+    weights_file: str | None = "resnet50*.pth"
+    learns_absence = True
+    shipped: Path | None = None
 
     def __init__(self, name: str, reference_targets: bool = False):
         self.name = name
@@ -40,13 +45,12 @@ class TransTArchitecture:
 
     def backbone(self, net: nn.Module) -> Backbone:
         """The ResNet."""
-        return net.backbone[0].body
+        return cast(Backbone, cast(Joiner, net.backbone)[0].body)
 
     def parameter_groups(self, net: nn.Module, lr: float, lr_backbone: float) -> list[dict]:
         """Head first, then the backbone with its own rate."""
-        named = list(
-            net.named_parameters()
-        )  # held still or not: the groups of a resumed run are the same at any epoch
+        # Held still or not: the groups of a resumed run are the same at any epoch.
+        named = list(net.named_parameters())
         return [
             {"params": [p for name, p in named if not name.startswith("backbone.")], "lr": lr},
             {"params": [p for name, p in named if name.startswith("backbone.")], "lr": lr_backbone},

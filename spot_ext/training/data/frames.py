@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ltr.data import crops
+from ltr.data import crops as cropping
 from ltr.data.image_loader import ReducedImage, default_image_loader, read_reduced
 from ltr.dataset.file_video_dataset import FileVideoDataset
 from spot_ext.training.data.samples import Crop
@@ -43,7 +43,7 @@ class FrameReader:
     def crops(
         self,
         path: int,
-        wanted: Sequence[tuple[int, crops.CropWindow]],
+        wanted: Sequence[tuple[int, cropping.CropWindow]],
         key_ids: np.ndarray,
         templates: Sequence[int] = (),
     ) -> list[Crop]:
@@ -67,7 +67,7 @@ class FrameReader:
             if crop is None:
                 if frame_id not in frames:
                     frame = self._read(path, frame_id, sources[frame_id][-1], frame_id in labelled)
-                    frames[frame_id] = frame, crops.mean_color(frame.image)
+                    frames[frame_id] = frame, cropping.mean_color(frame.image)
                 crop = _crop(*frames[frame_id], window)
                 if number in templates and frame_id in labelled:
                     self._templates.put(place, crop, crop.image.nbytes, True)
@@ -76,7 +76,7 @@ class FrameReader:
         return found
 
     def _source(
-        self, path: int, frame_id: int, windows: Sequence[crops.CropWindow]
+        self, path: int, frame_id: int, windows: Sequence[cropping.CropWindow]
     ) -> tuple[int, int, int, int]:
         """What decides a decoded frame: data set, sequence, frame, and what it may be reduced by
         for these windows.
@@ -106,7 +106,7 @@ class FrameReader:
         return frame
 
 
-def reduction(windows: Sequence[crops.CropWindow]) -> int:
+def reduction(windows: Sequence[cropping.CropWindow]) -> int:
     """The largest factor of 8, 4, 2 and 1 by which a frame may be reduced so that no window has to
     be enlarged.
     """
@@ -114,12 +114,12 @@ def reduction(windows: Sequence[crops.CropWindow]) -> int:
     return next((factor for factor in FACTORS if factor <= least), 1)
 
 
-def _crop(frame: ReducedImage, fill: np.ndarray, window: crops.CropWindow) -> Crop:
+def _crop(frame: ReducedImage, fill: np.ndarray, window: cropping.CropWindow) -> Crop:
     size = frame.width, frame.height
     image = (
-        crops.cut(frame.image, window, fill)
+        cropping.cut(frame.image, window, fill)
         if frame.factor == 1
-        else crops.cut_reduced(frame.image, frame.factor, size, window, fill)
+        else cropping.cut_reduced(frame.image, frame.factor, size, window, fill)
     )
     return Crop(image, fill.astype(np.float32), window, size)
 

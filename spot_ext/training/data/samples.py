@@ -50,6 +50,7 @@ class Triplet:
     label_xywh: np.ndarray | None  # (4,) frame pixels when the frame turns out to be a key frame
 
 
+@dataclass(frozen=True)
 class _Movable:
     """Moves every tensor of a dataclass, and of the batches inside it, to a device; copies overlap
     with computation.

@@ -14,6 +14,7 @@ from spot_ext.training.pseudo_labels.index import TrackIndex
 RECORD = np.dtype(
     [("path", np.int32), ("frame", np.int32), ("box_xywh", np.float32, 4), ("units", np.uint16)]
 )
+RECORD_COLUMNS: tuple[str, ...] = tuple(RECORD.fields or ())
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,6 +15,7 @@ from ltr.io.array_file import write_arrays
 from spot_ext.training.pseudo_labels.index import TrackIndex
 from spot_ext.training.pseudo_labels.merge import (
     RECORD,
+    RECORD_COLUMNS,
     FrameTable,
     best_of_each_frame,
     merge,
@@ -96,12 +97,12 @@ class StoreWriter:
         checkpoints of every torch can hold.
         """
         records = self.take_records()
-        return {name: records[name].astype(_wide(records[name])) for name in RECORD.names}
+        return {name: records[name].astype(_wide(records[name])) for name in RECORD_COLUMNS}
 
     def load_state_dict(self, columns: Mapping[str, Any]) -> None:
         """Add what `state_dict` returned."""
         records = np.empty(len(columns["path"]), dtype=RECORD)
-        for name in RECORD.names:
+        for name in RECORD_COLUMNS:
             records[name] = np.asarray(columns[name])
         self.add_records(records)
 
