@@ -511,7 +511,7 @@ def propagated(
     """Name of each case, features (n, F) of its judged frames, and whether their boxes are good
     (n,).
     """
-    from ltr.frames.sources import ImageFiles
+    from ltr.frames.images import ImageFiles
     from ltr.geometry.array_boxes import paired_iou
     from spot_ext.propagate.propagation import propagate
 

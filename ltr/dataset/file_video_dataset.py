@@ -16,7 +16,7 @@ from ltr.data.image_loader import jpeg4py_loader
 from ltr.dataset.annotations import count_rows, read_boxes
 from ltr.dataset.base_video_dataset import BaseVideoDataset, object_meta
 from ltr.dataset.sequence_index import SequenceIndex, index_file
-from ltr.frames.sources import PackedFrames
+from ltr.frames.shared import PackedFrames
 
 
 class FileVideoDataset(BaseVideoDataset):
@@ -24,7 +24,7 @@ class FileVideoDataset(BaseVideoDataset):
 
     A subclass says where things are: `frame_path`, `boxes_path` and, where there are more,
     `flag_paths`; and, where it knows more, `visibility` and `meta`. In place of a folder of images
-    there may be a video file or a tar archive (see `ltr.frames.sources`).
+    there may be a video file or a tar archive (see `ltr.frames.opening`).
 
     Annotation is parsed once and kept in an index (see `ltr.dataset.sequence_index`), which is made
     or opened by `prepare` or by the first call that needs whole sequences: `get_sequence_info`,

@@ -17,7 +17,7 @@ from ltr.dataset.file_video_dataset import FileVideoDataset, by_class
 from ltr.dataset.registry import training_set
 from ltr.dataset.roots import find_root
 from ltr.dataset.sequence_index import SequenceIndex, index_file
-from ltr.frames.sources import natural_key
+from ltr.frames.names import natural_key
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -13,15 +15,43 @@ from ltr.dataset.annotations import read_lines
 from ltr.dataset.file_video_dataset import FileVideoDataset
 from ltr.dataset.registry import training_set
 from ltr.dataset.roots import find_root
-from ltr.frames.sources import (
+from ltr.frames.names import (
     IMAGE_SUFFIXES,
-    VIDEO_SUFFIXES,
-    find_packed,
+    PACKED_SUFFIXES,
+    has_suffix,
+    image_folder,
     images_in,
+    is_hidden,
     natural_key,
-    shared_source,
 )
+from ltr.frames.opening import find_packed
+from ltr.frames.shared import shared_source
 from ltr.geometry.checks import is_box
+
+logger = logging.getLogger(__name__)
+
+# Files that people keep beside their videos: labels, notes, pictures. Others are named in a line.
+COMPANION_SUFFIXES = (
+    *IMAGE_SUFFIXES,
+    ".txt",
+    ".csv",
+    ".json",
+    ".jsonl",
+    ".xml",
+    ".yaml",
+    ".yml",
+    ".md",
+    ".html",
+    ".log",
+    ".zip",
+    ".gz",
+    ".srt",
+    ".lock",
+    ".py",
+    ".sh",
+)
+# Names of such files in the line; the rest is counted.
+FILES_NAMED = 3
 
 
 @training_set("folder")
@@ -30,10 +60,13 @@ class VideoFolder(FileVideoDataset):
     tar archives beside them.
 
     A sub-folder holds the frames, or has them in `img/`, ordered by the numbers in their names; or
-    it holds `frames.tar` or `video.mp4`. Optional boxes are in its `groundtruth.txt`, those of a
-    file `<name>.mp4` in `<name>.txt` or `<name>/groundtruth.txt`: either a line `x,y,w,h` for every
-    frame, or lines `frame,x,y,w,h` (frame 0-based) for some. Frames without a box have a NaN box
-    and count as not visible.
+    it holds `frames.tar` or `video.mp4`. A video is called as its folder, or as its file without
+    the suffix; files of one stem (`walk.mp4`, `walk.mov`, beside a folder `walk`) keep theirs.
+
+    Optional boxes are in the folder's `groundtruth.txt`, those of a file `<name>.mp4` in
+    `<name>.txt` or `<name>/groundtruth.txt`: either a line `x,y,w,h` for every frame, or lines
+    `frame,x,y,w,h` (frame 0-based) for some. Frames without a box have a NaN box and count as not
+    visible.
     """
 
     def __init__(self, root: str | Path | None = None, image_loader: Callable = jpeg4py_loader):
@@ -45,27 +78,15 @@ class VideoFolder(FileVideoDataset):
             root,
         )
         super().__init__("folder", root, image_loader)
-        self._found: dict[int, list[Path] | Path] = {}  # images, or the file that holds the frames
-        packed = (".tar", *VIDEO_SUFFIXES)
-        names = {
-            path.stem
-            for path in self.root.iterdir()
-            if path.suffix.lower() in packed and path.is_file()
-        }
-        names |= {
-            path.name
-            for path in self.root.iterdir()
-            if path.is_dir() and (_image_folder(path) or find_packed(path))
-        }
-        self.sequence_list = sorted(
-            (name for name in names if not name.startswith(".")), key=natural_key
-        )
+        self._places = _videos_in(self.root)
+        # images, or the file that holds the frames
+        self._found: dict[int, list[Path] | Path] = {}
+        self.sequence_list = sorted(self._places, key=natural_key)
         if not self.sequence_list:
             raise MissingFile(
                 f"video folder: no sub-folder of {self.root} holds images "
                 f"({', '.join(IMAGE_SUFFIXES)}) and there is no video file; point folder_dir at "
-                "the folder above "
-                "the videos"
+                "the folder above the videos"
             )
 
     def get_sequence_length(self, seq_id: int) -> int:
@@ -131,18 +152,58 @@ class VideoFolder(FileVideoDataset):
 
     def _frames_of(self, seq_id: int) -> list[Path] | Path:
         if seq_id not in self._found:
-            place = self.root / self.sequence_list[seq_id]
-            folder = _image_folder(place)
-            packed = None if folder else find_packed(place)
-            self._found[seq_id] = images_in(folder) if folder else packed or []
+            place = self._places[self.sequence_list[seq_id]]
+            # an archive's folder (`shard-000.tar/walk`) is no folder of the disk
+            self._found[seq_id] = images_in(place) if place.is_dir() else place
         return self._found[seq_id]
 
 
-def _image_folder(video: Path) -> Path | None:
-    """The folder of a video's frames: itself or its `img`; None where neither holds an image."""
-    return next(
-        (folder for folder in (video, video / "img") if folder.is_dir() and images_in(folder)), None
-    )
+def _videos_in(root: Path) -> dict[str, Path]:
+    """Return the videos in a folder by name: the folder of their images, or the packed file."""
+    folders: dict[str, Path] = {}
+    files = []
+    others = []
+    for path in sorted(root.iterdir()):
+        if is_hidden(path.name):
+            continue
+        if path.is_dir():
+            place = image_folder(path) or find_packed(path, beside=False)
+            if place is not None:
+                folders[path.name] = place
+        elif has_suffix(path, PACKED_SUFFIXES):
+            files.append(path)
+        elif not has_suffix(path, COMPANION_SUFFIXES):
+            others.append(path.name)
+    _name_others(root, others)
+    return {**folders, **_named_files(root, files, set(folders))}
+
+
+def _named_files(root: Path, files: list[Path], folder_names: set[str]) -> dict[str, Path]:
+    """Return video files by stem, and those whose stem is taken by their whole name."""
+    stems = Counter(path.stem for path in files)
+    named = {}
+    for path in files:
+        is_taken = stems[path.stem] > 1 or path.stem in folder_names
+        named[path.name if is_taken else path.stem] = path
+        if is_taken:
+            logger.warning(
+                "%s: another video is called '%s'; this one is called '%s'",
+                root,
+                path.stem,
+                path.name,
+            )
+    return named
+
+
+def _name_others(root: Path, names: list[str]) -> None:
+    if names:
+        more = len(names) - FILES_NAMED
+        logger.warning(
+            "%s: not read, as no image, video or archive is called like that: %s%s",
+            root,
+            ", ".join(names[:FILES_NAMED]),
+            f" and {more} more" if more > 0 else "",
+        )
 
 
 def _rows_by_frame(path: Path, length: int) -> dict[int, tuple[int, list[str]]]:
@@ -165,7 +226,7 @@ def _rows_by_frame(path: Path, length: int) -> dict[int, tuple[int, list[str]]]:
     for number, values in lines:
         if not values:
             continue
-        if not values[0].isdigit() or int(values[0]) >= length:
+        if not values[0].isdecimal() or int(values[0]) >= length:
             raise BadValue(
                 f"{path} line {number}: '{values[0]}' is no frame of this video, which has frames "
                 "0 to "

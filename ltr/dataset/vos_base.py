@@ -23,7 +23,7 @@ from ltr.data.image_loader import imread_indexed
 from ltr.dataset.base_video_dataset import BaseVideoDataset, object_meta
 from ltr.dataset.masks import label_boxes, labels_in
 from ltr.dataset.sequence_index import SequenceIndex, index_file
-from ltr.frames.sources import images_in
+from ltr.frames.names import images_in
 
 log = logging.getLogger(__name__)
 

@@ -1,1 +1,6 @@
-"""The frames of a video, from folders of images, tar archives, video files and cameras."""
+"""Frames of a video by number, whatever holds them: images, tar archives, video files, cameras.
+
+`opening.open_source` opens a place as a `source.FrameSource` (frames in any order),
+`streams.open_stream` as a `streams.FrameStream` (one after the other, cameras too). Wrappers around
+a source are in `wrappers`; `shared` keeps a process's open sources for data sets.
+"""

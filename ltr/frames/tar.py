@@ -12,39 +12,51 @@ import io
 import os
 import tarfile
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from ltr.admin.errors import BadValue, MissingFile
 from ltr.data.image_loader import decode_image
-from ltr.frames.sources import IMAGE_SUFFIXES, FrameSource, natural_key
+from ltr.frames.names import is_image, natural_key
+from ltr.frames.source import FrameSource
+
+# Tables of contents kept in each process: a shard of 1000 videos takes some megabytes.
+TABLES_KEPT = 64
+
+
+class Member(NamedTuple):
+    """Place of an image in an archive."""
+
+    name: str
+    offset: int  # bytes from the start of the archive
+    size: int  # bytes
 
 
 class TarFrames(FrameSource):
-    """The images of an uncompressed tar archive, or of one `folder` in it, ordered by the numbers
-    in their names.
-    """
+    """The images of an uncompressed tar archive, or of one `folder` in it, in natural order."""
 
     def __init__(self, path: str | os.PathLike, folder: str | None = None):
         self.path = Path(path)
         self.folder = folder
-        self._members: list[tuple[str, int, int]] | None = None  # name, place, size
+        self._members: list[Member] | None = None
         self._file: io.FileIO | None = None
 
     def __len__(self) -> int:
         return len(self._table())
 
     def read(self, frame_id: int) -> np.ndarray:
-        self._check(frame_id, self.path)
-        name, place, size = self._table()[frame_id]
+        self._check_frame_id(frame_id, self.path)
+        member = self._table()[frame_id]
         if self._file is None:
             self._file = io.FileIO(self.path)
-        data = os.pread(self._file.fileno(), size, place)  # no shared position: safe for threads
-        if len(data) < size:
+        # pread shares no file position between threads
+        data = os.pread(self._file.fileno(), member.size, member.offset)
+        if len(data) < member.size:
             raise BadValue(
-                f"{self.path} ends within frame {frame_id} ({name}); copy the archive again"
+                f"{self.path} ends within frame {frame_id} ({member.name}); copy the archive again"
             )
-        return decode_image(data, f"{self.path}:{name}")
+        return decode_image(data, f"{self.path}:{member.name}")
 
     def close(self) -> None:
         if self._file is not None:
@@ -54,37 +66,33 @@ class TarFrames(FrameSource):
     def __getstate__(self) -> dict:
         return {**self.__dict__, "_file": None}
 
-    def _table(self) -> list[tuple[str, int, int]]:
+    def _table(self) -> list[Member]:
         if self._members is None:
-            self._members = (
-                _contents(self.path)
-                if self.folder is None
-                else folders_in(self.path).get(self.folder, [])
-            )
+            if self.folder is None:
+                self._members = _contents(self.path)
+            else:
+                self._members = folders_in(self.path).get(self.folder, [])
         return self._members
 
 
-@functools.lru_cache(maxsize=64)
-def folders_in(shard: Path) -> dict[str, list[tuple[str, int, int]]]:
-    """The images of every folder in an archive, read once per process: name, place and size of
-    each, in order.
-    """
-    folders: dict[str, list[tuple[str, int, int]]] = {}
+@functools.lru_cache(maxsize=TABLES_KEPT)
+def folders_in(shard: Path) -> dict[str, list[Member]]:
+    """Return the images of every folder in an archive, in order; read once per process."""
+    folders: dict[str, list[Member]] = {}
     for member in _contents(shard):
-        folders.setdefault(os.path.dirname(member[0]).removeprefix("./"), []).append(member)
+        folder = os.path.dirname(member.name).removeprefix("./")
+        folders.setdefault(folder, []).append(member)
     return folders
 
 
-def _contents(path: Path) -> list[tuple[str, int, int]]:
+def _contents(path: Path) -> list[Member]:
+    members = []
     try:
-        with tarfile.open(
-            path, "r:"
-        ) as archive:  # uncompressed: a compressed one has no places to jump to
-            found = [
-                (member.name, member.offset_data, member.size)
-                for member in archive
-                if member.isreg() and member.name.lower().endswith(IMAGE_SUFFIXES)
-            ]
+        # "r:" refuses compressed archives, which have no places to jump to
+        with tarfile.open(path, "r:") as archive:
+            for entry in archive:
+                if entry.isreg() and is_image(os.path.basename(entry.name)):
+                    members.append(Member(entry.name, entry.offset_data, entry.size))
     except FileNotFoundError:
         raise MissingFile(f"there is no archive {path}; correct the path") from None
     except (tarfile.TarError, OSError) as error:
@@ -92,4 +100,4 @@ def _contents(path: Path) -> list[tuple[str, int, int]]:
             f"{path} cannot be read as an uncompressed tar archive ({error}); pack it with `tar "
             "-cf`"
         ) from error
-    return sorted(found, key=lambda member: natural_key(member[0]))
+    return sorted(members, key=lambda member: natural_key(member.name))

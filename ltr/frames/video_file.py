@@ -10,41 +10,53 @@ from typing import Any
 
 import numpy as np
 
-from ltr.admin.errors import BadInput, BadValue, MissingFile
-from ltr.frames.sources import FrameSource
+from ltr.admin.errors import BadInput, BadValue
+from ltr.frames.picture_index import (
+    PictureIndex,
+    index_pictures,
+    numbered_pictures,
+    packet_key,
+    video_packets,
+)
+from ltr.frames.pyav import import_av, open_container, upright_rgb
+from ltr.frames.source import FOLDER_FPS, FrameSource
+
+# Start of the file in place of a key picture.
+FILE_START = -1
 
 
 class VideoFile(FrameSource):
     """The pictures of a video's first video stream, in the order in which they are shown.
 
-    On first use the file is gone through once without decoding, which gives the time of every
-    frame. A frame is then found by its time: by decoding on where it lies ahead in the same group
+    On first use the file is gone through once, which tells which picture each packet becomes
+    (`picture_index`). A frame is then found by decoding on, where it lies ahead in the same group
     of pictures, else from the key frame before it. Decoding uses one thread, as loader workers do.
+
+    A file that ends before its duration is refused, unless `partial`: then the frames that are
+    there can be read, and `check_complete` tells.
     """
 
-    def __init__(self, path: str | os.PathLike):
+    def __init__(self, path: str | os.PathLike, partial: bool = False):
         self.path = Path(path)
+        self.partial = partial
+        self._index: PictureIndex | None = None
+        self._close_decoder()
         self._container: Any = None
-        self._times: list[int] | None = (
-            None  # of every frame, ascending; empty where the file gives none
-        )
-        self._keys: list[int] = []  # frame numbers of the key frames
-        self._count = 0
-        self._decoding: Iterator | None = None
-        self._next = 0  # number of the frame that comes out of `_decoding` next
-        self._last: tuple[int, np.ndarray] | None = None
 
     def __len__(self) -> int:
-        if self._times is None:
-            self._scan()
-        return self._count
+        return len(self._indexed())
+
+    @property
+    def fps(self) -> float:
+        return self._indexed().fps or FOLDER_FPS
 
     def read(self, frame_id: int) -> np.ndarray:
-        self._check(frame_id, self.path)
+        self._check_frame_id(frame_id, self.path)
         if self._last is None or self._last[0] != frame_id:
-            av = _pyav()
+            av = import_av()
             try:
-                self._last = frame_id, self._decode(frame_id)
+                picture = self._decode(frame_id)
+                self._last = frame_id, upright_rgb(picture)
             except av.FFmpegError as error:
                 self.close()
                 raise BadValue(
@@ -53,140 +65,118 @@ class VideoFile(FrameSource):
                 ) from error
         return self._last[1].copy()
 
+    def check_complete(self) -> None:
+        problem = self._index.problem if self._index is not None else None
+        if problem is not None:
+            raise BadInput(
+                f"{self.path} is truncated: {problem}, {len(self)} frames are there; copy the "
+                "file again"
+            )
+
     def close(self) -> None:
-        self._decoding = self._last = None
+        self._close_decoder()
         if self._container is not None:
             self._container.close()
             self._container = None
 
     def __getstate__(self) -> dict:
-        return {**self.__dict__, "_container": None, "_decoding": None, "_last": None}
+        return {**self.__dict__, "_container": None, "_pictures": None, "_last": None}
 
-    def _open(self) -> Any:
-        av = _pyav()
-        if self._container is None:
-            try:
-                container = av.open(str(self.path))
-            except FileNotFoundError:
-                raise MissingFile(f"there is no video {self.path}; correct the path") from None
-            except (av.FFmpegError, OSError) as error:
-                raise BadValue(
-                    f"{self.path} cannot be opened as a video ({error}); copy or convert it"
-                ) from error
-            if not container.streams.video:
-                container.close()
-                raise BadValue(f"{self.path} holds no video stream; give a video file")
-            context = container.streams.video[0].codec_context
-            context.thread_count, context.thread_type = (
-                1,
-                "NONE",
-            )  # threads would not survive a fork
-            self._container = container
-        return self._container
+    def _indexed(self) -> PictureIndex:
+        if self._index is None:
+            self._index = index_pictures(self.path)
+        if not self.partial:
+            self.check_complete()
+        return self._index
 
-    def _scan(self) -> None:
-        """Learn the time of every frame; where packets carry none, only how many frames there
-        are.
-        """
-        av = _pyav()
-        try:
-            container = self._open()
-            packets = [
-                (packet.pts, packet.is_keyframe)
-                for packet in container.demux(container.streams.video[0])
-                if packet.size and not packet.is_discard
-            ]
-            times = sorted(pts for pts, _ in packets if pts is not None)
-            if len(times) == len(packets) and len(set(times)) == len(times):
-                numbers = {pts: number for number, pts in enumerate(times)}
-                self._keys = sorted(numbers[pts] for pts, is_key in packets if is_key)
-                self._times, self._count = times, len(times)
-            else:
-                self.close()
-                stream = self._open().streams.video[0]
-                self._times, self._count = [], sum(1 for _ in self._container.decode(stream))
-        except av.FFmpegError as error:
-            raise BadValue(
-                f"{self.path} cannot be read to its end ({error}); copy the video again"
-            ) from error
-        finally:
-            self.close()
-        if not self._count:
-            raise BadValue(f"{self.path} holds no frame; give another video")
+    def _close_decoder(self) -> None:
+        self._pictures: Iterator[tuple[int, Any]] | None = None  # packet number, picture
+        self._next = 0  # number of the picture that comes next, if pictures come in order
+        self._last: tuple[int, np.ndarray] | None = None
 
-    def _decode(self, frame_id: int) -> np.ndarray:
-        if not self._times:
-            return self._count_to(frame_id)
-        before = bisect_right(self._keys, frame_id) - 1
-        if (
-            self._decoding is None
-            or not self._next <= frame_id
-            or (before >= 0 and self._keys[before] > self._next)
-        ):
-            self._seek(before)
-        while (picture := self._forward_to(frame_id)) is None:
-            # the container went to a later key frame than asked for, or this one does not stand
+    def _decode(self, frame_id: int) -> Any:
+        """Return picture `frame_id`, decoding on or from a key frame before it."""
+        index = self._indexed()
+        key = bisect_right(index.key_pictures, frame_id) - 1
+        key_picture = index.key_pictures[key] if key >= 0 else 0
+        is_ahead = self._pictures is not None and self._next <= frame_id
+        if not is_ahead or key_picture > self._next:
+            self._begin_at(key)
+        picture = self._forward_to(frame_id)
+        while picture is None:
+            # the container went to a later packet than asked for, or this key frame does not stand
             # alone
-            before -= 1
-            if before < -1:
+            if key == FILE_START:
                 raise BadValue(
                     f"{self.path}: frame {frame_id} does not come out of the decoder; convert the "
                     "video"
                 )
-            self._seek(before)
-        return _rgb(picture)
+            key -= 1
+            self._begin_at(key)
+            picture = self._forward_to(frame_id)
+        return picture
 
-    def _seek(self, key: int) -> None:
-        """Let decoding begin at key frame number `key`; -1: at the start of the file."""
-        if key < 0:
+    def _begin_at(self, key: int) -> None:
+        """Let decoding begin at key picture number `key`; FILE_START: with the first packet."""
+        index = self._indexed()
+        self._close_decoder()
+        if key == FILE_START:
+            # opened anew: not every container can seek back to its first packet
             self.close()
-        container = self._open()
-        stream = container.streams.video[0]
-        if key >= 0:
-            container.seek(self._times[self._keys[key]], stream=stream, backward=True)
-        self._decoding, self._next = container.decode(stream), self._keys[key] if key >= 0 else 0
+        if self._container is None:
+            self._container = open_container(self.path)
+        stream = self._container.streams.video[0]
+        if key == FILE_START:
+            packets: Iterator[tuple[int, Any]] = enumerate(video_packets(self._container, stream))
+            self._next = 0
+        else:
+            key_picture = index.key_pictures[key]
+            packet_number = index.packets[key_picture]
+            seek_time = index.seek_times[packet_number]
+            self._container.seek(seek_time, stream=stream, backward=True)
+            packets = self._packets_from(packet_number, stream)
+            self._next = key_picture
+        decoded = numbered_pictures(self._container, stream, packets)
+        self._pictures = enumerate(decoded) if index.counted else _by_packet(decoded)
+
+    def _packets_from(self, first: int, stream: Any) -> Iterator[tuple[int, Any]]:
+        """Read on to packet number `first`, and from there on; nothing if it has passed."""
+        number_of_key = self._indexed().number_of_key
+        has_begun = False
+        for packet in video_packets(self._container, stream):
+            number = number_of_key.get(packet_key(packet))
+            if not has_begun:
+                if number is None or number < first:
+                    continue
+                if number > first:
+                    return
+                has_begun = True
+                next_number = first
+            # after the first one packets follow each other, also those without a key of their own
+            yield next_number, packet
+            next_number += 1
 
     def _forward_to(self, frame_id: int) -> Any | None:
-        """Decode until the frame's time; None when it has passed without the frame."""
-        wanted = self._times[frame_id]
-        for picture in self._decoding:
-            if picture.pts is not None and picture.pts >= wanted:
-                self._next = frame_id + 1 if picture.pts == wanted else len(self._times)
-                return picture if picture.pts == wanted else None
-        self._decoding = None
+        """Decode until picture `frame_id` comes; None if it has passed or never comes."""
+        index = self._indexed()
+        if self._pictures is None:
+            return None
+        wanted = frame_id if index.counted else index.packets[frame_id]
+        for number, picture in self._pictures:
+            if number == wanted:
+                self._next = frame_id + 1
+                return picture
+            if not index.counted and self._has_passed(number, frame_id):
+                break
+        self._pictures = None
         return None
 
-    def _count_to(self, frame_id: int) -> np.ndarray:
-        """For files without times: count frames from the start."""
-        if self._decoding is None or self._next > frame_id:
-            self.close()
-            stream = self._open().streams.video[0]
-            self._decoding, self._next = self._container.decode(stream), 0
-        for picture in self._decoding:
-            self._next += 1
-            if self._next > frame_id:
-                return _rgb(picture)
-        raise BadValue(
-            f"{self.path}: frame {frame_id} does not come out of the decoder; convert the video"
-        )
+    def _has_passed(self, packet_number: int, frame_id: int) -> bool:
+        picture_number = self._indexed().picture_of_packet.get(packet_number)
+        return picture_number is not None and picture_number > frame_id
 
 
-def _rgb(picture: Any) -> np.ndarray:
-    try:
-        image = picture.to_ndarray(
-            format="rgb24", threads=1
-        )  # threads of the colour conversion hang a forked child, too
-    except TypeError:  # an older PyAV, which knows no threads here
-        image = picture.to_ndarray(format="rgb24")
-    turns = round(getattr(picture, "rotation", 0) / 90) % 4  # phones note how they were held
-    return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
-
-
-def _pyav() -> Any:
-    try:
-        import av
-    except ImportError:
-        raise BadInput(
-            'reading video files needs the package av: pip install "spot-tracking[video]"'
-        ) from None
-    return av
+def _by_packet(pictures: Iterator[Any]) -> Iterator[tuple[int, Any]]:
+    for picture in pictures:
+        if picture.pts is not None:
+            yield picture.pts, picture

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ltr.admin.errors import BadValue, MissingFile
 from ltr.dataset.registry import evaluation_set
-from ltr.frames.sources import images_in, natural_key
+from ltr.frames.names import images_in, natural_key
 from pytracking.evaluation.data import BaseDataset, Sequence, SequenceList, lazy_list
 from pytracking.utils.load_text import read_boxes
 

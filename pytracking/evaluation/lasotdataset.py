@@ -11,7 +11,7 @@ import numpy as np
 from ltr.admin.errors import BadInput, BadValue
 from ltr.dataset import lasot_layout as layout
 from ltr.dataset.registry import evaluation_set
-from ltr.frames.sources import natural_key
+from ltr.frames.names import natural_key
 from pytracking.evaluation.attributes import OfficialAttributes, WithAttributes
 from pytracking.evaluation.data import BaseDataset, Sequence, SequenceList, lazy_list
 from pytracking.evaluation.environment import local_file

@@ -11,7 +11,7 @@ import os
 
 from ltr.admin.errors import MissingFile
 from ltr.dataset.registry import evaluation_set
-from ltr.frames.sources import natural_key
+from ltr.frames.names import natural_key
 from pytracking.evaluation.attributes import OfficialAttributes, WithAttributes
 from pytracking.evaluation.lists import report_without_frames
 from pytracking.evaluation.tabledataset import TableDataset, text_stems

@@ -9,25 +9,45 @@ import time
 from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
 import tqdm
 
 from ltr.admin.errors import BadInput, BadValue
+from ltr.frames.streams import FrameStream, open_stream
 from ltr.geometry.checks import is_box
 from ltr.io.files import atomic_write
 from pytracking.evaluation.display import draw_objects
 from pytracking.evaluation.multi_object_wrapper import MultiObjectWrapper
 from pytracking.evaluation.results import save_boxes
-from pytracking.evaluation.video import FrameStream, VideoWriter, open_stream
+from pytracking.evaluation.video import VideoWriter
 from pytracking.evaluation.video_window import VideoWindow, window_problem
 
-if TYPE_CHECKING:
-    from pytracking.evaluation.tracker import Tracker
-
 _log = logging.getLogger(__name__)
+
+
+class TrackerHarness(Protocol):
+    """The part of `evaluation.tracker.Tracker` that a run through a video uses."""
+
+    name: str
+    parameter_name: str
+    results_dir: str
+    tracker_class: Any
+    visdom: Any
+
+    def check(self) -> None: ...
+
+    def get_parameters(self) -> Any: ...
+
+    def several_objects_mode(self, params: Any, default: str) -> str: ...
+
+    def create_tracker(self, params: Any) -> Any: ...
+
+    def wait_while_paused(self) -> None: ...
+
+    def _init_visdom(self, visdom_info: dict | None, debug: int) -> None: ...
 
 
 class InvalidBox(BadValue, AssertionError):
@@ -35,7 +55,7 @@ class InvalidBox(BadValue, AssertionError):
 
 
 def run_video(
-    harness: Tracker,
+    harness: TrackerHarness,
     debug: int | None,
     visdom_info: dict | None,
     place: str | int | None,
@@ -131,7 +151,7 @@ def _check_inside(boxes: list[list[float]], frame: np.ndarray, source: FrameStre
             )
 
 
-def _build(harness: Tracker, params):
+def _build(harness: TrackerHarness, params):
     """The tracker of all objects. A class that does not say how it handles several is taken to
     follow one.
     """
@@ -245,7 +265,7 @@ class VideoRun:
 
     def __init__(
         self,
-        harness: Tracker,
+        harness: TrackerHarness,
         objects: Objects,
         source: FrameStream,
         window: VideoWindow | None,

@@ -179,7 +179,7 @@ def _open(options: argparse.Namespace):
             f"({', '.join(DATASETS)}); correct the path"
         )
     from ltr.dataset.video_folder import VideoFolder
-    from ltr.frames.sources import images_in
+    from ltr.frames.names import images_in
 
     place = place.resolve()
     is_folder = place.is_dir()

@@ -6,9 +6,10 @@ import numpy as np
 
 from ltr.admin.errors import MissingFile
 from ltr.dataset.video_folder import VideoFolder
+from ltr.frames.source import FrameSource
 
 
-class FolderFrames:
+class FolderFrames(FrameSource):
     """The frames of video `seq_id` of `folder`."""
 
     def __init__(self, folder: VideoFolder, seq_id: int):

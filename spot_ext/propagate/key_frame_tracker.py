@@ -15,10 +15,10 @@ import numpy as np
 import torch
 
 from ltr.admin.errors import BadValue
+from ltr.frames.wrappers import Frames, ascending, descending
 from spot_ext.boxes.track import ObjectTrack
 from spot_ext.propagate.box_delta import apply_box_delta, box_delta
 from spot_ext.propagate.follow import Leg, Sighting, Walk, follow, frame_by_frame
-from spot_ext.propagate.frames import Frames, ascending, descending
 from spot_ext.propagate.gaps import Gap, gaps_between
 
 # The farther template is not asked below this share of the answer, which saves its pass.

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from ltr.admin.errors import BadValue
+from ltr.frames.wrappers import Frames
 from spot_ext.boxes.track import ObjectTrack, VideoBoxes
 from spot_ext.propagate.earlier import EarlierResults, changed_gaps
-from spot_ext.propagate.frames import Frames
 from spot_ext.propagate.fuse import Fused, fuse
 from spot_ext.propagate.fusion_config import DEFAULT, FusionConfig
 from spot_ext.propagate.key_frame_tracker import KeyFrameTracker, OnlineTracker

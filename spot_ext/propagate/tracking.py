@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 
 from ltr.admin.errors import BadValue
+from ltr.frames.opening import open_video
+from ltr.frames.wrappers import Frames, OneSize
 from pytracking.evaluation.display import draw_objects
-from pytracking.evaluation.video import FOLDER_FPS, VideoWriter, open_stream
+from pytracking.evaluation.video import VideoWriter
 from spot_ext.boxes import formats
 from spot_ext.boxes.track import ObjectTrack, VideoBoxes
 from spot_ext.propagate.follow import Walk
-from spot_ext.propagate.frames import Frames, open_frames
 from spot_ext.propagate.fuse import Fused, fuse
 from spot_ext.propagate.key_frame_tracker import KeyFrameTracker
 from spot_ext.propagate.network import SHIPPED, open_network
@@ -38,7 +39,7 @@ class TrackJob:
 
 def track(job: TrackJob) -> dict[str, Any]:
     """Do `job` and return a summary. Frames are decoded one after the other, and none is kept."""
-    frames = open_frames(job.video)
+    frames = OneSize(open_video(job.video), str(job.video))
     count = len(frames)
     name = job.video.stem if job.video.is_file() else job.video.absolute().name
     if not 0 <= job.start < count:
@@ -49,7 +50,7 @@ def track(job: TrackJob) -> dict[str, Any]:
     _check_inside(job.box_xywh, width, height)
     writer = None
     if job.annotated is not None:
-        writer = VideoWriter(job.annotated, video_fps(job.video), not_over=job.video)
+        writer = VideoWriter(job.annotated, frames.fps, not_over=job.video)
 
     tracker = open_network(job.net).make_tracker(job.device)()
     started = time.time()
@@ -80,14 +81,6 @@ def track(job: TrackJob) -> dict[str, Any]:
         "out": job.out and str(job.out),
         "annotated": job.annotated and str(job.annotated),
     }
-
-
-def video_fps(place: Path) -> float:
-    """Return the frames a second of a video file, as OpenCV reads them; of a folder, 25."""
-    if place.is_dir() or place.suffix.lower() == ".tar":
-        return FOLDER_FPS
-    with open_stream(place) as stream:
-        return stream.fps
 
 
 def _check_inside(box: tuple[float, float, float, float], width: int, height: int) -> None:

@@ -16,8 +16,10 @@ import pytest
 from ltr.admin.errors import BadInput, BadValue, MissingFile
 from ltr.data.image_loader import default_image_loader
 from ltr.dataset import Got10k, Lasot, TrackingNet, VideoFolder
-from ltr.frames import sources
-from ltr.frames.sources import open_source, shared_source
+from ltr.frames import shared
+from ltr.frames.names import images_in
+from ltr.frames.opening import open_source
+from ltr.frames.shared import shared_source
 
 FRAMES, SIZE = 40, (48, 64)
 
@@ -181,7 +183,7 @@ def test_without_pyav_the_extra_is_named(tmp_path, monkeypatch):
 
 def pack(folder, place):
     """Move the images of `folder` into an archive at `place`."""
-    images = sources.images_in(folder)
+    images = images_in(folder)
     place.parent.mkdir(exist_ok=True)
     with tarfile.open(place, "w") as archive:
         for image in images:
@@ -259,7 +261,7 @@ def test_folder_of_video_files(tmp_path, no_local_py):
 
 
 def read_in_child(place, connection):
-    connection.send(len(sources._sources))
+    connection.send(shared.open_count())
     connection.send([int(shared_source(place).read(i)[0, 0, 0]) for i in range(FRAMES)])
 
 
@@ -289,4 +291,4 @@ def test_few_files_stay_open(tmp_path):
     before = len(os.listdir("/proc/self/fd"))
     for number in range(50):
         shared_source(tmp_path / f"{number}.tar").read(0)
-    assert len(os.listdir("/proc/self/fd")) - before <= sources._OPEN
+    assert len(os.listdir("/proc/self/fd")) - before <= shared.OPEN_SOURCES

@@ -83,9 +83,6 @@ OPTIONAL = {
 # owner: pairs (importing module, imported module)
 UPWARDS: dict[str, set[tuple[str, str]]] = {}
 CIRCLES: dict[str, set[frozenset[str]]] = {
-    "frames": {
-        frozenset({"ltr.frames.sources", "ltr.frames.tar", "ltr.frames.video_file"}),
-    },
     "train": {
         frozenset({"ltr.models.tracking.transt", "ltr.models.tracking.transt_light"}),
     },
@@ -98,11 +95,6 @@ MUTUAL_ROOMS: dict[str, set[frozenset[str]]] = {
     },
 }
 INSIDE_FUNCTIONS: dict[str, set[tuple[str, str]]] = {
-    "frames": {
-        ("ltr.frames.sources", "ltr.data.image_loader"),
-        ("ltr.frames.sources", "ltr.frames.tar"),
-        ("ltr.frames.sources", "ltr.frames.video_file"),
-    },
     "train": {
         ("ltr.models.backbone.pretrained", "safetensors.torch"),
         ("ltr.models.tracking.transt", "ltr.models.tracking.transt_light"),

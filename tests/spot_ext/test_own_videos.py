@@ -14,12 +14,14 @@ import pytest
 import torch
 
 from ltr.admin.errors import BadInput, BadValue
+from ltr.frames.counted import CountedFrames
+from ltr.frames.opening import open_video
+from ltr.frames.wrappers import descending
 from ltr.geometry.array_boxes import paired_iou
 from ltr.io import checkpoint
 from spot_ext.boxes import formats
 from spot_ext.boxes.track import ObjectTrack, VideoBoxes
 from spot_ext.propagate import adapting, labelling
-from spot_ext.propagate.frames import CountedFrames, descending, open_frames
 from spot_ext.propagate.fuse import Fused
 from spot_ext.propagate.key_frame_tracker import TwoTemplates
 from spot_ext.propagate.propagation import propagate
@@ -330,13 +332,13 @@ def test_video_files_are_counted_the_same_by_both_decoders(folder):
     for frame_id in range(COUNT):
         writer.write(Video().read(frame_id))
     writer.close()
-    one, other = open_frames(folder / "a.mp4"), CountedFrames(folder / "a.mp4")
+    one, other = open_video(folder / "a.mp4"), CountedFrames(folder / "a.mp4")
     assert len(one) == len(other) == COUNT
     for frame_id in (9, 2, 13):
         assert np.abs(one.read(frame_id).astype(int) - other.read(frame_id)).mean() < 4
 
 
-@pytest.mark.parametrize("opener", [open_frames, CountedFrames], ids=["PyAV", "OpenCV"])
+@pytest.mark.parametrize("opener", [open_video, CountedFrames], ids=["PyAV", "OpenCV"])
 def test_frames_of_a_variable_rate_are_the_pictures_one_after_the_other(folder, opener):
     av = pytest.importorskip("av", reason="video files need the extra 'video'")
     times = np.cumsum(np.random.default_rng(0).integers(10, 400, COUNT))  # milliseconds
@@ -359,7 +361,7 @@ def test_frames_of_a_variable_rate_are_the_pictures_one_after_the_other(folder, 
         assert np.abs(frames.read(frame_id).astype(int) - Video().read(frame_id)).mean() < 8
 
 
-@pytest.mark.parametrize("opener", [open_frames, CountedFrames], ids=["PyAV", "OpenCV"])
+@pytest.mark.parametrize("opener", [open_video, CountedFrames], ids=["PyAV", "OpenCV"])
 def test_a_file_that_cannot_be_decoded_is_named_in_a_sentence(tmp_path, opener):
     pytest.importorskip("av", reason="video files need the extra 'video'")
     (tmp_path / "a.mp4").write_bytes(b"no video" * 99)
@@ -389,7 +391,7 @@ def test_memory_stays_flat_on_an_hour_of_video(tmp_path):
 
     if not Path("/proc/self/statm").exists():
         pytest.skip("memory is read from /proc")
-    frames, peak, before = open_frames(tmp_path / "hour.mp4"), [0.0], memory()
+    frames, peak, before = open_video(tmp_path / "hour.mp4"), [0.0], memory()
     given = VideoBoxes("hour", (ObjectTrack.drawn("1", [0, count // 2], [[10, 20, 20, 16]] * 2),))
 
     def tick():

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from ltr.admin.errors import BadValue, suggestion
-from ltr.frames.sources import VIDEO_SUFFIXES
+from ltr.frames.names import VIDEO_SUFFIXES
 from spot_ext.boxes.track import VideoBoxes
 
 logger = logging.getLogger(__name__)

@@ -1,0 +1,99 @@
+"""PyAV, the extra `video`: importing it, opening a container, and pictures as they are shown."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ltr.admin.errors import BadInput, BadValue, MissingFile
+
+# Entries of a display matrix may be this far from 0 or from each other (16.16 fixed point).
+MATRIX_TOLERANCE = 0.01
+
+
+def import_av() -> Any:
+    """Return PyAV's module. Raises BadInput, naming the extra, when it is missing."""
+    try:
+        import av
+    except ImportError:
+        raise BadInput(
+            'reading video files needs the package av: pip install "spot-tracking[video]"'
+        ) from None
+    return av
+
+
+def open_container(path: Path) -> Any:
+    """Open a video file. Raises BadInput where it cannot be opened or holds no readable video."""
+    av = import_av()
+    try:
+        container = av.open(str(path))
+    except FileNotFoundError:
+        raise MissingFile(f"there is no video {path}; correct the path") from None
+    except (av.FFmpegError, OSError) as error:
+        raise BadValue(
+            f"{path} cannot be opened as a video ({error}); copy or convert it"
+        ) from error
+    if not container.streams.video:
+        container.close()
+        raise BadValue(f"{path} holds no video stream; give a video file")
+    context = container.streams.video[0].codec_context
+    if context is None:
+        container.close()
+        raise BadValue(
+            f"{path}: this build of PyAV has no decoder for its video; install PyAV from its "
+            "wheels, or convert the video to mp4 with H.264"
+        )
+    # threads of a decoder would not survive a fork, and loader workers fill the cores anyway
+    context.thread_count = 1
+    context.thread_type = "NONE"
+    return container
+
+
+def upright_rgb(picture: Any) -> np.ndarray:
+    """Return a decoded picture (H, W, 3) uint8 RGB, turned and mirrored as players show it."""
+    try:
+        # threads of the colour conversion hang a forked child, too
+        image = picture.to_ndarray(format="rgb24", threads=1)
+    except TypeError:
+        # an older PyAV, whose conversion has no threads
+        image = picture.to_ndarray(format="rgb24")
+    return apply_display_matrix(image, display_matrix(picture))
+
+
+def display_matrix(picture: Any) -> np.ndarray | None:
+    """Return the linear part [[a, b], [c, d]] of a picture's display matrix, if it has one."""
+    side_data = picture.side_data.get("DISPLAYMATRIX")
+    if side_data is None:
+        return None
+    numbers = np.frombuffer(bytes(side_data), np.int32)[:9].reshape(3, 3)
+    return numbers[:2, :2].astype(np.float64)
+
+
+def apply_display_matrix(image: np.ndarray, matrix: np.ndarray | None) -> np.ndarray:
+    """Turn and mirror an image: pixel (x, y) is shown at (a x + c y, b x + d y), moved into view.
+
+    Only multiples of 90 degrees, mirrored or not, are applied; any other matrix (zeros, as some
+    programs write them, or a slanted one) leaves the image as it is.
+    """
+    if matrix is None:
+        return image
+    largest = np.abs(matrix).max()
+    if largest == 0:
+        return image
+    unit = matrix / largest
+    rounded = np.rint(unit)
+    is_permutation = (np.abs(rounded).sum(0) == 1).all() and (np.abs(rounded).sum(1) == 1).all()
+    if not is_permutation or np.abs(unit - rounded).max() > MATRIX_TOLERANCE:
+        return image
+    (a, b), (c, d) = rounded
+    if b != 0:
+        image = image.transpose(1, 0, 2)
+    mirrored_x = (a + c) < 0
+    mirrored_y = (b + d) < 0
+    if mirrored_x:
+        image = image[:, ::-1]
+    if mirrored_y:
+        image = image[::-1]
+    return np.ascontiguousarray(image)
