@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,11 @@ class PacketTable:
     is_key: list[bool]
     end_seconds: float  # of the last packet of any stream, from the start of the file's clock
 
+    def drop_last(self) -> None:
+        """Forget the last packet."""
+        for column in (self.keys, self.times, self.is_discarded, self.seek_times, self.is_key):
+            del column[-1:]
+
 
 @dataclass
 class PictureIndex:
@@ -70,8 +75,11 @@ def index_pictures(path: Path) -> PictureIndex:
     try:
         stream = container.streams.video[0]
         table = _read_packets(container, stream)
-        packets = _order_by_time(container, stream, table)
         problem = _missing_end(container, stream, table)
+        if problem is not None:
+            # a cut goes through a packet, which then is no whole picture
+            table.drop_last()
+        packets = _order_by_time(container, stream, table)
         rate = stream.average_rate or stream.guessed_rate
         fps = float(rate) if rate else 0.0
     except av.FFmpegError as error:
@@ -82,7 +90,7 @@ def index_pictures(path: Path) -> PictureIndex:
         container.close()
     counted = False
     if packets is None:
-        packets, counted = _order_by_decoding(path)
+        packets, counted = _order_by_decoding(path, len(table.keys))
     if not packets:
         raise BadValue(f"{path} holds no frame; give another video")
     return _index(table, packets, counted, fps, problem)
@@ -163,14 +171,14 @@ def _has_trusted_times(container: Any, codec: Any) -> bool:
     return is_timed and codec.name in PICTURE_PER_PACKET
 
 
-def _order_by_decoding(path: Path) -> tuple[list[int], bool]:
+def _order_by_decoding(path: Path, packet_count: int) -> tuple[list[int], bool]:
     """Decode the file; returns each picture's packet number, and True if these cannot be told."""
     av = import_av()
     container = open_container(path)
     numbers: list[int | None] = []
     try:
         stream = container.streams.video[0]
-        packets = enumerate(video_packets(container, stream))
+        packets = islice(enumerate(video_packets(container, stream)), packet_count)
         for picture in numbered_pictures(container, stream, packets):
             numbers.append(picture.pts)
     except av.FFmpegError as error:
@@ -213,12 +221,17 @@ def _index(
 
 
 def _missing_end(container: Any, stream: Any, table: PacketTable) -> str | None:
-    """Tell how much of the promised duration is missing; None where the file is complete.
+    """Tell how much of the promised pictures or duration is missing; None for a complete file.
 
+    AVI and MP4 tell how many packets there are, and FFmpeg makes an AVI's duration fit its size.
     The end of the last packet of any stream is compared with the duration, both from the start
     time: sound may go on after the last picture, and a file may begin at any time. Frame rates say
     nothing here: those of many sound files are not constant.
     """
+    declared = stream.frames
+    count = len(table.keys)
+    if declared and count < (1 - TOLERATED_LOSS) * declared - 1:
+        return f"it ends after {count} of {declared} frames"
     if container.duration is None:
         return None
     start = (container.start_time or 0) / MICROSECONDS

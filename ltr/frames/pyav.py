@@ -42,8 +42,9 @@ def open_container(path: Path) -> Any:
     if context is None:
         container.close()
         raise BadValue(
-            f"{path}: this build of PyAV has no decoder for its video; install PyAV from its "
-            "wheels, or convert the video to mp4 with H.264"
+            f"{path} cannot be opened as a video: its header is damaged, or this build of PyAV "
+            "has no decoder for it (only some have one for AV1); copy it again, install PyAV from "
+            "its wheels, or convert the video to mp4 with H.264"
         )
     # threads of a decoder would not survive a fork, and loader workers fill the cores anyway
     context.thread_count = 1

@@ -40,8 +40,12 @@ class VideoFile(FrameSource):
         self.path = Path(path)
         self.partial = partial
         self._index: PictureIndex | None = None
-        self._close_decoder()
         self._container: Any = None
+        # packet numbers and pictures, as the decoder hands them out
+        self._pictures: Iterator[tuple[int, Any]] | None = None
+        # number of the picture that comes next
+        self._next = 0
+        self._last: tuple[int, np.ndarray] | None = None
 
     def __len__(self) -> int:
         return len(self._indexed())
@@ -90,9 +94,9 @@ class VideoFile(FrameSource):
         return self._index
 
     def _close_decoder(self) -> None:
-        self._pictures: Iterator[tuple[int, Any]] | None = None  # packet number, picture
-        self._next = 0  # number of the picture that comes next, if pictures come in order
-        self._last: tuple[int, np.ndarray] | None = None
+        self._pictures = None
+        self._next = 0
+        self._last = None
 
     def _decode(self, frame_id: int) -> Any:
         """Return picture `frame_id`, decoding on or from a key frame before it."""

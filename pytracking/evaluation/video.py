@@ -42,12 +42,12 @@ class VideoWriter:
     def write(self, frame: np.ndarray) -> None:
         """Add a frame (H, W, 3) RGB uint8."""
         if self._writer is None:
-            self._open(frame.shape[1], frame.shape[0])
+            self._writer = self._open(frame.shape[1], frame.shape[0])
         if (frame.shape[1], frame.shape[0]) != self._size:
             frame = cv2.resize(frame, self._size)
         self._writer.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
 
-    def _open(self, width: int, height: int) -> None:
+    def _open(self, width: int, height: int) -> cv2.VideoWriter:
         self._size = (width, height)
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -56,14 +56,14 @@ class VideoWriter:
                 f"{self.path}: the folder cannot be made ({error.strerror}); choose another place"
             ) from None
         quiet_opencv_decoder()
-        codec = cv2.VideoWriter_fourcc(*CODECS[self.path.suffix.lower()])
-        self._writer = cv2.VideoWriter(str(self._part), codec, self.fps, self._size)
-        if not self._writer.isOpened():
+        codec = cv2.VideoWriter.fourcc(*CODECS[self.path.suffix.lower()])
+        writer = cv2.VideoWriter(str(self._part), codec, self.fps, self._size)
+        if not writer.isOpened():
             raise BadInput(
                 f"{self.path}: OpenCV cannot write a video of {width}x{height} there; check that "
-                "the folder can be "
-                "written to, or use the ending .avi"
+                "the folder can be written to, or use the ending .avi"
             )
+        return writer
 
     def close(self) -> None:
         """Complete the file; without a frame there is none."""

@@ -41,7 +41,9 @@ class TrackerHarness(Protocol):
 
     def get_parameters(self) -> Any: ...
 
-    def several_objects_mode(self, params: Any, default: str) -> str: ...
+    def several_objects_mode(
+        self, params: Any, chosen: str | None = None, default: str = ...
+    ) -> str: ...
 
     def create_tracker(self, params: Any) -> Any: ...
 
@@ -58,10 +60,10 @@ def run_video(
     harness: TrackerHarness,
     debug: int | None,
     visdom_info: dict | None,
-    place: str | int | None,
+    place: str | os.PathLike | int | None,
     optional_box,
     save_results: bool,
-    save_video: str | None,
+    save_video: str | os.PathLike | None,
 ) -> dict[Any, list]:
     """See `Tracker.run_video_generic`."""
     boxes = start_boxes(optional_box)

@@ -68,10 +68,11 @@ class BoxDrawing:
 
     def box_xywh(self) -> list[float] | None:
         """The box as it is drawn at the moment."""
-        if self.start is None:
+        if self.start is None or self.end is None:
             return None
-        (x1, x2), (y1, y2) = (sorted(pair) for pair in zip(self.start, self.end, strict=True))
-        return [float(x1), float(y1), float(x2 - x1), float(y2 - y1)]
+        left, right = sorted((self.start[0], self.end[0]))
+        top, bottom = sorted((self.start[1], self.end[1]))
+        return [float(left), float(top), float(right - left), float(bottom - top)]
 
     def take(self) -> list[list[float]]:
         """The boxes finished since the last call."""
@@ -80,7 +81,7 @@ class BoxDrawing:
 
     def _finish(self) -> None:
         box = self.box_xywh()
-        if min(box[2:]) >= SMALLEST_SIDE:
+        if box is not None and min(box[2:]) >= SMALLEST_SIDE:
             self.finished.append(box)
         self.start = None
 

@@ -13,6 +13,7 @@ from ltr.admin.errors import BadInput
 from spot_ext.boxes import formats
 from spot_ext.boxes.formats.infos import Infos
 from spot_ext.boxes.track import ObjectTrack, VideoBoxes
+from spot_ext.check.sources import is_dataset_name
 
 # Boxes outside their frame that are named; the others are counted.
 EXAMPLES = 3
@@ -58,8 +59,6 @@ class LabelFileReport:
 
 def is_label_file(name: str, root: Path | None) -> bool:
     """Say whether the argument of `check` is a file or folder of boxes and no data set's name."""
-    from spot_ext.check.sources import is_dataset_name
-
     return root is None and not is_dataset_name(name) and Path(name).exists()
 
 

@@ -279,7 +279,7 @@ def test_script_shows_one_sentence_and_nothing_of_the_decoder(machine):
         timeout=60,
     )
     assert done.returncode == 1 and len(done.stderr.splitlines()) == 1
-    assert done.stderr.startswith(f"error: video {video} cannot be opened")
+    assert done.stderr.startswith(f"error: {video} cannot be opened as a video")
 
 
 @pytest.mark.parametrize(
