@@ -202,7 +202,9 @@ class NetWithBackbone(NetWrapper):
 
     def _computing(self) -> contextlib.AbstractContextManager:
         """Within it, the network computes in the precision that was set."""
-        return numbers.computing_in(next(self.net.parameters()).device, self._numbers())
+        parameter = next(self.net.parameters(), None)
+        device = torch.device("cpu") if parameter is None else parameter.device
+        return numbers.computing_in(device, self._numbers())
 
     def _graphs(self) -> Graphs | Callable[..., dict[str, torch.Tensor]]:
         """`match`, recorded; all copies share the recordings, as they share the weights."""

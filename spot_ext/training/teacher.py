@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import copy
 import functools
-import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from ltr.admin.errors import BadValue
+from ltr.models.decoding import Prediction, hann_window_float32
 from ltr.parallel.precision import autocast, in_fp32
 from ltr.parallel.upload import upload
-from spot_ext.training.architectures import Architecture, Prediction
+from spot_ext.training.architectures import Architecture
 
 
 @dataclass(frozen=True)
@@ -29,20 +28,6 @@ class PseudoBox:
     scores: Tensor  # (B,) calibrated
     ious: Tensor  # (B,) predicted IoU: the confidence
     index: Tensor  # (B,) position of the candidate
-
-
-def hann_window(positions: int) -> Tensor:
-    """Outer product of two Hann windows with zero ends, flattened to `(positions,)`; `positions`
-    must be a square.
-    """
-    side = math.isqrt(positions)
-    if side * side != positions:
-        raise BadValue(
-            f"a window needs a square map, got {positions} positions: check the network's output "
-            "size"
-        )
-    window = torch.hann_window(side, periodic=False)
-    return torch.outer(window, window).flatten()
 
 
 def calibrate(scores_BN: Tensor, window_weight: float) -> Tensor:
@@ -57,7 +42,7 @@ def calibrate(scores_BN: Tensor, window_weight: float) -> Tensor:
 @functools.lru_cache(maxsize=16)
 def _window_on(positions: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     """Return the window where it is used; it is made and copied once."""
-    return upload(hann_window(positions).to(dtype), device)
+    return upload(hann_window_float32(positions).to(dtype), device)
 
 
 def pick(
@@ -78,6 +63,7 @@ def pick(
     else:
         low = low.clamp(0, crop_size - 1)
         boxes = torch.cat([low, (high.clamp_max(crop_size) - low).clamp_min(1)], 1)
+    assert prediction.ious_BN is not None
     return PseudoBox(boxes, scores, prediction.ious_BN[rows, index], index)
 
 

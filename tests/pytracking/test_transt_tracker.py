@@ -201,5 +201,5 @@ def test_network_that_returns_nan_is_named(net, expected):
 
 
 def test_positions_must_be_a_square_grid():
-    with pytest.raises(BadInput, match="7 positions, which is no square"):
+    with pytest.raises(BadInput, match="a window needs a square map, got 7 positions"):
         hann_window(7)

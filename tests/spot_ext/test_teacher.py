@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch import nn
 
+from ltr.models.decoding import hann_window_float32
 from spot_ext.training.architectures import Prediction, get_architecture
-from spot_ext.training.teacher import Teacher, accept, calibrate, hann_window, pick, refill
+from spot_ext.training.teacher import Teacher, accept, calibrate, pick, refill
 
 
 class Net(nn.Module):
@@ -50,10 +51,10 @@ def prediction(scores, boxes=None, ious=None) -> Prediction:
 
 
 def test_window_has_zero_borders_and_one_peak():
-    window = hann_window(25).view(5, 5)
+    window = hann_window_float32(25).view(5, 5)
     assert window[0].abs().sum() == 0 and window[:, -1].abs().sum() == 0 and window[2, 2] == 1
     with pytest.raises(ValueError, match="square"):
-        hann_window(24)
+        hann_window_float32(24)
 
 
 @pytest.mark.parametrize(

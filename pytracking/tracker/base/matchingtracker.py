@@ -210,12 +210,3 @@ def _set_speed(net, precision: str, graphs: bool) -> None:
             "params.backend out"
         )
     net.set_speed(precision, graphs)
-
-
-@functools.lru_cache(maxsize=8)
-def hann_window(positions: int) -> np.ndarray:
-    """Outer product of two Hann windows over the square grid of `positions` cells, row by row."""
-    side = math.isqrt(positions)
-    if side * side != positions:
-        raise BadInput(f"the network returns {positions} positions, which is no square grid")
-    return np.outer(np.hanning(side), np.hanning(side)).flatten()

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from ltr.data.crops import context_side
+from ltr.models.decoding import decode_transt
 from pytracking.tracker.base import MatchingTracker, hann_window
 from pytracking.tracker.transt.config import cfg
 
@@ -55,10 +56,11 @@ class TransT(MatchingTracker):
     @staticmethod
     def read(outputs: dict[str, torch.Tensor]) -> torch.Tensor:
         """Columns: target score, box cxcywh in units of the crop and, when predicted, IoU."""
-        parts = [outputs["pred_logits"].float().softmax(-1)[..., :1], outputs["pred_boxes"].float()]
-        if outputs.get("pred_ious") is not None:
-            parts.append(outputs["pred_ious"].float().reshape(parts[0].shape))
-        return torch.cat(parts, dim=-1)
+        prediction = decode_transt(outputs)
+        columns = [prediction.scores_BN[..., None], prediction.boxes_cxcywh_BN4]
+        if prediction.ious_BN is not None:
+            columns.append(prediction.ious_BN[..., None])
+        return torch.cat(columns, dim=-1)
 
     def follow(self, table: np.ndarray, image_shape: tuple[int, ...]) -> dict[str, Any]:
         """Take the best position.

@@ -5,7 +5,6 @@ recipe.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,16 +13,7 @@ from torch import Tensor, nn
 
 from ltr.admin.errors import BadValue, suggestion
 from ltr.models.backbone.base import Backbone
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """All candidates of one forward pass over B search crops with N positions each."""
-
-    scores_BN: Tensor  # probability of being the target, before temporal calibration
-    boxes_cxcywh_BN4: Tensor  # normalised by the crop size
-    ious_BN: Tensor  # predicted IoU with the true box
-
+from ltr.models.decoding import Prediction
 
 Outputs = Mapping[str, Tensor]  # what a network's forward returns; only its architecture reads it
 

@@ -14,11 +14,10 @@ import torch
 from torch import Tensor, nn
 
 from ltr.models.backbone.base import Backbone
+from ltr.models.decoding import Prediction, decode_ocean
 from ltr.models.loss.ocean_criterion import OceanCriterion
 from ltr.models.tracking import ocean
-from spot_ext.training.architectures.base import Outputs, Prediction, with_iou_head
-
-CLS_SHARE = 0.94  # of the classification in a position's score; the rest is the align head's
+from spot_ext.training.architectures.base import Outputs, with_iou_head
 
 
 class OceanArchitecture:
@@ -70,20 +69,11 @@ class OceanArchitecture:
         return net(searches, templates, iou_rows=labelled)
 
     def decode(self, outputs: Outputs) -> Prediction:
-        """Scores are checked at the predicted box; boxes are counted from the positions."""
+        """Scores, boxes and predicted IoUs of every position."""
         ltrb = outputs["pred_boxes"]
-        crop_size = self.criterion.crop_size
-        line = ocean.grid(ltrb.shape[-1], crop_size, ltrb)
+        line = ocean.grid(ltrb.shape[-1], self.criterion.crop_size, ltrb)
         positions = torch.stack(torch.meshgrid(line, line, indexing="xy"))  # x, y
-        low, high = positions - ltrb[:, :2], positions + ltrb[:, 2:]
-        boxes = torch.cat([(low + high) / 2, high - low], 1) / crop_size
-        scores = (
-            CLS_SHARE * outputs["pred_logits"].sigmoid()
-            + (1 - CLS_SHARE) * outputs["align_logits"].sigmoid()
-        )
-        return Prediction(
-            scores.flatten(1), boxes.flatten(2).transpose(1, 2), outputs["pred_ious"].flatten(1)
-        )
+        return decode_ocean(outputs, positions, self.criterion.crop_size)
 
     def rows(self, outputs: Outputs, start: int, stop: int | None) -> Outputs:
         """Every output is batch-first."""

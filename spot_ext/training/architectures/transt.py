@@ -14,9 +14,10 @@ from torch import Tensor, nn
 
 from ltr.models.backbone.base import Backbone
 from ltr.models.backbone.transt_backbone import Joiner
+from ltr.models.decoding import Prediction, decode_transt
 from ltr.models.loss.transt_criterion import TransTCriterion
 from ltr.models.tracking import transt
-from spot_ext.training.architectures.base import Outputs, Prediction, with_iou_head
+from spot_ext.training.architectures.base import Outputs, with_iou_head
 
 
 class TransTArchitecture:
@@ -63,12 +64,8 @@ class TransTArchitecture:
         return net(searches, templates)
 
     def decode(self, outputs: Outputs) -> Prediction:
-        """Class 0 is the target."""
-        return Prediction(
-            outputs["pred_logits"].softmax(-1)[..., 0],
-            outputs["pred_boxes"],
-            outputs["pred_ious"][..., 0],
-        )
+        """Scores, boxes and predicted IoUs of every position."""
+        return decode_transt(outputs)
 
     def rows(self, outputs: Outputs, start: int, stop: int | None) -> Outputs:
         """Every output is batch-first."""

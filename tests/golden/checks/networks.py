@@ -11,12 +11,13 @@ from types import SimpleNamespace
 import torch
 from torch import Tensor
 
+from ltr.models.decoding import hann_window_float32
 from ltr.models.loss.matcher import TrackingMatcher, target_cells
 from ltr.models.loss.transt_criterion import TransTCriterion
 from ltr.models.tracking import ocean_model, transt, transt_model
 from spot_ext.training import augmentation
 from spot_ext.training.architectures import get_architecture
-from spot_ext.training.teacher import hann_window, pick
+from spot_ext.training.teacher import pick
 from tests.golden import formulas
 from tests.golden.comparison import GEOMETRY, Comparison, check
 from tests.golden.folder import Golden
@@ -233,7 +234,7 @@ def teacher_decode(golden: Golden, compare: Comparison) -> None:
         256,
         reference_clamp=True,
     )
-    compare.close("window", hann_window(1024), stored["window"], 1e-6)
+    compare.close("window", hann_window_float32(1024), stored["window"], 1e-6)
     compare.equal("position", found.index, stored["best_idx"])
     compare.close("box px", found.boxes_xywh, stored["best_bbox"], **GEOMETRY)
     compare.close("score", found.scores, stored["best_score"], 1e-6)
