@@ -38,9 +38,12 @@ data = TrackingNet(sys.argv[1])
 data.prepare()
 opened = time.perf_counter()
 random.seed(0)
-total = sum(float(data.get_sequence_info(random.randrange(len(data)))["bbox"].sum()) for _ in range(int(sys.argv[2])))
+total = 0.0
+for _ in range(int(sys.argv[2])):
+    index = random.randrange(len(data))
+    total += float(data.get_sequence_info(index)["bbox"].sum())
 print(imported - start, opened - imported, time.perf_counter() - opened, total)
-"""  # noqa: E501
+"""
 
 
 @dataclass(frozen=True)

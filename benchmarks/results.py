@@ -198,8 +198,9 @@ class Run:
     def text(self, markdown: bool = False) -> str:
         """A table for each benchmark under the machine."""
         title = "{}\n" if not markdown else "### {}\n"
+        remark = ", --quick: sizes too small for the ratios to mean much" if self.quick else ""
         lines = [
-            f"{self.began}{', --quick: sizes too small for the ratios to mean much' if self.quick else ''}",  # noqa: E501
+            f"{self.began}{remark}",
             self.machine.text(),
             "",
         ]

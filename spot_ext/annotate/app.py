@@ -65,9 +65,11 @@ def create_app(session: Session, token: str) -> Starlette:
             return JSONResponse(
                 {"saved": True, "videos": await run_in_threadpool(session.save, changes)}
             )
-        except OSError as error:  # of these a full disk is BadInput, too
+        # A full disk is an OSError and BadInput, too.
+        except OSError as error:
             return _disk_error(request, error)
-        except BadInput as error:  # the box file was changed into something unreadable: once it is right, the change is taken  # noqa: E501
+        # Somebody made the box file unreadable. Once it is right again, the change is taken.
+        except BadInput as error:
             return _error(str(error), 409)
 
     api = [

@@ -30,9 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="FILE",
-        help="more frames to label: columns video,frame[,score] of a CSV or JSON file, as "
-        "`suggest` and "
-        "`label` write them; a file of `sample` replaces the choice. May be repeated",
+        help="also ask for the frames in FILE, for example review.csv of `label` or a file of "
+        "`suggest`; a file of `sample` replaces the choice. May be repeated",
     )
     parser.add_argument(
         "--propagated",

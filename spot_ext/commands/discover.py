@@ -13,15 +13,16 @@ from spot_ext.commands import verb
 from spot_ext.commands.sample import DATASETS, open_named
 
 MODES = ("motion", "det", "mot")
-TEXT = """Find targets in videos without labels and write them as labels for training's sparse stage, with a picture of the
-best and the worst.
+TEXT = """Find objects in videos without boxes and write them as labels for the second stage of
+training, with a picture of the best and the worst.
 
   motion  what moves on its own, against the camera's motion, followed by optical flow
   mot     what a detector finds, followed by optical flow
   det     the same, but only the most trusted box of each target is kept
 
-The detector is one of torchvision's, whose weights lie in `pretrained_networks` of ltr/admin/local.py, or any: --detections
-takes a COCO JSON file, a MOT text, or a folder of MOT texts."""  # noqa: E501
+The detector is one of torchvision's, whose weights lie in `pretrained_networks` of
+ltr/admin/local.py, or any: --detections takes a COCO JSON file, a MOT text, or a folder of MOT
+texts."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

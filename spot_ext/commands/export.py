@@ -12,7 +12,7 @@ from spot_ext.commands import verb
 FORMATS = """formats:
   csv          video,object,frame,x,y,w,h,confidence,human,label
   coco         COCO JSON with videos and tracks; also reads plain COCO, TAO, YouTube-VIS
-  cvat         CVAT for video 1.1 (XML): PLACE.xml for all videos, a folder for a file a video, which CVAT loads as a task
+  cvat         CVAT for video 1.1 (XML): PLACE.xml for all videos, or a folder: a file a video
   labelstudio  Label Studio tasks with VideoRectangle regions; sizes needed
   mot          MOTChallenge: <video>/gt/gt.txt with seqinfo.ini, or PLACE.txt for one video
   yolo         labels/<video>/<frame>.txt, classes.txt, data.yaml; sizes needed
@@ -21,7 +21,7 @@ FORMATS = """formats:
   keyframes    the JSON of key frames that `sample` writes and `train` reads
 
 docs/formats.md says what each of them holds and what it cannot.
-"""  # noqa: E501
+"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--epochs",
         type=int,
         metavar="N",
-        help="of that training; more take longer and fit these videos more (8)",
+        help="how many rounds to adapt (default 8); more are slower and closer to these videos",
     )
     parser.add_argument("--seed", type=int, default=0)
     add_network_arguments(parser)

@@ -17,8 +17,8 @@ DATASETS = {
     "folder": "VideoFolder",
 }
 STRATEGIES = ("uniform", "length-proportional", "few-dense", "many-sparse", "diverse")
-TEXT = """Choose which frames of a data set get a box, and write the label file. With --k every video gets as many; --budget
-spreads a total over the data set:
+TEXT = """Choose which frames of a data set get a box, and write the label file. With --k every
+video gets as many; --budget spreads a total over the data set:
 
   uniform              the same number for all videos
   length-proportional  more for longer videos
@@ -26,7 +26,8 @@ spreads a total over the data set:
   many-sparse          2 a video, in as many videos as that makes
   diverse              3 a video, in videos whose content differs most
 
---videos N sets the number of videos instead. Within a video the frames are drawn by the paper's rule."""  # noqa: E501
+--videos N sets the number of videos instead. Within a video the frames are drawn by the paper's
+rule."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

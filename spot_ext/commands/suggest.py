@@ -11,9 +11,10 @@ from spot_ext.commands import verb
 
 TEXT = """Name the frames of a trained run whose labels would help most, at most a few of a video.
 
-The newest teacher follows every target from both sides of every unlabelled frame. Frames where the two tracks disagree,
-where the predicted IoU is low, or that training has not explored come first. Writes suggestions.json, .csv (video, object,
-frame, score, reason; frames count from 0) and .png, a sheet of pictures. No annotation of the videos is read."""  # noqa: E501
+The newest teacher follows every object from both sides of every unlabelled frame. Frames where the
+two tracks disagree, where the predicted IoU is low, or that training has not explored come first.
+Writes suggestions.json, .csv (video, object, frame, score, reason; frames count from 0) and .png, a
+sheet of pictures. No annotation of the videos is read."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -94,7 +94,9 @@ def _task(video: VideoBoxes, number: int, labels: str) -> Iterator[str]:
         )
     yield f"<mode>interpolation</mode>\n{labels}"
     if video.size is not None:
-        yield f"<original_size><width>{video.size[0]}</width><height>{video.size[1]}</height></original_size>\n"  # noqa: E501
+        width, height = video.size
+        size = f"<width>{width}</width><height>{height}</height>"
+        yield f"<original_size>{size}</original_size>\n"
     yield "</task>\n"
 
 

@@ -134,12 +134,10 @@ def collect(sources: tuple[str, ...], fingerprint: str) -> tuple[dict[str, np.nd
     cuts: list[Cutout] = []
     for source, path in pictures.all_files(sources, "photos"):
         photo = _read_photo(path)
-        photos.append(
-            (
-                f"{source}/{path.parent.parent.parent.name if 'contents' in path.parts else path.stem}",  # noqa: E501
-                photo,
-            )
-        )
+        # Wallpaper packages keep pictures of several sizes in NAME/contents/images.
+        is_in_package = "contents" in path.parts
+        name = path.parent.parent.parent.name if is_in_package else path.stem
+        photos.append((f"{source}/{name}", photo))
         cuts += cutouts.from_photo(path.name, photo, source)
     for source, path in pictures.all_files(sources, "cutouts"):
         if (cut := cutouts.shipped(path, source)) is not None:
