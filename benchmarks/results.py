@@ -30,6 +30,7 @@ from pathlib import Path
 
 from ltr.admin.errors import BadInput, MissingFile
 from ltr.io.files import write_text
+from ltr.parallel.cores import usable_cores
 
 PACKAGES = ("torch", "torchvision", "numpy", "opencv-python", "simplejpeg", "onnxruntime")
 _HEAD = ("what", "ours", "rival", "unit", "ratio", "target", "met")
@@ -115,14 +116,9 @@ class Machine:
         import torch
 
         gpus = tuple(torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count()))
-        cores = (
-            len(os.sched_getaffinity(0))
-            if hasattr(os, "sched_getaffinity")
-            else os.cpu_count() or 1
-        )
         return cls(
             _cpu_model(),
-            cores,
+            usable_cores(),
             round(_memory_bytes() / 2**30, 1),
             gpus,
             f"{platform.system()} {platform.machine()}",

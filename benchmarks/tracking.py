@@ -30,10 +30,10 @@ from benchmarks.light import video
 from benchmarks.results import Results, Row, add_options
 from ltr.admin.errors import BadInput, run_script
 from ltr.data.crops import IMAGENET_MEAN, IMAGENET_STD
-from ltr.data.workers import usable_cores
 from ltr.models.neck.featurefusion_network import Attention
 from ltr.models.neck.position_encoding import PositionEmbeddingSine
 from ltr.models.tracking import ocean, transt
+from ltr.parallel.cores import usable_cores
 from ltr.parallel.precision import set_tf32
 from pytracking.features import precision
 from pytracking.features.net_wrappers import MEMORY_FORMAT, NetWithBackbone

@@ -33,9 +33,9 @@ from torchvision.transforms import InterpolationMode
 
 from benchmarks.results import Results, Row, add_options
 from ltr.admin.errors import BadInput, run_script
-from ltr.data.workers import worker_count
 from ltr.dataset import Got10k
 from ltr.models.neck.featurefusion_network import Attention
+from ltr.parallel.cores import worker_count
 from spot_ext.boxes import key_frames
 from spot_ext.training import augmentation
 from spot_ext.training.actor import SparseActor

@@ -1,5 +1,6 @@
-"""Reads and writes images. Readers return (H, W, 3) uint8 RGB and raise BadInput, naming the file,
-when they cannot.
+"""Reads and writes images.
+
+Readers return (H, W, 3) uint8 RGB and raise BadInput, naming the file, when they cannot.
 
 JPEG goes through simplejpeg (libjpeg-turbo without a detour, 1.2 to 2.4 times as fast as OpenCV),
 through jpeg4py where only that is installed, and through OpenCV last; other formats go to OpenCV.
@@ -11,9 +12,12 @@ from __future__ import annotations
 
 import contextvars
 import functools
+import importlib.util
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol, cast
 
 import cv2
 import numpy as np
@@ -21,34 +25,72 @@ import numpy as np
 from ltr.admin.errors import BadValue, MissingFile
 
 _JPEG_START = b"\xff\xd8\xff"
+# Bytes at the start of a file within which Exif data begin: a segment has at most 64 KB.
+EXIF_WITHIN = 65536
+
+
+# Colours of labels in PASCAL VOC and DAVIS, before the greys.
+LABEL_COLORS = 21
+# Bits of a colour channel, and of a label's number that go into each.
+CHANNEL_BITS = 8
+# Cameras fill up the last bytes of a picture. More bytes than these before the end marker are data
+# that did not fit: something in the middle is lost.
+MOST_PADDING_BYTES = 16
 
 
 def _make_palette() -> np.ndarray:
-    """(256, 3) uint8: label colours whose bits interleave those of the index, as in PASCAL VOC and
-    DAVIS, then greys.
+    """Return (256, 3) uint8: label colours as in PASCAL VOC and DAVIS, then greys.
+
+    The bits of a label's number go round the channels, highest bit of the channel first.
     """
-    palette = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, 1)
-    for label in range(21):
+    greys = np.arange(256, dtype=np.uint8)
+    palette = np.stack([greys, greys, greys], axis=1)
+    for label in range(LABEL_COLORS):
         for channel in range(3):
-            palette[label, channel] = sum(
-                (label >> (3 * bit + channel) & 1) << (7 - bit) for bit in range(3)
-            )
-    palette[21] = 64
+            value = 0
+            for bit in range(CHANNEL_BITS):
+                label_bit = (label >> (3 * bit + channel)) & 1
+                value += label_bit << (CHANNEL_BITS - 1 - bit)
+            palette[label, channel] = value
+    palette[LABEL_COLORS] = 64
     return palette
 
 
 davis_palette = _make_palette()
 
 
+class _DefaultLoader(Protocol):
+    """Type of `default_image_loader`: a function with pytracking's attribute."""
+
+    use_jpeg4py: bool | None
+
+    def __call__(self, path: str | os.PathLike) -> np.ndarray: ...
+
+
+def _with_attribute(loader: Callable[[str | os.PathLike], np.ndarray]) -> _DefaultLoader:
+    """Give a loader the attribute that says if JPEGs go through jpeg4py; None before the first."""
+    default_loader = cast(_DefaultLoader, loader)
+    default_loader.use_jpeg4py = None
+    return default_loader
+
+
+@_with_attribute
 def default_image_loader(path: str | os.PathLike) -> np.ndarray:
     """Read an image with the fastest decoder there is."""
     return decode_image(_read_bytes(path), path)
 
 
+# pytracking's names for it, which data sets take as default
+jpeg4py_loader = default_image_loader
+jpeg4py_loader_w_failsafe = default_image_loader
+
+
 @dataclass(frozen=True)
 class ReducedImage:
-    """A picture decoded at 1/factor of its size: pixel (x, y) is the mean of the `factor` x
-    `factor` pixels from (factor * x, factor * y) on, as far as JPEG knows them.
+    """A picture decoded at 1/factor of its size.
+
+    Pixel (x, y) is the mean of the `factor` x `factor` pixels from (factor * x, factor * y) on, as
+    far as JPEG knows them.
     """
 
     image: np.ndarray  # (ceil(height / factor), ceil(width / factor), 3) uint8 RGB
@@ -59,7 +101,7 @@ class ReducedImage:
 
 @dataclass
 class _Reducing:
-    """What to reduce by, and what the decoder made of it."""
+    """A wish to reduce, and the decoder's answer."""
 
     wanted: int
     factor: int = 1
@@ -90,20 +132,13 @@ def read_reduced(read: Callable[[], np.ndarray], factor: int) -> ReducedImage:
 
 
 def decode_image(data: bytes, name: object) -> np.ndarray:
-    """The image in `data`, the content of a file; `name` is for errors."""
+    """Decode `data`, the content of an image file; `name` is for errors."""
     image = None
-    if (
-        data.startswith(_JPEG_START) and b"Exif\0" not in data[:65536]
-    ):  # only OpenCV turns pictures as Exif asks
+    # only OpenCV turns pictures as Exif asks
+    is_plain_jpeg = data.startswith(_JPEG_START) and b"Exif\0" not in data[:EXIF_WITHIN]
+    if is_plain_jpeg:
         image = _jpeg_decoder()(data, name)
     return _opencv_rgb(data, name) if image is None else image
-
-
-default_image_loader.use_jpeg4py = (
-    None  # whether JPEGs go through jpeg4py; known after the first one, as in pytracking
-)
-jpeg4py_loader = default_image_loader  # pytracking's names for it, which data sets take as default
-jpeg4py_loader_w_failsafe = default_image_loader
 
 
 def opencv_loader(path: str | os.PathLike) -> np.ndarray:
@@ -170,59 +205,83 @@ def _read_bytes(path: str | os.PathLike) -> bytes:
     return data
 
 
+JpegDecoder = Callable[[bytes, object], "np.ndarray | None"]
+
+
 @functools.cache
-def _jpeg_decoder() -> Callable[[bytes, object], np.ndarray | None]:
-    """A function that decodes JPEG bytes, or returns None for what it leaves to OpenCV."""
-    default_image_loader.use_jpeg4py = False
+def _jpeg_decoder() -> JpegDecoder:
+    """Return a function that decodes JPEG bytes, or returns None for what it leaves to OpenCV."""
+    if importlib.util.find_spec("simplejpeg") is not None:
+        default_image_loader.use_jpeg4py = False
+        return _decode_by_simplejpeg
     try:
-        import simplejpeg
-    except ImportError:
-        return _jpeg4py_decoder()
-
-    def decode(data: bytes, path: object) -> np.ndarray | None:
-        reducing = _reducing.get()
-        try:
-            if reducing is None or reducing.wanted == 1:
-                return simplejpeg.decode_jpeg(data, colorspace="RGB")
-            size = simplejpeg.decode_jpeg_header(data)[:2]
-            least_height, least_width = (-(-length // reducing.wanted) for length in size)
-            image = simplejpeg.decode_jpeg(
-                data,
-                colorspace="RGB",
-                min_factor=reducing.wanted,
-                min_height=least_height,
-                min_width=least_width,
-            )
-            if image.shape[:2] != (least_height, least_width):
-                return simplejpeg.decode_jpeg(data, colorspace="RGB")
-            reducing.factor, reducing.size = reducing.wanted, size
-            return image
-        except ValueError as error:
-            # OpenCV fills the missing part of a truncated picture with grey and says nothing:
-            # training on that is worse than knowing. Everything else it may understand better.
-            if "premature" in str(error).lower():
-                raise BadValue(
-                    f"image {path} is truncated ({error}); copy the file again"
-                ) from error
-            return None
-
-    return decode
-
-
-def _jpeg4py_decoder() -> Callable[[bytes, object], np.ndarray | None]:
-    try:
-        import jpeg4py
-
-        def decode(data: bytes, path: object) -> np.ndarray | None:
-            try:
-                return jpeg4py.JPEG(np.frombuffer(data, np.uint8)).decode()
-            except Exception:  # its errors have no common base
-                return None
-
-        default_image_loader.use_jpeg4py = True
-        return decode
-    except (ImportError, OSError):  # OSError: the package without its system library
+        import jpeg4py  # noqa: F401
+    except (ImportError, OSError):
+        # OSError: the package is there, its system library is not
+        default_image_loader.use_jpeg4py = False
         return lambda data, path: None
+    default_image_loader.use_jpeg4py = True
+    return _decode_by_jpeg4py
+
+
+def _decode_by_simplejpeg(data: bytes, path: object) -> np.ndarray | None:
+    import simplejpeg
+
+    reducing = _reducing.get()
+    try:
+        if reducing is None or reducing.wanted == 1:
+            return simplejpeg.decode_jpeg(data, colorspace="RGB")
+        image = _decode_reduced(data, reducing)
+        return simplejpeg.decode_jpeg(data, colorspace="RGB") if image is None else image
+    except ValueError as error:
+        return _after_warning(data, path, str(error))
+
+
+def _decode_reduced(data: bytes, reducing: _Reducing) -> np.ndarray | None:
+    """Decode a JPEG at 1/factor of its size; None where the decoder takes another factor."""
+    import simplejpeg
+
+    size = simplejpeg.decode_jpeg_header(data)[:2]
+    # the sizes are rounded up
+    least_height, least_width = (-(-length // reducing.wanted) for length in size)
+    image = simplejpeg.decode_jpeg(
+        data,
+        colorspace="RGB",
+        min_factor=reducing.wanted,
+        min_height=least_height,
+        min_width=least_width,
+    )
+    if image.shape[:2] != (least_height, least_width):
+        return None
+    reducing.factor = reducing.wanted
+    reducing.size = size
+    return image
+
+
+def _after_warning(data: bytes, path: object, warning: str) -> np.ndarray | None:
+    """Refuse a picture that libjpeg-turbo finds damaged; None for one that OpenCV may understand.
+
+    OpenCV fills the missing part of a picture with grey and says nothing: training on that is worse
+    than knowing.
+    """
+    if "premature" in warning.lower():
+        raise BadValue(f"image {path} is truncated ({warning}); copy the file again")
+    if not warning.startswith("Corrupt JPEG data"):
+        return None
+    surplus = re.search(r"(\d+) extraneous bytes before marker 0xd9", warning)
+    if surplus is not None and int(surplus[1]) <= MOST_PADDING_BYTES:
+        return None
+    raise BadValue(f"image {path} is damaged ({warning}); copy the file again")
+
+
+def _decode_by_jpeg4py(data: bytes, path: object) -> np.ndarray | None:
+    import jpeg4py
+
+    try:
+        return jpeg4py.JPEG(np.frombuffer(data, np.uint8)).decode()
+    except Exception:
+        # its errors have no common base
+        return None
 
 
 def _opencv_bgr(data: bytes, path: object) -> np.ndarray:

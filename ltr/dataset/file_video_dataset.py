@@ -145,10 +145,9 @@ class FileVideoDataset(BaseVideoDataset):
 
     def _record(self, seq_id: int) -> dict[str, np.ndarray]:
         self.prepare()
-        record = self._index[seq_id]
-        return (
-            self._parse(seq_id) if record is None else record
-        )  # parsing once more says what is wrong
+        record = None if self._index is None else self._index[seq_id]
+        # where there is no record, parsing once more says what is wrong
+        return self._parse(seq_id) if record is None else record
 
 
 def _valid(boxes: np.ndarray) -> np.ndarray:

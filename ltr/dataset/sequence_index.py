@@ -19,11 +19,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from ltr.admin.environment import find_env_settings
 from ltr.admin.errors import BadInput
 from ltr.io.array_file import open_arrays, write_arrays
+from ltr.io.progress import counted
 
 log = logging.getLogger(__name__)
 
@@ -209,9 +209,7 @@ def _rebuild(
         _record(kept.columns, kept.starts, row) for row in old
     ]  # of sequences that other splits use
     bad = []
-    for i, row in enumerate(
-        tqdm(rows.tolist(), desc=what, unit="sequences", disable=None, leave=False)
-    ):
+    for i, row in enumerate(counted(rows.tolist(), what, "sequences")):
         if row >= 0:
             records.append(_record(kept.columns, kept.starts, row))
             continue

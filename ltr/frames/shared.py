@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import cachetools
@@ -47,13 +48,21 @@ class PackedFrames:
         return shared_source(self._packed[folder]).read(frame_id)
 
 
+@dataclass(frozen=True)
+class _Opened:
+    """An open source, and the stamp of its file when it was opened."""
+
+    stamp: tuple[int, int] | None
+    source: FrameSource
+
+
 class _OpenSources(cachetools.LRUCache):
     """Open sources by place; the longest unused one is closed when there are too many."""
 
-    def popitem(self) -> tuple[Path, FrameSource]:
-        place, source = super().popitem()
-        source.close()
-        return place, source
+    def popitem(self) -> tuple[Path, _Opened]:
+        place, opened = super().popitem()
+        opened.source.close()
+        return place, opened
 
 
 _lock = threading.RLock()
@@ -61,13 +70,25 @@ _sources = _OpenSources(OPEN_SOURCES)
 
 
 def shared_source(place: Path) -> FrameSource:
-    """Return this process's open source of a packed file."""
+    """Return this process's open source of a packed file; opened anew when the file is another."""
+    stamp = file_stamp(place)
     with _lock:
-        source = _sources.get(place)
-        if source is None:
-            source = open_source(place)
-            _sources[place] = source
-        return source
+        opened = _sources.get(place)
+        if opened is None or opened.stamp != stamp:
+            if opened is not None:
+                opened.source.close()
+            opened = _Opened(stamp, open_source(place))
+            _sources[place] = opened
+        return opened.source
+
+
+def file_stamp(place: Path) -> tuple[int, int] | None:
+    """Return change time and size of a file; None where it is no file of its own."""
+    try:
+        state = os.stat(place)
+    except OSError:
+        return None
+    return state.st_mtime_ns, state.st_size
 
 
 def open_count() -> int:

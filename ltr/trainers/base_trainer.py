@@ -33,6 +33,7 @@ from ltr.io.checkpoint import (
 )
 from ltr.io.files import DiskFull, is_disk_full
 from ltr.parallel import distributed
+from ltr.parallel.device import available_device
 from ltr.parallel.stopping import StopRequest, Terminated, stop_requests
 
 log = logging.getLogger(__name__)
@@ -439,11 +440,7 @@ def choose_device(settings) -> torch.device:
     device = getattr(settings, "device", None)
     if device is None:
         device = "cuda:0" if getattr(settings, "use_gpu", False) else "cpu"
-    device = torch.device(device)
-    if device.type == "cuda" and not torch.cuda.is_available():
-        log.info("No GPU is available: training on the CPU")
-        return torch.device("cpu")
-    return device
+    return available_device(device)
 
 
 def seed_everything(seed: int | None, *key: int | str) -> None:

@@ -16,9 +16,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from ltr.admin.errors import BadValue
+from ltr.io.progress import counted
 from pytracking.analysis.eval_cache import Options, keep_evaluation
 from pytracking.analysis.frame_errors import (
     calc_err_center,
@@ -88,9 +88,7 @@ def extract_results(
         raise BadValue(f"plot_bin_gap must be above 0 and at most 1, got {plot_bin_gap}")
 
     rule = _Rule(_overlap_thresholds(plot_bin_gap), exclude_invalid_frames, corrected)
-    progress = tqdm(
-        dataset, desc=report_name, disable=None if verbose else True
-    )  # None: shown on terminals only
+    progress = counted(dataset, report_name, "sequences", shown=verbose)
     scores = {
         **_score_all(trackers, progress, len(dataset), rule, skip_missing_seq),
         "threshold_set_overlap": rule.thresholds_overlap.tolist(),

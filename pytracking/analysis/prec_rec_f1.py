@@ -14,9 +14,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from ltr.admin.errors import BadValue
+from ltr.io.progress import counted
 from pytracking.analysis.eval_cache import F1Options, keep_evaluation, tracker_entry
 from pytracking.analysis.frame_errors import calc_seq_err_robust, checked_visibility
 from pytracking.analysis.result_files import (
@@ -75,7 +75,7 @@ def extract_results_prec_rec_f1(
         raise BadValue(f"anno_period must be at least 1, got {anno_period}")
     frames: list[list[tuple[Tensor, Tensor, Tensor]]] = [[] for _ in trackers]
     valid_sequence = [1] * len(dataset)
-    for s, seq in enumerate(tqdm(dataset, desc=report_name, disable=None if verbose else True)):
+    for s, seq in enumerate(counted(dataset, report_name, "sequences", shown=verbose)):
         missing = [tracker for tracker in trackers if not result_file(tracker, seq).is_file()]
         if missing and not skip_missing_seq:
             raise missing_result(missing[0], seq)

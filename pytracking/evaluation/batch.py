@@ -5,7 +5,6 @@ each.
 from __future__ import annotations
 
 import itertools
-import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ltr.admin.errors import BadInput
+from ltr.parallel.cores import usable_cores
 from pytracking.evaluation.data import Sequence
 from pytracking.evaluation.tracker import Step, Tracker
 
@@ -80,7 +80,7 @@ def track_many(jobs: Iterable[tuple[Sequence, Tracker]], size: int) -> Iterator[
     """
     waiting = iter(jobs)
     active: list[Any] = []
-    with ThreadPoolExecutor(min(size, os.cpu_count() or 1)) as readers:
+    with ThreadPoolExecutor(min(size, usable_cores())) as readers:
         while True:
             started = [
                 Run(seq, tracker) for seq, tracker in itertools.islice(waiting, size - len(active))

@@ -5,16 +5,14 @@ from __future__ import annotations
 import functools
 import itertools
 import logging
-import sys
 import time
 import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import tqdm
-
 from ltr.admin.errors import BadInput
+from ltr.io.progress import terminal_bar
 from ltr.parallel.stopping import ending_on_sigterm
 from pytracking.evaluation.batch import check_batch, track_many
 from pytracking.evaluation.cluster import Cluster
@@ -282,11 +280,7 @@ class _Progress:
         self.speeds: list[float] = []
         self.start = time.monotonic()
         self.every = max(1, total // 10) if quiet else 1
-        self.bar = (
-            tqdm.tqdm(total=total, desc="tracking", unit="seq", leave=False)
-            if quiet and total and sys.stderr.isatty()
-            else None
-        )
+        self.bar = terminal_bar(total, "tracking", "sequences") if quiet and total else None
 
     def report(self, outcome: float | Failure | None) -> None:
         if outcome is None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -13,12 +12,12 @@ from typing import Any, Protocol
 
 import cv2
 import numpy as np
-import tqdm
 
 from ltr.admin.errors import BadInput, BadValue
 from ltr.frames.streams import FrameStream, open_stream
 from ltr.geometry.checks import is_box
 from ltr.io.files import atomic_write
+from ltr.io.progress import terminal_bar
 from pytracking.evaluation.display import draw_objects
 from pytracking.evaluation.multi_object_wrapper import MultiObjectWrapper
 from pytracking.evaluation.results import save_boxes
@@ -26,6 +25,10 @@ from pytracking.evaluation.video import VideoWriter
 from pytracking.evaluation.video_window import VideoWindow, window_problem
 
 _log = logging.getLogger(__name__)
+
+# Lines about a run whose number of frames is known, and frames a line of one where it is not.
+LINES = 10
+UNKNOWN_INTERVAL = 100
 
 
 class TrackerHarness(Protocol):
@@ -335,13 +338,14 @@ class Progress:
     """
 
     def __init__(self, total: int | None, quiet: bool):
-        self.total, self.done, self.start = total, 0, time.monotonic()
-        self.every = 0 if quiet else max(1, total // 10) if total else 100
-        self.bar = (
-            tqdm.tqdm(total=total, unit="frame", leave=False)
-            if self.every and sys.stderr.isatty()
-            else None
-        )
+        self.total = total
+        self.done = 0
+        self.start = time.monotonic()
+        # frames between two lines
+        self.every = 0 if quiet else UNKNOWN_INTERVAL
+        if total and not quiet:
+            self.every = max(1, total // LINES)
+        self.bar = terminal_bar(total, "tracking", "frames") if self.every else None
 
     def frame_done(self) -> None:
         self.done += 1

@@ -17,8 +17,8 @@ from typing import Any, Protocol
 import cv2
 
 from ltr.admin.errors import BadInput, show_messages
-from ltr.data.workers import usable_cores
 from ltr.io import plugins
+from ltr.parallel.cores import usable_cores
 from ltr.parallel.threads import limit_openmp_spinning
 
 # of a job whose worker died: more cost time where memory is short, fewer give up on a machine that

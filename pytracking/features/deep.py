@@ -14,6 +14,7 @@ from ltr.admin.tensorlist import TensorList
 from ltr.data.crops import IMAGENET_MEAN, IMAGENET_STD
 from ltr.models.backbone.mobilenetv3 import mobilenet3
 from ltr.models.backbone.resnet18_vggm import resnet18_vggmconv1
+from ltr.parallel.device import default_device
 from pytracking.features.featurebase import MultiFeatureBase
 from pytracking.utils import loading
 
@@ -54,8 +55,7 @@ class DeepFeature(MultiFeatureBase):
 
     def initialize(self) -> None:
         if self.net is None:
-            on_gpu = self.use_gpu and torch.cuda.is_available()
-            self.device = torch.device("cuda" if on_gpu else "cpu")
+            self.device = default_device(self.use_gpu)
             self.net = self.load_network().to(self.device).eval()
 
     def free_memory(self) -> None:

@@ -18,6 +18,7 @@ from itertools import chain
 import torch
 
 from ltr.admin.errors import BadValue
+from ltr.parallel.device import checked_device, default_device
 from pytracking.features import precision as numbers
 from pytracking.features.graphs import Graphs, say_without
 from pytracking.utils import loading
@@ -86,7 +87,7 @@ class NetWrapper:
 
     def set_device(self, device: torch.device | str) -> None:
         """Run on `device` ('cpu', 'cuda', 'cuda:1') whatever `use_gpu` says."""
-        self.device, self.use_gpu = _checked_device(device), not str(device).startswith("cpu")
+        self.device, self.use_gpu = checked_device(device), not str(device).startswith("cpu")
         if self.net is not None:
             self.load_network()
 
@@ -235,25 +236,10 @@ def _normalisation(
 
 
 def _device(use_gpu: bool) -> torch.device:
-    if use_gpu and torch.cuda.is_available():
-        return torch.device("cuda", torch.cuda.current_device())
-    if use_gpu and "no gpu" not in _warned:
+    device = default_device(use_gpu)
+    if use_gpu and device.type == "cpu" and "no gpu" not in _warned:
         _warned.add("no gpu")
         _log.info("no CUDA device found, tracking on the CPU")
-    return torch.device("cpu")
-
-
-def _checked_device(name: torch.device | str) -> torch.device:
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        raise BadValue(f"unknown device '{name}', use cpu, cuda or cuda:<number>") from None
-    count = torch.cuda.device_count()
-    if device.type == "cuda" and (device.index or 0) >= count:
-        raise BadValue(
-            f"device '{name}' is not there, the CUDA devices here number {count}, use cpu"
-            + (f" or cuda:0 to cuda:{count - 1}" if count else "")
-        )
     return device
 
 

@@ -5,7 +5,6 @@ spot_ext check`.
 from __future__ import annotations
 
 import collections
-import os
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -13,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ltr.admin.errors import BadValue
+from ltr.io.progress import CountProgress
+from ltr.parallel.cores import usable_cores
 from spot_ext.check.sequences import (
     DUPLICATE,
     NOTES,
@@ -22,7 +23,9 @@ from spot_ext.check.sequences import (
     check_sequence,
 )
 from spot_ext.check.sources import Part, open_parts
-from spot_ext.training.progress import CountProgress
+
+# Threads mostly wait for the disk, so a few are right also on one core.
+LEAST_THREADS = 4
 
 
 @dataclass
@@ -69,7 +72,9 @@ def check_dataset(
         else None
     )
     seen: set[str] = set()
-    with ThreadPoolExecutor(max(4, os.cpu_count() or 1) if workers is None else workers) as pool:
+    if workers is None:
+        workers = max(LEAST_THREADS, usable_cores())
+    with ThreadPoolExecutor(workers) as pool:
         for part in parts:
             report.findings += _duplicates(part)
             before = report.sequences

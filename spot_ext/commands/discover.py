@@ -99,12 +99,12 @@ def run(options: argparse.Namespace) -> None:
     """Search the videos, write the label file and its picture, and say what was found."""
     from dataclasses import replace
 
+    from ltr.io.progress import CountProgress
     from spot_ext.boxes.formats import label_file
     from spot_ext.boxes.key_frames import sequence_key, split_name
     from spot_ext.discover.quality import thinned
     from spot_ext.discover.search import as_labels, search
     from spot_ext.discover.sheet import contact_sheet, write_sheet
-    from spot_ext.training.progress import CountProgress
 
     limits = _limits(options)
     dataset, seq_ids = _open(options)

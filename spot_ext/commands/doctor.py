@@ -86,7 +86,7 @@ def device_lines() -> Iterator[Line]:
     """Give the processor, memory and GPUs, and what training will use."""
     import torch
 
-    from ltr.data.workers import usable_cores
+    from ltr.parallel.cores import usable_cores
 
     yield Line("CPU", f"{_cpu_model()}, {usable_cores()} cores usable")
     yield _shared_memory()

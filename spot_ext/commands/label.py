@@ -62,9 +62,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 )
 def run(options: argparse.Namespace) -> int:
     """Label the videos, print a summary and return the exit status."""
+    from ltr.parallel.device import device_name
     from spot_ext.propagate.adapting import EPOCHS
     from spot_ext.propagate.labelling import LabelJob, label
-    from spot_ext.propagate.network import choose_device
 
     summary = label(
         LabelJob(
@@ -75,7 +75,7 @@ def run(options: argparse.Namespace) -> int:
             options.net,
             options.adapt,
             EPOCHS if options.epochs is None else options.epochs,
-            choose_device(options.device),
+            device_name(options.device),
             options.seed,
         )
     )

@@ -90,9 +90,9 @@ def open_named(name: str, root: Path | None = None, split: str | None = None):
 )
 def run(options: argparse.Namespace) -> None:
     """Choose the frames, write the label file and say what was chosen."""
+    from ltr.io.progress import CountProgress
     from spot_ext.boxes import budget, key_frames
     from spot_ext.boxes.formats import label_file
-    from spot_ext.training.progress import CountProgress
 
     walk_back = options.walk_back or options.dataset == "trackingnet"
     _check(options)

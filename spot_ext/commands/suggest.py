@@ -62,9 +62,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 )
 def run(options: argparse.Namespace) -> None:
     """Score the frames, choose, write the files and print them."""
-    import torch
-
     from ltr.admin.environment import ensure_local_file
+    from ltr.parallel.device import device_name
     from spot_ext.propagate import suggestion_files
     from spot_ext.propagate.suggest import SuggestConfig, suggest
     from spot_ext.propagate.trained_run import TrainedRun
@@ -74,9 +73,7 @@ def run(options: argparse.Namespace) -> None:
         options.count, options.per_video, options.videos, seed=options.seed, **steps
     )
     ensure_local_file()
-    trained = TrainedRun.open(
-        options.run_folder, options.device or ("cuda" if torch.cuda.is_available() else "cpu")
-    )
+    trained = TrainedRun.open(options.run_folder, device_name(options.device))
     suggestions = suggest(trained, config)
     files = suggestion_files.write(
         trained, suggestions, options.out or trained.folder / "suggestions"

@@ -73,7 +73,7 @@ def add_network_arguments(parser: argparse.ArgumentParser) -> None:
 )
 def run(options: argparse.Namespace) -> None:
     """Track the object, write its boxes and print a summary."""
-    from spot_ext.propagate.network import choose_device
+    from ltr.parallel.device import device_name
     from spot_ext.propagate.tracking import TrackJob, track
 
     out = options.out or Path(f"{options.video.stem or options.video.absolute().name}.csv")
@@ -85,7 +85,7 @@ def run(options: argparse.Namespace) -> None:
             out,
             options.annotated,
             options.net,
-            choose_device(options.device),
+            device_name(options.device),
         )
     )
     print_summary(

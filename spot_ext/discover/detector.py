@@ -12,6 +12,7 @@ from torch import nn
 
 from ltr.admin.errors import BadValue, NotConfigured, suggestion
 from ltr.io.checkpoint import read_checkpoint
+from ltr.parallel.device import default_device
 
 # torchvision's names, also the start of its weights files; the first that is there is taken
 DETECTORS = (
@@ -56,7 +57,7 @@ class Detector:
             )
         self.name, file = found[0]
         self.least_score, self.every = least_score, every
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.device = default_device()
         self.net = _build(self.name).eval()
         try:
             self.net.load_state_dict(read_checkpoint(file))

@@ -18,6 +18,7 @@ from typing import Any
 from ltr.admin.errors import BadInput, BadValue
 from ltr.dataset.video_folder import VideoFolder
 from ltr.io.files import write_text
+from ltr.io.progress import CountProgress
 from spot_ext.boxes import formats
 from spot_ext.boxes.formats.csv_table import FILE_NAME as BOXES_FILE
 from spot_ext.boxes.frame_request import write_csv
@@ -31,7 +32,6 @@ from spot_ext.propagate.propagation import dense, human_only, propagate
 from spot_ext.propagate.result_cache import ResultCache
 from spot_ext.propagate.review import REVIEW_FILE, frames_to_review
 from spot_ext.propagate.rounds import Adaptation, AsItIs, Taught, Teaching
-from spot_ext.training.progress import CountProgress
 
 log = logging.getLogger(__name__)
 

@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from ltr.admin.errors import BadValue, MissingFile
 from ltr.io.checkpoint import constructor_from_plain, read_checkpoint
 from ltr.recipes import find_recipe, recipe_names
@@ -92,11 +90,6 @@ def open_network(name: str = SHIPPED) -> TrackingNetwork:
             f"{path} does not say which network it holds; give a checkpoint that SPOT has written"
         )
     return TrackingNetwork(path, _architecture_of(constructor.fun_name, path), constructor.kwds)
-
-
-def choose_device(name: str | None) -> str:
-    """Return `name`, or CUDA where there is some."""
-    return name or ("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def _architecture_of(factory: str, path: Path) -> Architecture:

@@ -12,6 +12,7 @@ import numpy as np
 from ltr.admin.errors import BadValue
 from ltr.frames.opening import open_video
 from ltr.frames.wrappers import Frames, OneSize
+from ltr.io.progress import CountProgress
 from pytracking.evaluation.display import draw_objects
 from pytracking.evaluation.video import VideoWriter
 from spot_ext.boxes import formats
@@ -21,7 +22,6 @@ from spot_ext.propagate.fuse import Fused, fuse
 from spot_ext.propagate.key_frame_tracker import KeyFrameTracker
 from spot_ext.propagate.network import SHIPPED, open_network
 from spot_ext.propagate.propagation import check_boxes, dense
-from spot_ext.training.progress import CountProgress
 
 
 @dataclass(frozen=True)

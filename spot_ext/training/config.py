@@ -144,7 +144,7 @@ class SparseConfig:
         False  # torch.compile for both networks: minutes at the start, faster iterations on a GPU
     )
     num_workers: int | None = (
-        None  # that load data; None: as many as there are cores for (`ltr.data.workers`)
+        None  # that load data; None: as many as there are cores for (`ltr.parallel.cores`)
     )
     frame_cache_mb: float = 256
     max_fault_share: float = (

@@ -15,7 +15,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TextIO, TypeVar
 
 import torch
-import tqdm
+
+from ltr.io.progress import terminal_bar
 
 Item = TypeVar("Item")
 
@@ -96,17 +97,8 @@ class EpochProgress:
         )
         self.done = done  # iterations of an earlier process
         self.stream = stream or sys.stdout
-        self.bar = (
-            tqdm.tqdm(
-                total=iterations,
-                initial=done,
-                desc=f"{label} {epoch}/{epochs}",
-                leave=False,
-                dynamic_ncols=True,
-                file=self.stream,
-            )
-            if self.stream.isatty()
-            else None
+        self.bar = terminal_bar(
+            iterations, f"{label} {epoch}/{epochs}", "it", self.stream, done=done
         )
         self.start = time.perf_counter()
 
@@ -132,52 +124,6 @@ class EpochProgress:
 
     def close(self) -> None:
         """Remove the bar when the epoch ends early."""
-        if self.bar is not None:
-            self.bar.close()
-
-
-class CountProgress:
-    """Shows how many of a known number of things are done: a bar on a terminal, otherwise a line
-    every ten seconds.
-    """
-
-    def __init__(
-        self,
-        label: str,
-        what: str,
-        total: int,
-        stream: TextIO | None = None,
-        interval: float = 10.0,
-    ):
-        self.label, self.what, self.total, self.interval = label, what, total, interval
-        self.stream = stream or sys.stderr
-        self.bar = (
-            tqdm.tqdm(
-                total=total,
-                desc=label,
-                unit=f" {what}",
-                leave=False,
-                dynamic_ncols=True,
-                file=self.stream,
-            )
-            if self.stream.isatty()
-            else None
-        )
-        self.done, self.told = 0, time.perf_counter()
-
-    def step(self, note: str = "") -> None:
-        """One more is done; `note` is shown beside the count."""
-        self.done += 1
-        if self.bar is not None:
-            self.bar.update()
-            self.bar.set_postfix_str(note, refresh=False)
-        elif time.perf_counter() - self.told >= self.interval:
-            self.told = time.perf_counter()
-            self.stream.write(f"[{self.label}] {self.done} / {self.total} {self.what}, {note}\n")
-            self.stream.flush()
-
-    def close(self) -> None:
-        """Remove the bar."""
         if self.bar is not None:
             self.bar.close()
 

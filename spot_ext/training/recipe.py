@@ -15,9 +15,9 @@ import spot_ext.rendering.photographed  # noqa: F401  registers its data set, Re
 from ltr.admin.errors import BadInput, BadValue, MissingFile, NotConfigured
 from ltr.admin.loading import load_weights
 from ltr.admin.tensorboard import TensorboardWriter
-from ltr.data.workers import worker_count
 from ltr.io import run_lock
 from ltr.parallel import distributed
+from ltr.parallel.cores import worker_count
 from ltr.parallel.precision import set_tf32
 from ltr.trainers.base_trainer import choose_device
 from pytracking.evaluation import datasets as data_sets

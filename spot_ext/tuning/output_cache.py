@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
 import torch
+
+from ltr.io.byte_cache import BYTES_PER_MB, ByteCache
 
 Outputs = dict[str, torch.Tensor]
 Key = tuple[bytes, bytes]  # digests of template and crop
@@ -17,35 +18,8 @@ Key = tuple[bytes, bytes]  # digests of template and crop
 DIGEST_BYTES = 16
 
 
-class Memory:
-    """Outputs by key; the least recently used are forgotten first."""
-
-    def __init__(self) -> None:
-        self.outputs: OrderedDict[Key, Outputs] = OrderedDict()
-        self.bytes = 0
-
-    def get(self, key: Key) -> Outputs | None:
-        """Return the outputs kept under `key`, or None."""
-        if key in self.outputs:
-            self.outputs.move_to_end(key)
-        return self.outputs.get(key)
-
-    def keep(self, key: Key, outputs: Outputs, limit_mb: float) -> None:
-        """Keep `outputs`, and of the others as many as `limit_mb` has room for."""
-        self.outputs[key] = outputs
-        self.bytes += _size(outputs)
-        while self.bytes > limit_mb * 2**20:
-            _, forgotten = self.outputs.popitem(last=False)
-            self.bytes -= _size(forgotten)
-
-    def clear(self) -> None:
-        """Forget everything."""
-        self.outputs.clear()
-        self.bytes = 0
-
-
 # One for a process, as the trackers of a search come and go; it is for one network at a time.
-memory = Memory()
+memory: ByteCache[Outputs] = ByteCache(0)
 
 
 class RememberingNet:
@@ -112,7 +86,8 @@ class RememberingNet:
                 # A clone: a view would keep the whole batch in memory.
                 outputs = {name: value[place].clone() for name, value in computed.items()}
                 by_key[keys[row]] = outputs
-                memory.keep(keys[row], outputs, self.memory_mb)
+                memory.limit = self.memory_mb * BYTES_PER_MB
+                memory.put(keys[row], outputs, _size(outputs))
         names = by_key[keys[0]]
         return {name: torch.stack([by_key[key][name] for key in keys]) for name in names}
 

@@ -18,11 +18,11 @@ import numpy as np
 
 from ltr.admin.errors import BadValue, suggestion
 from ltr.io import run_lock
+from ltr.io.progress import CountProgress
 from pytracking.evaluation import get_dataset
 from pytracking.evaluation.data import SequenceList
 from pytracking.evaluation.tracker import Tracker
 from pytracking.utils.loading import network_candidates
-from spot_ext.training.progress import CountProgress
 from spot_ext.tuning.scores import METRICS
 from spot_ext.tuning.space import Space, default_values, search_space
 from spot_ext.tuning.study import Study, Trial

@@ -13,8 +13,8 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 
 from ltr.admin.errors import BadInput
-from ltr.data.workers import usable_cores
 from ltr.io import plugins
+from ltr.parallel.cores import usable_cores
 from ltr.parallel.threads import limit_openmp_spinning
 from pytracking.evaluation import workers
 from pytracking.evaluation.data import Sequence as Video

@@ -201,3 +201,39 @@ def test_workers_ignore_ctrl_c():
 
     for ignored, pid in LTRLoader("a", Signals(), num_workers=1, multiprocessing_context="fork"):
         assert ignored.item() == 1 and pid.item() != os.getpid()
+
+
+def photo_bytes(side: int = 200) -> bytes:
+    """Return a JPEG of noise, which has data everywhere."""
+    image = np.random.default_rng(0).integers(0, 255, (side, side, 3), np.uint8)
+    return cv2.imencode(".jpg", image)[1].tobytes()
+
+
+def cut_out(data: bytes) -> bytes:
+    return data[: len(data) // 2] + data[len(data) // 2 + 200 :]
+
+
+def overwritten(data: bytes) -> bytes:
+    middle = len(data) // 2
+    return data[:middle] + b"\xff\xd0" * 50 + data[middle + 100 :]
+
+
+def ended_early(data: bytes) -> bytes:
+    return data[: len(data) // 3] + b"\xff\xd9"
+
+
+DAMAGE = {"cut out": cut_out, "overwritten": overwritten, "ended early": ended_early}
+
+
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
+def test_damage_in_the_middle_of_a_jpeg_is_seen(tmp_path, damage):
+    pytest.importorskip("simplejpeg")
+    (tmp_path / "a.jpg").write_bytes(damage(photo_bytes()))
+    with pytest.raises(BadValue, match=r"a\.jpg is (damaged|truncated)"):
+        image_loader.default_image_loader(tmp_path / "a.jpg")
+
+
+def test_bytes_that_fill_up_the_end_of_a_jpeg_are_no_damage(tmp_path):
+    data = photo_bytes()
+    (tmp_path / "a.jpg").write_bytes(data[:-2] + b"\0" * 7 + data[-2:])
+    assert image_loader.default_image_loader(tmp_path / "a.jpg").shape == (200, 200, 3)

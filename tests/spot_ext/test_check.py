@@ -20,11 +20,11 @@ from ltr.dataset import Got10k
 from ltr.dataset.base_image_dataset import BaseImageDataset
 from ltr.dataset.base_video_dataset import BaseVideoDataset
 from ltr.dataset.registry import DatasetInfo, training_sets
+from ltr.io.progress import CountProgress
 from spot_ext import __main__ as command
 from spot_ext.check import check_dataset, sequences
 from spot_ext.check.images import image_size
 from spot_ext.check.sequences import SequenceFiles, check_sequence
-from spot_ext.training.progress import CountProgress
 
 
 @pytest.fixture(autouse=True)

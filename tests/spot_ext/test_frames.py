@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from ltr.admin.errors import BadValue
 from ltr.data.crops import CropWindow, cut
-from ltr.data.workers import worker_count
+from ltr.io.byte_cache import ByteCache
+from ltr.parallel.cores import worker_count
 from spot_ext.training.data.crops import CropConfig
-from spot_ext.training.data.frames import FrameReader, _Bounded, reduction
+from spot_ext.training.data.frames import FrameReader, reduction
 from spot_ext.training.data.loader import Draw, SampleSource
 from spot_ext.training.data.samples import Crop
 from spot_ext.training.data.videos import BURN_IN, SPARSE
@@ -149,7 +150,7 @@ def test_a_frame_is_reduced_as_far_as_all_its_crops_allow(sides, factor):
 
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(1, 400), st.booleans()), max_size=40))
 def test_what_is_kept_stays_within_its_limit(puts):
-    kept, sizes = _Bounded(1000 / 2**20), {}
+    kept, sizes = ByteCache(1000), {}
     for key, size, preferred in puts:
         if kept.get(key) is None:
             sizes[key] = size, preferred
@@ -158,8 +159,7 @@ def test_what_is_kept_stays_within_its_limit(puts):
     missing = [key for key, (_, preferred) in sizes.items() if preferred and kept.get(key) is None]
     if missing:  # then preferred ones alone overflowed: no other was kept in their place
         assert (
-            not kept._entries[False]
-            or sum(size for size, preferred in sizes.values() if preferred) > 1000
+            not kept._others or sum(size for size, preferred in sizes.values() if preferred) > 1000
         )
 
 

@@ -397,4 +397,4 @@ def test_memory_is_bounded(monkeypatch):
     track_trials.track_together(
         tracker, seq, [{"step": 1}], 10 * 4 / 2**20
     )  # ten answers of one float32
-    assert len(output_cache.memory.outputs) == 10 and output_cache.memory.bytes == 40
+    assert len(output_cache.memory) == 10 and output_cache.memory.used == 40

@@ -24,6 +24,7 @@ from ltr.models.loss.matcher import (
     target_cells,
 )
 from ltr.models.loss.means import masked_sum, mean_of, total_counts, weighted_total
+from ltr.parallel.device import settings_device
 
 
 @dataclass(frozen=True)
@@ -281,12 +282,4 @@ def transt_loss(settings) -> SetCriterion:
     criterion = SetCriterion(
         1, build_matcher(), weights, eos_coef=0.0625, losses=["labels", "boxes"]
     )
-    return criterion.to(usable_device(settings))
-
-
-def usable_device(settings) -> torch.device:
-    """`settings.device`, or the CPU where `settings` names none or a GPU that is not there."""
-    device = torch.device(getattr(settings, "device", None) or "cpu")
-    return (
-        torch.device("cpu") if device.type == "cuda" and not torch.cuda.is_available() else device
-    )
+    return criterion.to(settings_device(settings))

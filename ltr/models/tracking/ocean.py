@@ -20,8 +20,8 @@ from ltr.admin.errors import BadValue, suggestion
 from ltr.admin.model_constructor import model_constructor
 from ltr.models.backbone.ocean_backbone import OceanResNet, UnpaddedResNet, map_cells
 from ltr.models.folding import fold_norms
-from ltr.models.loss.transt_criterion import usable_device
 from ltr.models.neck.ocean_fusion import OceanFusion
+from ltr.parallel.device import settings_device
 from ltr.parallel.precision import outside_autocast
 
 __all__ = ["Ocean", "OceanSettings", "from_state_dict", "grid", "ocean_resnet50", "ocean_small"]
@@ -238,7 +238,7 @@ def ocean_resnet50(settings=None, network: str = "student", **options) -> Ocean:
     """
     if network not in ("student", "teacher"):
         raise BadValue(f"network='{network}' is not known; choose 'student' or 'teacher'")
-    return _build(OceanSettings.collect(settings, options)).to(usable_device(settings))
+    return _build(OceanSettings.collect(settings, options)).to(settings_device(settings))
 
 
 @model_constructor

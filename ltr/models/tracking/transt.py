@@ -26,9 +26,10 @@ from ltr.models.backbone.transt_backbone import (
     build_backbone,
 )
 from ltr.models.folding import fold_norms
-from ltr.models.loss.transt_criterion import SetCriterion, transt_loss, usable_device
+from ltr.models.loss.transt_criterion import SetCriterion, transt_loss
 from ltr.models.neck.featurefusion_network import FeatureFusionNetwork, build_featurefusion_network
 from ltr.models.neck.position_encoding import build_position_encoding
+from ltr.parallel.device import settings_device
 from ltr.parallel.precision import outside_autocast
 
 __all__ = [
@@ -273,7 +274,7 @@ def transt_resnet50(settings=None, **options) -> TransT:
     )
     net.template_sz, net.search_sz = chosen.template_sz, chosen.search_sz
     net.info = {"nheads": chosen.nheads, "template_sz": net.template_sz, "search_sz": net.search_sz}
-    return net.to(usable_device(settings))
+    return net.to(settings_device(settings))
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ from __future__ import annotations
 import copy
 import functools
 import math
-import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +17,7 @@ import torch
 
 from ltr.admin.errors import BadInput, BadValue
 from ltr.data.crops import mean_color
+from ltr.parallel.cores import usable_cores
 from pytracking.features.onnx_net import with_backend
 from pytracking.tracker.base.siamesetracker import SiameseTracker
 
@@ -195,7 +195,7 @@ def _map(function: Callable[..., Any], *arguments: Sequence) -> list:
 
 @functools.lru_cache(maxsize=1)
 def _threads() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(min(8, os.cpu_count() or 1))
+    return ThreadPoolExecutor(min(8, usable_cores()))
 
 
 @functools.lru_cache(maxsize=8)

@@ -16,8 +16,8 @@ import simplejpeg
 
 from ltr.admin.errors import BadValue
 from ltr.data.seeding import generator
-from ltr.data.workers import usable_cores
 from ltr.io.files import write_text
+from ltr.parallel.cores import usable_cores
 from spot_ext.rendering.drawn.scene import FrameTruth, Scene
 from spot_ext.rendering.got10k_layout import (
     VideoDescription,

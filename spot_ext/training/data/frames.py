@@ -4,19 +4,21 @@ templates are kept.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Hashable, Sequence
-from typing import Any
 
 import numpy as np
 
 from ltr.data import crops as cropping
 from ltr.data.image_loader import ReducedImage, default_image_loader, read_reduced
 from ltr.dataset.file_video_dataset import FileVideoDataset
+from ltr.io.byte_cache import BYTES_PER_MB, ByteCache
 from spot_ext.training.data.samples import Crop
 from spot_ext.training.data.videos import VideoPool
 
-FACTORS = (8, 4, 2)  # by which libjpeg-turbo reduces at next to no cost
+# Factors by which libjpeg-turbo reduces at next to no cost.
+FACTORS = (8, 4, 2)
+# Part of the cache for whole frames; the rest is for templates, a fiftieth of a frame each.
+FRAMES_SHARE = 0.75
 
 
 class FrameReader:
@@ -33,8 +35,11 @@ class FrameReader:
     """
 
     def __init__(self, pool: VideoPool, cache_mb: float, reduced: bool = False):
-        self.pool, self.reduced = pool, reduced
-        self._frames, self._templates = _Bounded(0.75 * cache_mb), _Bounded(0.25 * cache_mb)
+        self.pool = pool
+        self.reduced = reduced
+        cache_bytes = cache_mb * BYTES_PER_MB
+        self._frames: ByteCache[ReducedImage] = ByteCache(int(FRAMES_SHARE * cache_bytes))
+        self._templates: ByteCache[Crop] = ByteCache(int((1 - FRAMES_SHARE) * cache_bytes))
 
     def read(self, path: int, frame_id: int) -> np.ndarray:
         """Frame `(H, W, 3)` uint8 RGB of the path's video."""
@@ -122,42 +127,3 @@ def _crop(frame: ReducedImage, fill: np.ndarray, window: cropping.CropWindow) ->
         else cropping.cut_reduced(frame.image, frame.factor, size, window, fill)
     )
     return Crop(image, fill.astype(np.float32), window, size)
-
-
-class _Bounded:
-    """Values by key, up to a number of megabytes; of those put in, the ones not `preferred` go
-    first, longest unused first.
-    """
-
-    def __init__(self, megabytes: float):
-        self.limit, self.used = int(megabytes * 2**20), 0
-        self._entries: tuple[OrderedDict[Hashable, tuple[Any, int]], ...] = (
-            OrderedDict(),
-            OrderedDict(),
-        )  # others, preferred
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {
-            "limit": self.limit,
-            "used": 0,
-            "_entries": (OrderedDict(), OrderedDict()),
-        }  # a worker begins with nothing
-
-    def get(self, key: Hashable) -> Any | None:
-        for entries in self._entries:
-            if key in entries:
-                entries.move_to_end(key)
-                return entries[key][0]
-        return None
-
-    def put(self, key: Hashable, value: Any, size: int, preferred: bool) -> None:
-        """Keep a value that is not kept yet, unless it is larger than everything may be
-        together.
-        """
-        if size > self.limit:
-            return
-        self._entries[preferred][key] = value, size
-        self.used += size
-        while self.used > self.limit:
-            entries = self._entries[0] or self._entries[1]
-            self.used -= entries.popitem(last=False)[1][1]

@@ -1,0 +1,31 @@
+"""How many cores this process may use, and how many workers they carry."""
+
+from __future__ import annotations
+
+import os
+
+# More loader workers have not made a loader faster: disks and the main process come first.
+MOST_WORKERS = 16
+
+
+def usable_cores() -> int:
+    """Return the cores this process may use.
+
+    In a container or a batch job these are fewer than the machine has.
+    """
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def worker_count(wanted: int | None = None) -> int:
+    """Return `wanted`; by default a worker for each usable core but the one of the training itself.
+
+    Several processes on the machine (torchrun) share its cores. At most 16; 0, loading in the
+    process itself, on one core.
+    """
+    if wanted is not None:
+        return wanted
+    processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    share = usable_cores() // max(1, processes)
+    return max(0, min(share - 1, MOST_WORKERS))
