@@ -231,7 +231,7 @@ def _learning(run: Run) -> Iterator[Chart]:
         "Loss",
         losses,
         line_chart,
-        "The total changes its make-up after burn-in.",
+        "After burn-in the total counts other losses: do not compare across the line.",
         shaded_until=burn_in,
     )
     known = {"Loss/total", "Loss/sup", "Loss/unsup"}

@@ -45,7 +45,7 @@ export class Panels {
     const all = app.allWanted();
     const done = all.every((other) => other.state === "done");
     element("hint").textContent = !app.image ? "" : !shown ? `Drag a box around ${name}, or press X if it is not in the frame`
-      : shown.human ? (shown.absent ? `${name} is marked as not in the frame` : done ? "All wanted frames are done; Ctrl-C ends the server" : "")
+      : shown.human ? (shown.absent ? `${name} is marked as not in the frame` : done ? "All done. Close this tab, go to the terminal, press Ctrl-C; it tells you the next command." : "")
       : app.proposalsHidden ? "Proposed boxes are hidden (H)"
       : shown.absent ? `Proposed: ${name} is not in the frame; Enter accepts, or drag a box` : "Proposed: Enter accepts, drag to correct, X if it is not there";
     const box = shown?.box ? `box ${shown.box.map((value) => value.toFixed(1)).join(", ")}` : shown?.absent ? "not in the frame" : "no box";
