@@ -55,6 +55,7 @@ class PacketTable:
 class PictureIndex:
     """Pictures in the order in which they are shown."""
 
+    packet_count: int  # whole packets: the one that a cut goes through is not given to the decoder
     packets: list[int]  # packet number of each picture
     picture_of_packet: dict[int, int]
     key_pictures: list[int]  # pictures at which decoding may begin, ascending
@@ -209,6 +210,7 @@ def _index(
                 seek_times[number] = seek_time
     picture_of_packet = {number: picture for picture, number in enumerate(packets)}
     return PictureIndex(
+        len(table.keys),
         packets,
         picture_of_packet,
         key_pictures,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from bisect import bisect_right
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -70,11 +71,12 @@ class VideoFile(FrameSource):
         return self._last[1].copy()
 
     def check_complete(self) -> None:
-        problem = self._index.problem if self._index is not None else None
-        if problem is not None:
+        if self._index is None:
+            self._index = index_pictures(self.path)
+        if self._index.problem is not None:
             raise BadInput(
-                f"{self.path} is truncated: {problem}, {len(self)} frames are there; copy the "
-                "file again"
+                f"{self.path} is truncated: {self._index.problem}, {len(self._index)} frames are "
+                "there; copy the file again"
             )
 
     def close(self) -> None:
@@ -131,7 +133,8 @@ class VideoFile(FrameSource):
             self._container = open_container(self.path)
         stream = self._container.streams.video[0]
         if key == FILE_START:
-            packets: Iterator[tuple[int, Any]] = enumerate(video_packets(self._container, stream))
+            numbered = enumerate(video_packets(self._container, stream))
+            packets: Iterator[tuple[int, Any]] = islice(numbered, index.packet_count)
             self._next = 0
         else:
             key_picture = index.key_pictures[key]
@@ -156,6 +159,8 @@ class VideoFile(FrameSource):
                     return
                 has_begun = True
                 next_number = first
+            if next_number == self._indexed().packet_count:
+                return
             # after the first one packets follow each other, also those without a key of their own
             yield next_number, packet
             next_number += 1
