@@ -10,6 +10,7 @@ through the file without decoding it. Elsewhere the file is decoded once.
 
 from __future__ import annotations
 
+import zlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ from ltr.frames.pyav import import_av, open_container
 # Containers that hold the display time of every picture. AVI holds none: FFmpeg derives times from
 # the order of the packets there, which is not the order of pictures with B-frames.
 TIMED_CONTAINERS = {"mov", "mp4", "matroska", "webm", "mpegts"}
+# Containers whose packets are listed or framed, so that they are the same after a seek.
+TABLE_CONTAINERS = {"mov", "mp4", "matroska", "webm", "avi"}
 # Codecs of which each packet is one picture. VP8, for one, has packets that are never shown.
 PICTURE_PER_PACKET = {"h264", "hevc", "vp9", "mpeg4", "mpeg2video", "mpeg1video", "av1", "libdav1d"}
 MICROSECONDS = 1_000_000
@@ -31,14 +34,14 @@ TOLERATED_LOSS = 0.05
 # A picture's display time may be this many usual intervals short of the duration.
 TOLERATED_INTERVALS = 2.5
 
-PacketKey = tuple[int | None, int | None, int | None]
+PacketKey = tuple[int | None, int | None, int | None, int, int]
 
 
 @dataclass
 class PacketTable:
     """The packets of a file's first video stream, by number in the file."""
 
-    keys: list[PacketKey]  # dts, pts and byte position, by which a packet is known after a seek
+    keys: list[PacketKey]  # by which a packet is known after a seek
     times: list[int | None]  # pts, in units of the stream's time base
     is_discarded: list[bool]  # gives no picture: it lies before the start of an edit list
     seek_times: list[int | None]
@@ -115,9 +118,15 @@ def video_packets(container: Any, stream: Any) -> Iterator[Any]:
             yield packet
 
 
-def packet_key(packet: Any) -> PacketKey:
-    """Return what tells a packet from the others of its file, also after a seek."""
-    return packet.dts, packet.pts, packet.pos
+def packet_key(container: Any, packet: Any) -> PacketKey:
+    """Return dts, pts, position, size and checksum: they tell a packet from the others of its file.
+
+    After a seek in a stream without a table of packets, a parser begins within a packet and may
+    give the next one the time of another. The checksum of the content is not fooled.
+    """
+    has_table = not TABLE_CONTAINERS.isdisjoint(container.format.name.split(","))
+    checksum = 0 if has_table else zlib.crc32(packet)
+    return packet.dts, packet.pts, packet.pos, packet.size, checksum
 
 
 def _read_packets(container: Any, stream: Any) -> PacketTable:
@@ -128,7 +137,7 @@ def _read_packets(container: Any, stream: Any) -> PacketTable:
         table.end_seconds = max(table.end_seconds, _end_seconds(packet))
         if packet.stream.index != stream.index:
             continue
-        table.keys.append(packet_key(packet))
+        table.keys.append(packet_key(container, packet))
         table.times.append(packet.pts)
         table.is_discarded.append(bool(packet.is_discard))
         table.seek_times.append(packet.dts if packet.pts is None else packet.pts)

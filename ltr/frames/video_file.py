@@ -151,7 +151,7 @@ class VideoFile(FrameSource):
         number_of_key = self._indexed().number_of_key
         has_begun = False
         for packet in video_packets(self._container, stream):
-            number = number_of_key.get(packet_key(packet))
+            number = number_of_key.get(packet_key(self._container, packet))
             if not has_begun:
                 if number is None or number < first:
                     continue
