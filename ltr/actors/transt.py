@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import cast
 
 import torch
 from torch import Tensor
 
 from ltr.actors.base_actor import BaseActor
 from ltr.models.loss.means import weighted_total
+from ltr.models.loss.transt_criterion import SetCriterion
 from ltr.parallel.upload import device_constant, read_numbers
 
 
@@ -23,7 +25,7 @@ class TranstActor(BaseActor):
         """
         outputs = self.net(data["search_images"], data["template_images"])
         losses = self.objective(outputs, _targets(data["search_images"], data["search_anno"]))
-        weights = self.objective.weight_dict
+        weights = cast(SetCriterion, self.objective).weight_dict
         total = weighted_total(losses, weights)
         stats = {
             "Loss/total": total,

@@ -58,7 +58,7 @@ def model_constructor(function: Callable) -> Callable:
         net.constructor = NetConstructor(function.__name__, function.__module__, args, kwds)
         return result
 
-    build.is_model_constructor = True
+    setattr(build, "is_model_constructor", True)  # noqa: B010 - a mark on a function
     return build
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import warnings
+from typing import cast
 
 import torch
 from torch import nn
@@ -49,7 +50,7 @@ def is_multi_gpu(net: nn.Module) -> bool:
 
 def unwrapped(net: nn.Module) -> nn.Module:
     """The network itself, without a wrapper for several GPUs."""
-    return net.module if is_multi_gpu(net) else net
+    return cast(nn.Module, net.module) if is_multi_gpu(net) else net
 
 
 def sharing_gradients(

@@ -15,7 +15,7 @@ class StatValue:
 
     def reset(self) -> None:
         """Forget the latest value."""
-        self.val = 0
+        self.val: float = 0
 
     def clear(self) -> None:
         """Forget everything."""

@@ -87,10 +87,10 @@ class TensorList(list):
     def __pos__(self) -> TensorList:
         return self.apply(operator.pos)
 
-    def __le__(self, other: Any) -> TensorList:
+    def __le__(self, other: Any) -> TensorList:  # type: ignore[override]
         return self._combine(operator.le, other)
 
-    def __ge__(self, other: Any) -> TensorList:
+    def __ge__(self, other: Any) -> TensorList:  # type: ignore[override]
         return self._combine(operator.ge, other)
 
 

@@ -81,5 +81,5 @@ def _motion_blur(image: np.ndarray) -> np.ndarray:
     turn = cv2.getRotationMatrix2D(
         ((length - 1) / 2, (length - 1) / 2), np.random.uniform(0, 180), 1
     )
-    kernel = cv2.warpAffine(kernel, turn, (length, length))
+    kernel = np.asarray(cv2.warpAffine(kernel, turn, (length, length)), kernel.dtype)
     return cv2.filter2D(image, -1, kernel / kernel.sum())

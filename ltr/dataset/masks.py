@@ -10,7 +10,8 @@ import numpy as np
 
 def mask_box(mask: np.ndarray) -> tuple[int, int, int, int]:
     """The box x, y, w, h around the nonzero pixels of a mask (H, W); zeros for an empty one."""
-    return cv2.boundingRect((mask != 0).astype(np.uint8))
+    x, y, width, height = cv2.boundingRect((mask != 0).astype(np.uint8))
+    return x, y, width, height
 
 
 def label_boxes(labels: np.ndarray, ids: Iterable[int]) -> tuple[np.ndarray, np.ndarray]:

@@ -87,4 +87,4 @@ def _array(mapped: mmap.mmap, start: int, entry: Mapping[str, Any]) -> np.ndarra
 
 
 def _crc(array: np.ndarray) -> int:
-    return zlib.crc32(array.reshape(-1).view(np.uint8)) if array.size else 0
+    return zlib.crc32(memoryview(array.reshape(-1).view(np.uint8))) if array.size else 0

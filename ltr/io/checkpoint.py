@@ -21,7 +21,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 import torch
@@ -172,12 +172,12 @@ def to_plain(value: Any) -> Any:
     if isinstance(value, torch.Tensor):
         return value.detach()
     if isinstance(value, Mapping):
-        plain = OrderedDict() if isinstance(value, OrderedDict) else {}
+        plain: dict[Any, Any] = OrderedDict() if isinstance(value, OrderedDict) else {}
         plain.update((to_plain(key), to_plain(item)) for key, item in value.items())
         if hasattr(
             value, "_metadata"
         ):  # a state dict's module versions, which load_state_dict reads
-            plain._metadata = to_plain(value._metadata)
+            setattr(plain, "_metadata", to_plain(value._metadata))  # noqa: B010 - torch does so
         return plain
     if isinstance(value, tuple):
         return tuple(to_plain(item) for item in value)
@@ -233,7 +233,8 @@ def from_plain(value: Any) -> Any:
             "description"
         )
     if isinstance(value, Mapping):
-        return type(value)((key, from_plain(item)) for key, item in value.items())
+        as_dict = cast(type[dict], type(value))
+        return as_dict((key, from_plain(item)) for key, item in value.items())
     if isinstance(value, (list, tuple)):
         return type(value)(from_plain(item) for item in value)
     return value

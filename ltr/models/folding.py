@@ -5,6 +5,7 @@ memory, for inference.
 from __future__ import annotations
 
 import itertools
+from typing import cast
 
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
@@ -43,6 +44,8 @@ def fold_norms(
             continue
         for first, second in pairs:
             convolution, norm = module._modules[first], module._modules.get(second)
-            if type(convolution) in (nn.Conv2d, *convolutions) and isinstance(norm, nn.BatchNorm2d):
+            is_foldable = type(convolution) in (nn.Conv2d, *convolutions)
+            if is_foldable and isinstance(norm, nn.BatchNorm2d):
+                convolution = cast(nn.Conv2d, convolution)
                 module._modules[first] = fuse_conv_bn_eval(convolution, norm)
                 module._modules[second] = nn.Identity()

@@ -103,7 +103,8 @@ class _Handler:
     """Ours, so that a block within a block may replace it; those of others are respected."""
 
     def __init__(self, act: Callable[[], None]):
-        self.act, self.first = act, None
+        self.act = act
+        self.first: float | None = None
 
     def __call__(self, number: int, _frame) -> None:
         now = time.monotonic()

@@ -251,7 +251,7 @@ class BaseTrainer:
         wanted = set(state if fields is None else fields) - ignored
         self.load_state({name: value for name, value in state.items() if name in wanted}, path)
         if load_constructor and state.get("constructor") is not None:
-            net.constructor = NetConstructor(**from_plain(state["constructor"]))
+            setattr(net, "constructor", NetConstructor(**from_plain(state["constructor"])))  # noqa: B010 - no module
         if state.get("net_info") is not None:
             net.info = state["net_info"]
         return True

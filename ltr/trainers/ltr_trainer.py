@@ -7,7 +7,7 @@ import os
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -82,7 +82,8 @@ class LTRTrainer(BaseTrainer):
         """One pass over a loader."""
         self.actor.train(loader.training)
         if self.freeze_backbone_bn_layers:
-            for module in unwrapped(self.actor.net).feature_extractor.modules():
+            extractor = cast(nn.Module, unwrapped(self.actor.net).feature_extractor)
+            for module in extractor.modules():
                 if isinstance(module, nn.modules.batchnorm._BatchNorm):
                     module.eval()
         if loader.training and get_world_size() > 1:

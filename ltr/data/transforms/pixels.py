@@ -151,7 +151,9 @@ class RandomBlur(Blur):
     def roll(self) -> bool:
         return random.random() < self.probability
 
-    def transform_image(self, image: Tensor, do_blur: bool) -> Tensor:
+    def transform_image(  # type: ignore[override]  # it is rolled, its parent is not
+        self, image: Tensor, do_blur: bool
+    ) -> Tensor:
         return self._blurred(image) if do_blur and self.enabled else image
 
 

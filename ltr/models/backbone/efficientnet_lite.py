@@ -61,7 +61,7 @@ class SameConv2d(nn.Conv2d):
         before = [n // 2 for n in missing]
         after = [n - m for n, m in zip(missing, before, strict=True)]
         if before != after:
-            x, before = F.pad(x, (before[1], after[1], before[0], after[0])), (0, 0)
+            x, before = F.pad(x, (before[1], after[1], before[0], after[0])), [0, 0]
         convolve = functools.partial(
             F.conv2d, stride=self.stride, padding=tuple(before), groups=self.groups
         )
@@ -132,7 +132,9 @@ class EfficientNetLite0(Backbone):
         )
         # Not folded into the stem: SAME pads with zeros after the normalisation, so that a folded
         # shift is wrong at borders.
+        self.scale: Tensor
         self.register_buffer("scale", 255 * std / PIXEL_SCALE, persistent=False)
+        self.shift: Tensor
         self.register_buffer("shift", (255 * mean - PIXEL_MEAN) / PIXEL_SCALE, persistent=False)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from typing import Any
 
 from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock, Bottleneck
@@ -27,7 +28,7 @@ __all__ = [
 
 
 def residual_layer(
-    block: type, in_channels: int, planes: int, blocks: int, stride: int = 1, dilation: int = 1
+    block: type[Any], in_channels: int, planes: int, blocks: int, stride: int = 1, dilation: int = 1
 ) -> nn.Sequential:
     """`blocks` residual blocks ending in planes * block.expansion channels; stride and dilation act
     in the first.

@@ -65,7 +65,9 @@ class DroppedAttention(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     @torch.amp.custom_bwd(device_type="cpu")
-    def backward(ctx, grad: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(  # type: ignore[override]  # decorators hide its signature
+        ctx, grad: Tensor
+    ) -> tuple[Tensor | None, ...]:
         query, key, value, read, log_sums = ctx.saved_tensors
         masks = Masks(ctx.dropout, ctx.seed, query.dtype)
         grad = grad.flatten(0, 1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 from torch import Tensor, nn
 
 
@@ -27,7 +29,7 @@ def conv_block(
             padding,
             dilation,
             bias=bias,
-            padding_mode=padding_mode,
+            padding_mode=cast(Any, padding_mode),
         )
     ]
     if batch_norm:

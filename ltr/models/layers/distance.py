@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -25,7 +26,7 @@ class DistanceMap(nn.Module):
         `output_sz` = (h, w).
         """
         center = center.reshape(-1, 2)
-        like = {"dtype": center.dtype, "device": center.device}
+        like: dict[str, Any] = {"dtype": center.dtype, "device": center.device}
         dy = torch.arange(int(output_sz[0]), **like)[None, :, None] - center[:, 0, None, None]
         dx = torch.arange(int(output_sz[1]), **like)[None, None, :] - center[:, 1, None, None]
         distance = (dy.square() + dx.square()).sqrt()[:, None] / self.bin_displacement

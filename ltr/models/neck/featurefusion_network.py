@@ -110,8 +110,12 @@ class FeatureFusionLayer(nn.Module):
         self.linear12 = nn.Linear(dim_feedforward, d_model)
         self.linear21 = nn.Linear(d_model, dim_feedforward)
         self.linear22 = nn.Linear(dim_feedforward, d_model)
-        for name in ("norm11", "norm12", "norm13", "norm21", "norm22", "norm23"):
-            setattr(self, name, nn.LayerNorm(d_model))
+        self.norm11 = nn.LayerNorm(d_model)
+        self.norm12 = nn.LayerNorm(d_model)
+        self.norm13 = nn.LayerNorm(d_model)
+        self.norm21 = nn.LayerNorm(d_model)
+        self.norm22 = nn.LayerNorm(d_model)
+        self.norm23 = nn.LayerNorm(d_model)
         self.dropout = Dropout(dropout)
         self.activation = _activation(activation)
 
@@ -250,10 +254,10 @@ class FeatureFusionNetwork(nn.Module):
         activation: str = "relu",
     ):
         super().__init__()
-        layer = FeatureFusionLayer(d_model, nhead, dim_feedforward, dropout, activation)
-        self.encoder = Encoder(layer, num_featurefusion_layers)
-        layer = DecoderCFALayer(d_model, nhead, dim_feedforward, dropout, activation)
-        self.decoder = Decoder(layer, nn.LayerNorm(d_model))
+        fusion_layer = FeatureFusionLayer(d_model, nhead, dim_feedforward, dropout, activation)
+        self.encoder = Encoder(fusion_layer, num_featurefusion_layers)
+        decoder_layer = DecoderCFALayer(d_model, nhead, dim_feedforward, dropout, activation)
+        self.decoder = Decoder(decoder_layer, nn.LayerNorm(d_model))
         self.d_model = d_model
         self.nhead = nhead
         for parameter in self.parameters():

@@ -117,6 +117,7 @@ def _tower(channels: int, depth: int) -> nn.Sequential:
     for module in tower:
         if isinstance(module, nn.Conv2d):
             nn.init.normal_(module.weight, std=0.01)
+            assert module.bias is not None
             nn.init.zeros_(module.bias)
     return tower
 

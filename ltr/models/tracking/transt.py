@@ -152,6 +152,7 @@ class TransT(nn.Module):
             raise RuntimeError(
                 "TransT.track was called before TransT.template; give the template crop to it first"
             )
+        assert self.pos_template is not None
         return self._predict(self.zf, self.pos_template, self._encode(x))
 
     def fold_norms(self) -> None:
