@@ -404,9 +404,9 @@ def test_device_falls_back_to_the_cpu(make, monkeypatch, caplog):
     caplog.set_level("INFO")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert make(device="cuda").device.type == "cpu" and make(device=None).device.type == "cpu"
-    assert caplog.text.count("training on the CPU") == 2
+    assert caplog.text.count("computing on the CPU") == 2
     make(device=None, use_gpu=False)
-    assert caplog.text.count("training on the CPU") == 2
+    assert caplog.text.count("computing on the CPU") == 2
 
 
 # Actors
