@@ -160,10 +160,11 @@ def held_by_folders(videos):
         last = max(
             (item.frame_ids[-1] for item in video.objects if len(item.frame_ids)), default=-1
         )
+        count = video.frame_count or int(last + 1)
+        # One line is the box of the first frame, as in test sets; it tells no length.
+        length = count if count > 1 else None
         if video.objects:
-            kept.append(
-                dataclasses.replace(video, frame_count=video.frame_count or int(last + 1) or None)
-            )
+            kept.append(dataclasses.replace(video, frame_count=length))
     return kept
 
 
