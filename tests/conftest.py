@@ -8,11 +8,26 @@ import pytest
 import torch
 
 from tests.support.evaluation import plugin_folder
+from tests.support.kernels import apply_settings
+from tests.support.numeric import is_numeric
 
 __all__ = ["plugin_folder"]  # one folder for all areas: what is imported from it stays imported
 
 REPO = Path(__file__).resolve().parents[1]
-torch.set_num_threads(1)  # the test processes already fill the cores
+# one thread, as the test processes already fill the cores, unless tests.kernels says more
+apply_settings()
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark the tests of files that compare results of float arithmetic."""
+    if is_numeric(item.path):
+        item.add_marker(pytest.mark.numeric)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def full_float32() -> None:
+    """Multiply float32 matrices in float32, whatever the process has chosen before."""
+    torch.set_float32_matmul_precision("highest")
 
 
 def pytest_configure(config: pytest.Config) -> None:

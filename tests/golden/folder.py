@@ -1,18 +1,21 @@
 """A folder of reference numbers, whole or reduced.
 
-A whole folder is what the reference implementations wrote: `meta.json` with the seed, and one file a subject. A reduced
-one has the same files with fewer numbers: inputs that formulas give again are left out, and of a big array a slice is
-kept, under the array's name followed by the slice: `pred[::4, :, 8:16]`. Both are read alike.
+A whole folder is written by the reference implementations: `meta.json` with the seed, and one file
+a subject. A reduced one has the same files with fewer numbers: inputs that formulas give again are
+left out, and of a big array a slice is kept, under the array's name followed by the slice:
+`pred[::4, :, 8:16]`. Both are read alike.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch import nn
 
 from ltr.admin.errors import BadInput, MissingFile
 
@@ -21,8 +24,9 @@ _SLICED = re.compile(r"(?P<name>.+?)\[(?P<slices>[\d:, ]*)\]")
 
 
 class Golden:
-    """The numbers of one seed. Files that no seed changes lie in the folder, beside it, or in the
-    committed data.
+    """The numbers of one seed.
+
+    Files that no seed changes lie in the folder, beside it, or in the committed data.
     """
 
     def __init__(self, folder: Path | str):
@@ -41,25 +45,32 @@ class Golden:
             ) from None
 
     def path(self, name: str) -> Path:
-        """Where a file of this seed is, whether or not it exists."""
+        """Return the place of a file of this seed; it need not exist."""
         return self.folder / name
 
     def common(self, name: str) -> Path:
-        """Where a file that all seeds share is."""
+        """Return the place of a file that all seeds share."""
         places = [folder / name for folder in (self.folder, self.folder.parent, COMMITTED)]
         return next((place for place in places if place.exists()), places[1])
 
     def json(self, name: str) -> Any:
-        """Content of a JSON file of this seed."""
+        """Read a JSON file of this seed."""
         return json.loads(self.path(name).read_text())
 
     def common_json(self, name: str) -> Any:
-        """Content of a JSON file that all seeds share."""
+        """Read a JSON file that all seeds share."""
         return json.loads(self.common(name).read_text())
 
     def arrays(self, name: str) -> Arrays:
-        """The arrays in an .npz file of this seed."""
+        """Open an .npz file of this seed."""
         return Arrays(self.path(name))
+
+    def network(self, net: nn.Module) -> nn.Module:
+        """Return the network that a check runs: `net`, filled by formulas.
+
+        Measurements of the tolerances put it into float64 here, and mutants break it here.
+        """
+        return net
 
 
 class Arrays:
@@ -76,26 +87,33 @@ class Arrays:
         }
 
     def __contains__(self, name: str) -> bool:
-        """Whether an array is stored whole."""
+        """Tell whether an array is stored whole."""
         return name in self._stored
 
     def __getitem__(self, name: str) -> np.ndarray:
-        """An array that is stored whole."""
+        """Return an array that is stored whole."""
         if name not in self._stored:
             raise BadInput(f"{self.path} has no array '{name}'; copy the file again")
         return self._stored[name]
 
+    def convert(self, function: Callable[[np.ndarray], np.ndarray]) -> None:
+        """Replace every stored array by `function` of it."""
+        self._stored = {name: function(array) for name, array in self._stored.items()}
+
     def names(self, prefix: str) -> list[str]:
-        """Names of the arrays, whole or not, that begin with `prefix`, without it."""
+        """List the arrays, whole or not, that begin with `prefix`, without it."""
         whole = [name for name in self._stored if not _SLICED.fullmatch(name)]
         return [name[len(prefix) :] for name in (*whole, *self._slices) if name.startswith(prefix)]
 
     def first(self, name: str) -> np.ndarray:
-        """An array whole, or as many of its first rows as are stored."""
-        return self._stored[name] if name in self._stored else self._stored[self._slices[name][1]]
+        """Return an array whole, or as many of its first rows as are stored."""
+        if name in self._stored:
+            return self._stored[name]
+        _, entry = self._slices[name]
+        return self._stored[entry]
 
     def like(self, name: str, ours: Any) -> tuple[np.ndarray, np.ndarray]:
-        """Of our array `ours` what is stored of `name`, and what is stored."""
+        """Cut our array `ours` to the stored slice of `name`; return both."""
         ours = np.asarray(ours)
         if name in self._slices:
             slices, entry = self._slices[name]
@@ -104,8 +122,9 @@ class Arrays:
 
 
 def parse_slices(text: str) -> tuple[slice, ...]:
-    """`'::4, 8:16'` as the slices it denotes."""
-    return tuple(
-        slice(*(int(part) if part.strip() else None for part in entry.split(":")))
-        for entry in text.split(",")
-    )
+    """Read `'::4, 8:16'` as the slices it denotes."""
+    slices = []
+    for entry in text.split(","):
+        bounds = [int(bound) if bound.strip() else None for bound in entry.split(":")]
+        slices.append(slice(*bounds))
+    return tuple(slices)

@@ -12,10 +12,21 @@ from torch import nn
 from ltr.admin.errors import BadInput
 from tests.golden import formulas
 from tests.golden.__main__ import main
-from tests.golden.comparison import Comparison
+from tests.golden.comparison import Comparison, committed_tolerances
 from tests.golden.folder import COMMITTED, Arrays, Golden, parse_slices
+from tests.golden.tolerances import Tolerance
 
 ONE = ["--only", "middleware"]
+
+
+class SameForAll:
+    """Tolerances that are the same for all quantities."""
+
+    def __init__(self, absolute: float):
+        self.absolute = absolute
+
+    def get(self, _check: str, _what: str) -> Tolerance:
+        return Tolerance(self.absolute)
 
 
 @pytest.fixture
@@ -28,10 +39,9 @@ def test_all_within_the_tolerance(copied, capsys):
     assert main([str(copied), *ONE]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[-1] == "6 passed, 0 failed" and all(line.endswith("pass") for line in lines[:-1])
-    assert (
-        lines[0].startswith("middleware box in the frame px ")
-        and " tolerance 0.0001 abs" in lines[0]
-    )
+    tolerance = committed_tolerances().get("middleware", "box in the frame px")
+    assert lines[0].startswith("middleware box in the frame px ")
+    assert f" tolerance {tolerance} " in lines[0]
 
 
 def test_a_number_that_differs(copied, capsys):
@@ -92,16 +102,16 @@ def test_unknown_check(copied, capsys):
     ids=["within", "beyond", "the same NaN", "a NaN", "infinite", "other shape", "empty"],
 )
 def test_comparison(ours, theirs, passed, absolute):
-    compare = Comparison("check")
-    compare.close("what", ours, theirs, absolute=0.1)
+    compare = Comparison("check", SameForAll(0.1))
+    compare.close("what", ours, theirs)
     (result,) = compare.results
     assert result.passed is passed and result.absolute == pytest.approx(absolute)
 
 
 def test_the_worst_of_several_comparisons_counts():
-    compare = Comparison("check")
+    compare = Comparison("check", SameForAll(0.2))
     for ours in (1.0, 1.5, 1.1):
-        compare.close("what", ours, 1.0, absolute=0.2)
+        compare.close("what", ours, 1.0)
     compare.equal("other", {"a": 1}, {"a": 1})
     first, second = compare.results
     assert (first.name, first.passed, first.absolute) == (
@@ -109,6 +119,20 @@ def test_the_worst_of_several_comparisons_counts():
         False,
         0.5,
     ) and second.passed
+
+
+@pytest.mark.parametrize(("outliers", "passed"), [(0.0, False), (0.2, False), (0.25, True)])
+def test_outliers_are_a_share_of_the_values(outliers, passed):
+    compare = Comparison("check", SameForAll(0.1))
+    compare.close("what", [1.0, 2.0, 3.0, 9.0], [1.0, 2.0, 3.0, 4.0], outliers=outliers)
+    assert compare.results[0].passed is passed
+
+
+def test_slack_is_added_to_the_tolerance():
+    compare = Comparison("check", SameForAll(0.1))
+    compare.close("within", 1.55, 1.0, slack=0.5)
+    compare.close("beyond", 1.65, 1.0, slack=0.5)
+    assert [result.passed for result in compare.results] == [True, False]
 
 
 @pytest.mark.parametrize("text", ["::2", ":, 1:7:3", ":3, :, ::4"])

@@ -1,6 +1,16 @@
 """The checks, by subject. Importing this registers all of them."""
 
-from tests.golden.checks import analysis, files, images, labels, networks, ocean, tracking, training
+from tests.golden.checks import (
+    analysis,
+    files,
+    images,
+    labels,
+    networks,
+    ocean,
+    tracking,
+    train_step,
+    training,
+)
 from tests.golden.comparison import CHECKS
 
 __all__ = [
@@ -12,5 +22,6 @@ __all__ = [
     "networks",
     "ocean",
     "tracking",
+    "train_step",
     "training",
 ]

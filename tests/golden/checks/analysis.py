@@ -24,7 +24,6 @@ from tests.golden.checks.places import temporary_folder
 from tests.golden.comparison import Comparison, check
 from tests.golden.folder import Golden
 
-NUMBERS = 1e-6
 PLOTS = ("success", "prec", "norm_prec")
 CURVES = ("success_curve", "precision_curve", "norm_precision_curve")
 SCORES = ("AUC", "OP50", "OP75", "Precision", "NormPrecision")
@@ -99,7 +98,7 @@ def pytracking_numbers(golden: Golden, compare: Comparison, setting: str) -> Non
         "ave_success_rate_plot_center",
         "ave_success_rate_plot_center_norm",
     ):
-        compare.close("curves of sequences", data[key], theirs[key], NUMBERS)
+        compare.close("curves of sequences", data[key], theirs[key])
     merged = plot_results.merge_multiple_runs(data)
     for what, ours, summary in (
         ("runs", data, theirs["summary"]),
@@ -112,10 +111,10 @@ def pytracking_numbers(golden: Golden, compare: Comparison, setting: str) -> Non
         )
         columns = score_columns(ours, PLOTS)
         for column, score in zip(columns, SCORES, strict=True):
-            compare.close(f"scores of {what}", columns[column], summary[score], NUMBERS)
+            compare.close(f"scores of {what}", columns[column], summary[score])
         for plot, curve in zip(PLOTS, CURVES, strict=True):
             compare.close(
-                f"curves of {what}", data_set_curves(ours, plot).curves_TB, summary[curve], NUMBERS
+                f"curves of {what}", data_set_curves(ours, plot).curves_TB, summary[curve]
             )
 
 
@@ -133,7 +132,7 @@ def frame_errors(golden: Golden, compare: Comparison) -> None:
         boxes, torch.as_tensor(seq.ground_truth_rect), seq.dataset, seq.target_visible
     )
     for ours, key in zip(errors, ("overlap", "center", "center_norm", "valid"), strict=True):
-        compare.close(key, ours, example[key], NUMBERS)
+        compare.close(key, ours, example[key], float64=True)
 
 
 @check("analysis_pytracking_table", *FILES)
@@ -190,9 +189,9 @@ def got10k(golden: Golden, compare: Comparison, layout: str) -> None:
             "AO, SR, speed",
             [row.ao, row.sr50, row.sr75, row.speed_fps],
             [overall["ao"], overall["sr"], overall["succ_curve"][75], overall["speed_fps"]],
-            NUMBERS,
+            float64=True,
         )
-        compare.close("success curve", row.success_curve, overall["succ_curve"], NUMBERS)
+        compare.close("success curve", row.success_curve, overall["succ_curve"], float64=True)
         compare.equal(
             "sequences", sorted(seq.label for seq in row.sequences), sorted(theirs["seq_wise"])
         )
@@ -201,7 +200,7 @@ def got10k(golden: Golden, compare: Comparison, layout: str) -> None:
                 "AO, SR, speed of sequences",
                 [seq.ao, seq.sr50, seq.speed_fps],
                 [theirs["seq_wise"][seq.label][key] for key in ("ao", "sr", "speed_fps")],
-                NUMBERS,
+                float64=True,
             )
 
 
@@ -246,7 +245,7 @@ def pysot(golden: Golden, compare: Comparison, data_set: str) -> None:
             "scores",
             [row.auc, row.precision, row.norm_precision],
             [numbers[key] for key in keys],
-            NUMBERS,
+            float64=True,
         )
         for seq in row.sequences:
             for curve in ("success", "precision", "norm_precision"):
@@ -254,5 +253,5 @@ def pysot(golden: Golden, compare: Comparison, data_set: str) -> None:
                     "curves of sequences",
                     getattr(seq, f"{curve}_curve"),
                     numbers["per_video"][seq.label][curve],
-                    NUMBERS,
+                    float64=True,
                 )

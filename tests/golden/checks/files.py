@@ -34,6 +34,7 @@ from spot_ext.training.trainer import SparseTrainer
 from tests.golden.checks.places import temporary_settings, write_annotations
 from tests.golden.comparison import Comparison, check
 from tests.golden.folder import Golden
+from tests.golden.tolerances import RELATIVE
 
 RECIPES = {
     "spot_transt_003": transt_sparse,
@@ -88,7 +89,7 @@ def learning_rates(golden: Golden, compare: Comparison, name: str) -> None:
         trainer.train_epoch, trainer.save_checkpoint = train_epoch, lambda: None
         with contextlib.redirect_stdout(io.StringIO()):
             trainer.train(config.epochs, fail_safe=False)
-    compare.close("rates", used, theirs, relative=1e-12)
+    compare.close("rates", used, theirs, kind=RELATIVE, float64=True)
 
 
 def _trainable(config: SparseConfig) -> list[int]:

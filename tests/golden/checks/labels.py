@@ -21,7 +21,7 @@ from spot_ext.training.data.exploration import (
 )
 from spot_ext.training.pseudo_labels import MappedTrack, PseudoLabelStore
 from tests.golden.checks.places import temporary_folder
-from tests.golden.comparison import GEOMETRY, Comparison, check
+from tests.golden.comparison import Comparison, check
 from tests.golden.folder import Golden
 from tests.support.labels import candidate_frames
 
@@ -108,7 +108,7 @@ def unlabelled_frames(golden: Golden, compare: Comparison) -> None:
             "probability of reviewing",
             1 - p_propagate(len(ids), length),
             case["p_reviewing_draw"],
-            1e-9,
+            float64=True,
         )
         ours, theirs = {}, {}
         for outer, expected in case["propagating"].items():
@@ -155,7 +155,7 @@ def helpers(golden: Golden, compare: Comparison) -> None:
         box = exploration.interpolated_box(
             *first, *second, case["target"], case["limit"], reference_mirror=True
         )
-        compare.close("interpolated box px", box, case["result"], **GEOMETRY)
+        compare.close("interpolated box px", box, case["result"])
         (id_1, box_1), (id_2, box_2) = sorted([first, second], key=lambda frame: frame[0])
         if id_1 < id_2 <= id_1 + case["limit"] and id_1 <= case["target"] <= id_2:
             box = coarse_box(
@@ -164,7 +164,7 @@ def helpers(golden: Golden, compare: Comparison) -> None:
                 case["target"],
                 case["limit"],
             )
-            compare.close("interpolated box px", box, case["result"], **GEOMETRY)
+            compare.close("interpolated box px", box, case["result"])
     for case in stored["sample_from_candidates"]:
         ids = np.array(case["candidates"])
         if isinstance(

@@ -19,15 +19,10 @@ from spot_ext.training import augmentation
 from spot_ext.training.architectures import get_architecture
 from spot_ext.training.teacher import pick
 from tests.golden import formulas
-from tests.golden.comparison import GEOMETRY, Comparison, check
+from tests.golden.comparison import Comparison, check
 from tests.golden.folder import Golden
+from tests.golden.tolerances import MIXED, RELATIVE
 
-LOGITS, BOXES, FEATURES = (
-    5e-5,
-    1e-5,
-    1e-4,
-)  # float32 on a CPU; a missing position code moves logits by 4e-3
-LOSSES = 1e-5
 TENSORS = {
     "student": lambda: transt_model.transt_resnet50(SimpleNamespace(backbone_pretrained=False)),
     "teacher": lambda: transt_model.transt_resnet50(network="teacher"),
@@ -53,7 +48,7 @@ def filled_network(seed: int, variant: str = "plain") -> transt.TransT:
     """Full-size TransT with an IoU head and without dropout, in eval mode; the same object at every
     call.
     """
-    net = _network().eval().requires_grad_(True)
+    net = _network().float().eval().requires_grad_(True)
     net.zero_grad(set_to_none=True)
     return formulas.fill(net, seed, variant)
 
@@ -99,22 +94,20 @@ def forward(golden: Golden, compare: Comparison, variant: str) -> None:
         compare.equal("inputs by formula", template, stored["template_u8"])
         compare.equal("inputs by formula", search, stored["search_u8"])
     template, search = augmentation.prepare(template), augmentation.prepare(search)
-    compare.close("normalised input", *stored.like("template_norm", template), absolute=1e-5)
-    net = filled_network(golden.seed, variant)
+    compare.close("normalised input", *stored.like("template_norm", template))
+    net = golden.network(filled_network(golden.seed, variant))
     with _recorded(net) as seen:
         outputs = net(search, template)
     for name, value in seen.items():
-        compare.close(f"features {name.split('_')[0]}", value, stored[f"{name}_slice"], FEATURES)
+        compare.close(f"features {name.split('_')[0]}", value, stored[f"{name}_slice"])
     net.template(template)
     tracked = net.track(search)
-    for name, tolerance in (("pred_logits", LOGITS), ("pred_boxes", BOXES), ("pred_ious", BOXES)):
-        compare.close(name, outputs[name], stored[name], tolerance)
+    for name in ("pred_logits", "pred_boxes", "pred_ious"):
+        compare.close(name, outputs[name], stored[name])
         if name in original:
-            compare.close(
-                f"{name} of the original TransT", outputs[name], original[name], tolerance
-            )
+            compare.close(f"{name} of the original TransT", outputs[name], original[name])
         if f"track_{name}" in stored:
-            compare.close(f"{name} of track()", tracked[name], stored[f"track_{name}"], tolerance)
+            compare.close(f"{name} of track()", tracked[name], stored[f"track_{name}"])
 
 
 @contextlib.contextmanager
@@ -177,7 +170,7 @@ def criterion(golden: Golden, compare: Comparison) -> None:
                 if name.startswith("grad_"):
                     gradient = inputs[name.removeprefix("grad_")].grad
                     compare.close(
-                        f"{targets_of} gradients", *stored.like(prefix + name, gradient), 1e-8, 1e-4
+                        f"{targets_of} gradients", *stored.like(prefix + name, gradient), kind=MIXED
                     )
                 elif name.startswith(("pos", "neg")):
                     mask = (inside if name.startswith("pos") else around)[int(name[3:])]
@@ -188,7 +181,7 @@ def criterion(golden: Golden, compare: Comparison) -> None:
                     )
                 else:
                     compare.close(
-                        f"{targets_of} losses", losses[name], stored[prefix + name], relative=LOSSES
+                        f"{targets_of} losses", losses[name], stored[prefix + name], kind=RELATIVE
                     )
             compare.equal(
                 "IoU loss only where asked for",
@@ -215,7 +208,7 @@ def set_criterion(golden: Golden, compare: Comparison) -> None:
                 f"{targets_of} losses",
                 losses[name],
                 stored[f"{targets_of}.sup.{name}"],
-                relative=LOSSES,
+                kind=RELATIVE,
             )
 
 
@@ -234,11 +227,11 @@ def teacher_decode(golden: Golden, compare: Comparison) -> None:
         256,
         reference_clamp=True,
     )
-    compare.close("window", hann_window_float32(1024), stored["window"], 1e-6)
+    compare.close("window", hann_window_float32(1024), stored["window"])
     compare.equal("position", found.index, stored["best_idx"])
-    compare.close("box px", found.boxes_xywh, stored["best_bbox"], **GEOMETRY)
-    compare.close("score", found.scores, stored["best_score"], 1e-6)
-    compare.close("predicted IoU", found.ious, stored["best_conf"], 1e-6)
+    compare.close("box px", found.boxes_xywh, stored["best_bbox"])
+    compare.close("score", found.scores, stored["best_score"])
+    compare.close("predicted IoU", found.ious, stored["best_conf"])
 
 
 def _image(seed: int, stored, name: str, size: int) -> Tensor:

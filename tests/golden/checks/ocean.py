@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 
-import numpy as np
 import torch
 
 from ltr.models.loss.ocean_criterion import OceanCriterion, ocean_labels
@@ -14,12 +13,10 @@ from spot_ext.training import augmentation
 from spot_ext.training.architectures import get_architecture
 from spot_ext.training.teacher import pick
 from tests.golden import formulas
-from tests.golden.checks.networks import BOXES, FEATURES, LOGITS, LOSSES
-from tests.golden.checks.tracking import BOX, SCORE, track
-from tests.golden.comparison import GEOMETRY, Comparison, check
+from tests.golden.checks.tracking import compare_track, run_tracker
+from tests.golden.comparison import Comparison, check
 from tests.golden.folder import Golden
-
-PIXELS = 1e-3  # px of boxes up to 200 px; other kernels move them by 3e-5 px
+from tests.golden.tolerances import MIXED, RELATIVE
 
 
 @functools.lru_cache(maxsize=1)
@@ -31,7 +28,7 @@ def filled_ocean(seed: int, variant: str = "plain") -> Ocean:
     """Full-size Ocean in eval mode, nothing held still; the same object at every call. '_box':
     boxes of realistic size.
     """
-    net = _network().eval().requires_grad_(True)
+    net = _network().float().eval().requires_grad_(True)
     net.zero_grad(set_to_none=True)
     formulas.fill(net, seed, variant.split("_")[0])
     if "_box" in variant:
@@ -54,7 +51,8 @@ def forward(golden: Golden, compare: Comparison, variant: str) -> None:
         )
         for name, size in (("template", 127), ("search", 255))
     )
-    net, seen = filled_ocean(golden.seed, variant), {}
+    net = golden.network(filled_ocean(golden.seed, variant))
+    seen: dict[str, torch.Tensor] = {}
     hooks = [
         module.register_forward_hook(
             lambda _module, _inputs, output, name=name: seen.update({name: output, **seen})
@@ -75,21 +73,13 @@ def forward(golden: Golden, compare: Comparison, variant: str) -> None:
         ("cls_dw_slice", seen["cls_dw"]),
         ("x_reg_slice", seen["x_reg"]),
     ):
-        compare.close(
-            f"features {name.removesuffix('_slice')}", *stored.like(name, value[:, ::16]), FEATURES
-        )
+        compare.close(f"features {name.removesuffix('_slice')}", *stored.like(name, value[:, ::16]))
     compare.close(
         "offsets",
         *stored.like("offsets", box_offsets(outputs["pred_boxes"]).flatten(2).transpose(1, 2)),
-        1e-4,
     )
-    for name, tolerance in (
-        ("pred_logits", LOGITS),
-        ("align_logits", LOGITS),
-        ("pred_ious", BOXES),
-        ("pred_boxes", PIXELS),
-    ):
-        compare.close(name, *stored.like(name, outputs[name]), tolerance)
+    for name in ("pred_logits", "align_logits", "pred_ious", "pred_boxes"):
+        compare.close(name, *stored.like(name, outputs[name]))
     boxes = (
         get_architecture("ocean")
         .decode(outputs)
@@ -98,16 +88,16 @@ def forward(golden: Golden, compare: Comparison, variant: str) -> None:
         * 255
     )
     corners = torch.cat([boxes[:, :2] - boxes[:, 2:] / 2, boxes[:, :2] + boxes[:, 2:] / 2], 1)
-    compare.close("boxes in the crop", *stored.like("bbox_pred_to_img", corners), PIXELS)
+    compare.close("boxes in the crop", *stored.like("bbox_pred_to_img", corners))
     net.template(template)
     tracked = net.track(search)
-    for name, theirs, tolerance in (
-        ("pred_logits", "cls", LOGITS),
-        ("pred_boxes", "bbox", PIXELS),
-        ("align_logits", "align", LOGITS),
+    for name, theirs in (
+        ("pred_logits", "cls"),
+        ("pred_boxes", "bbox"),
+        ("align_logits", "align"),
     ):
         if f"track_{theirs}" in stored:
-            compare.close(f"{name} of track()", tracked[name], stored[f"track_{theirs}"], tolerance)
+            compare.close(f"{name} of track()", tracked[name], stored[f"track_{theirs}"])
 
 
 @check("criterion_ocean", "criterion_ocean.npz")
@@ -133,7 +123,7 @@ def criterion(golden: Golden, compare: Comparison) -> None:
         losses = ours(outputs, centred, with_iou=case != "main.unsup")
         losses["total"].backward()
         for name in losses:
-            compare.close("losses", losses[name], stored[f"{case}.{name}"], relative=LOSSES)
+            compare.close("losses", losses[name], stored[f"{case}.{name}"], kind=RELATIVE)
         labels = ocean_labels(boxes, 25, 255, reference=True)
         for name, value in (
             ("cls_label", labels.positive),
@@ -142,17 +132,14 @@ def criterion(golden: Golden, compare: Comparison) -> None:
         ):
             compare.equal("labels", *stored.like(f"{case}.{name}", value.float()))
         compare.close(
-            "box labels px",
-            *stored.like(f"{case}.reg_label", labels.ltrb.permute(0, 2, 3, 1)),
-            **GEOMETRY,
+            "box labels px", *stored.like(f"{case}.reg_label", labels.ltrb.permute(0, 2, 3, 1))
         )
         for ours_, theirs in inputs.items():
             if f"grad_{theirs}" in stored.names(f"{case}."):
                 compare.close(
                     "gradients",
                     *stored.like(f"{case}.grad_{theirs}", outputs[ours_].grad),
-                    1e-8,
-                    1e-4,
+                    kind=MIXED,
                 )
 
 
@@ -171,9 +158,9 @@ def teacher_decode(golden: Golden, compare: Comparison) -> None:
     positions = torch.stack(torch.meshgrid(line, line, indexing="xy"))
     outputs["pred_boxes"] = torch.cat([positions - corners[:, :2], corners[:, 2:] - positions], 1)
     found = pick(get_architecture("ocean").decode(outputs), 0.30, 255, reference_clamp=True)
-    compare.close("box px", found.boxes_xywh, stored["ocean_best_bbox"], **GEOMETRY)
-    compare.close("score", found.scores, stored["ocean_best_score"], 1e-6)
-    compare.close("predicted IoU", found.ious, stored["ocean_best_conf"], 1e-6)
+    compare.close("box px", found.boxes_xywh, stored["ocean_best_bbox"])
+    compare.close("score", found.scores, stored["ocean_best_score"])
+    compare.close("predicted IoU", found.ious, stored["ocean_best_conf"])
 
 
 @check(
@@ -185,15 +172,12 @@ def teacher_decode(golden: Golden, compare: Comparison) -> None:
 )
 def tracker(golden: Golden, compare: Comparison, variant: str) -> None:
     """Boxes of every frame against SPOT's tracker."""
-    stored, sequence = (
-        golden.arrays("tracker_spot_ocean.npz"),
-        golden.arrays("synthetic_sequence.npz"),
-    )
+    stored = golden.arrays("tracker_spot_ocean.npz")
+    sequence = golden.arrays("synthetic_sequence.npz")
     net = filled_ocean(golden.seed, variant)
     if variant.endswith("_sharp"):
         with torch.no_grad():
             net.connect_model.cls_pred.weight *= float(stored[f"{variant}.cls_scale"])
             net.connect_model.cls_pred.bias.fill_(float(stored[f"{variant}.cls_bias"]))
-    boxes, scores = track(get_tracker_class(), net, sequence)
-    compare.close("box px", boxes, stored[f"{variant}.boxes"][: len(boxes)], BOX)
-    compare.close("score", np.array(scores), stored[f"{variant}.best_score"][: len(scores)], SCORE)
+    track = run_tracker(get_tracker_class(), golden.network(net), sequence)
+    compare_track(compare, track, stored[f"{variant}.boxes"], stored[f"{variant}.best_score"])
