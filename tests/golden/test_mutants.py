@@ -42,7 +42,7 @@ def wrong_dilation(patch: Patch) -> MutantGolden:
     """The first block of layer 3 is not dilated."""
 
     def break_network(net: nn.Module) -> None:
-        convolution = net.backbone[0].body.layer3[1].conv2
+        convolution = net.backbone[0].body.layer3[0].conv2
         assert convolution.dilation == (2, 2)
         patch.setattr(convolution, "dilation", (1, 1))
         patch.setattr(convolution, "padding", (1, 1))
