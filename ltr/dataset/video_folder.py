@@ -113,6 +113,14 @@ class VideoFolder(FileVideoDataset):
             )
         return frames[frame_id]
 
+    def frame_files(self, seq_id: int) -> list[Path]:
+        """Return the files that the frames are in: the images, or the one packed file."""
+        frames = self._frames_of(seq_id)
+        if not isinstance(frames, Path):
+            return frames
+        # the folder in an archive (`shard-000.tar/walk`) is no file of its own
+        return [next(place for place in (frames, *frames.parents) if place.is_file())]
+
     def get_selectable(self, seq_id: int) -> np.ndarray:
         """Return (N,) bool: the frames in which a box may be asked for.
 
@@ -135,7 +143,9 @@ class VideoFolder(FileVideoDataset):
 
     def flag_paths(self, seq_id: int) -> Sequence[Path]:
         folder = self.root / self.sequence_list[seq_id]
-        return [folder, folder / "img"]  # the number of frames counts as annotation here
+        # the number of frames counts as annotation here: of images the folder changes with it, and
+        # a packed file is looked at itself
+        return [folder, folder / "img", self._places[self.sequence_list[seq_id]]]
 
     def _boxes_at(self, seq_id: int, frame_ids: list[int]) -> np.ndarray:
         path, length = self.boxes_path(seq_id), self.get_sequence_length(seq_id)

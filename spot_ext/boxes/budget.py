@@ -10,6 +10,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -17,10 +18,11 @@ from ltr.admin.errors import BadInput, BadValue, suggestion
 from ltr.data.seeding import generator
 from spot_ext.boxes.key_frames import (
     HUMAN_BOX_TOLERANCE,
+    UNREADABLE,
     LabelledVideos,
     display_name,
     draw_key_frames,
-    selectable,
+    readable_selectable,
     sequence_key,
     split_name,
     walk_back_to_human_box,
@@ -85,7 +87,7 @@ def choose(
     reads the pixels of a few frames and calls `on_video` after each video. Raises BadInput for a
     budget that cannot be met, saying what can.
     """
-    videos, failures = _usable(dataset, walk_back)
+    videos, failures, unreadable = _usable(dataset, walk_back)
     if not videos:
         raise BadInput(
             f"{dataset.get_name()}: none of its {dataset.get_num_sequences()} videos has two "
@@ -113,13 +115,22 @@ def choose(
         )
     name, split = display_name(dataset), split_name(dataset)
     most = max(len(labels.tracks[0]) for labels in found.values())
-    extra = {
+    extra: dict[str, Any] = {
         "name": f"{name}_{split}_{budget.strategy}_{len(found):04d}x_{budget.boxes:05d}",
         "budget": budget.boxes,
         "strategy": budget.strategy,
     }
+    if unreadable:
+        extra[UNREADABLE] = unreadable
     return LabelSet(
-        name, split, "key_frames", most, seed, dict(sorted(found.items())), tuple(failures), extra
+        name,
+        split,
+        "key_frames",
+        most,
+        seed,
+        dict(sorted(found.items())),
+        tuple(failures + unreadable),
+        extra,
     )
 
 
@@ -165,11 +176,20 @@ def filled_up(drawn: Sequence[int], frames: np.ndarray, count: int) -> tuple[int
     return tuple(sorted(chosen))
 
 
-def _usable(dataset: LabelledVideos, walk_back: bool) -> tuple[list[_Video], list[str]]:
-    """The videos that the published rule can label, and the keys of the others."""
-    videos, failures = [], []
+def _usable(dataset: LabelledVideos, walk_back: bool) -> tuple[list[_Video], list[str], list[str]]:
+    """Return the videos that the published rule can label, and the keys of the others.
+
+    The last are those that cannot be read.
+    """
+    videos: list[_Video] = []
+    failures: list[str] = []
+    unreadable: list[str] = []
     for seq_id in range(dataset.get_num_sequences()):
-        key, visible = sequence_key(dataset, seq_id), selectable(dataset, seq_id)
+        key = sequence_key(dataset, seq_id)
+        visible = readable_selectable(dataset, seq_id)
+        if visible is None:
+            unreadable.append(key)
+            continue
         if visible.sum() < 2:
             failures.append(key)
             continue
@@ -180,7 +200,7 @@ def _usable(dataset: LabelledVideos, walk_back: bool) -> tuple[list[_Video], lis
             frames = frames[human[frames]]
             frames = frames if len(frames) else np.zeros(1, int)  # what walking back gives then
         videos.append(_Video(key, seq_id, frames, visible))
-    return videos, failures
+    return videos, failures, unreadable
 
 
 def _number_of_videos(budget: Budget, usable: int) -> int:

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ltr.admin.errors import BadValue
+from ltr.admin.errors import BadInput, BadValue
 from ltr.data.seeding import generator
 from spot_ext.boxes.labels import LabelSet, VideoLabels, labelled_track
 
@@ -23,6 +23,8 @@ DISPLAY_NAMES = {
     "toolkit": "GOT-10k",
     "trackingnet": "TrackingNet",
 }
+# Key of a label set's `extra`: videos that could not be read, which are among its failures, too.
+UNREADABLE = "unreadable"
 HUMAN_BOX_TOLERANCE = (
     0.01  # boxes drawn by people are whole pixels; the machine-made ones between them are not
 )
@@ -162,7 +164,9 @@ def choose(
         raise BadValue(f"{k} labels per video: ask for at least 1")
     total = dataset.get_num_sequences()
     videos: dict[str, VideoLabels] = {}
-    failures, short = [], 0
+    failures: list[str] = []
+    unreadable: list[str] = []
+    short = 0
     for seq_id in range(total):
         key = sequence_key(dataset, seq_id)
         if key in videos:
@@ -170,9 +174,11 @@ def choose(
                 f"{dataset.get_name()}: two sequences are called '{key}'; labels could not tell "
                 "them apart"
             )
-        ids = draw_key_frames(
-            selectable(dataset, seq_id), k, generator(seed, "key_frames", key), rule
-        )
+        frames = readable_selectable(dataset, seq_id)
+        if frames is None:
+            unreadable.append(key)
+            continue
+        ids = draw_key_frames(frames, k, generator(seed, "key_frames", key), rule)
         if ids is None:
             failures.append(key)
         else:
@@ -203,8 +209,18 @@ def choose(
         num=k,
         seed=seed,
         videos=videos,
-        failures=tuple(failures),
+        failures=tuple(failures + unreadable),
+        extra={UNREADABLE: unreadable} if unreadable else {},
     )
+
+
+def readable_selectable(dataset: LabelledVideos, seq_id: int) -> np.ndarray | None:
+    """Return what `selectable` does; None for a video that cannot be read, which is logged."""
+    try:
+        return selectable(dataset, seq_id)
+    except (BadInput, OSError) as error:
+        logger.error("%s is left out: %s", sequence_key(dataset, seq_id), error)
+        return None
 
 
 def selectable(dataset: LabelledVideos, seq_id: int) -> np.ndarray:

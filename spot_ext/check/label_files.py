@@ -172,6 +172,9 @@ def _problems(video: VideoBoxes, human: int, known: Infos) -> list[str]:
     problems = []
     if len(known) and video.video not in known:
         problems.append("it is no video of the folder")
+    unreadable = known.of(video.video).problem
+    if unreadable is not None:
+        problems.append(unreadable)
     if not human and any(len(track.present) for track in video.objects):
         problems.append("no box is a person's; `label` has nothing to start from")
     if known.of(video.video).size is not None:

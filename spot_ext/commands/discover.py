@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ltr.admin.errors import BadValue, MissingFile
 from spot_ext.commands import verb
-from spot_ext.commands.sample import DATASETS, open_named
+from spot_ext.commands.sample import DATASETS, count_frames, open_named
 
 MODES = ("motion", "det", "mot")
 TEXT = """Find objects in videos without boxes and write them as labels for the second stage of
@@ -95,8 +95,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     examples=["toy --out videos", "discover videos/val --mode motion --out found"],
     arguments=add_arguments,
 )
-def run(options: argparse.Namespace) -> None:
-    """Search the videos, write the label file and its picture, and say what was found."""
+def run(options: argparse.Namespace) -> int:
+    """Search the videos, write the label file and its picture, say what was found.
+
+    The exit status is 1 where a video could not be read.
+    """
     from dataclasses import replace
 
     from ltr.io.progress import CountProgress
@@ -109,7 +112,7 @@ def run(options: argparse.Namespace) -> None:
     limits = _limits(options)
     dataset, seq_ids = _open(options)
     finder = _finder(options, dataset, seq_ids, limits.least_frames)
-    total = sum(dataset.get_sequence_length(seq_id) for seq_id in seq_ids)
+    total = count_frames(dataset, seq_ids)
     progress = CountProgress("discover", "frames", total)
     try:
         findings = search(dataset, seq_ids, finder, limits, progress.step)
@@ -140,6 +143,7 @@ def run(options: argparse.Namespace) -> None:
         sheet,
     )
     _report(options, findings, labels, path, sheet)
+    return 1 if findings.unreadable else 0
 
 
 def _limits(options: argparse.Namespace):

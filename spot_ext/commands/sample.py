@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from ltr.admin.errors import BadInput, BadValue, suggestion
@@ -88,8 +90,8 @@ def open_named(name: str, root: Path | None = None, split: str | None = None):
     ],
     arguments=add_arguments,
 )
-def run(options: argparse.Namespace) -> None:
-    """Choose the frames, write the label file and say what was chosen."""
+def run(options: argparse.Namespace) -> int:
+    """Choose the frames, write the label file, say what was chosen; return the exit status."""
     from ltr.io.progress import CountProgress
     from spot_ext.boxes import budget, key_frames
     from spot_ext.boxes.formats import label_file
@@ -137,6 +139,7 @@ def run(options: argparse.Namespace) -> None:
     _report(options, dataset, labels, path)
     if options.dataset == "folder" and options.root is not None:
         suggest_next("label", options.root, "--boxes", path, "--out", "labelled")
+    return 1 if labels.extra.get(key_frames.UNREADABLE) else 0
 
 
 def _check(options: argparse.Namespace) -> None:
@@ -154,10 +157,18 @@ def _check(options: argparse.Namespace) -> None:
             raise BadValue(f"--{name} {getattr(options, name)}: give at least 1")
 
 
+def count_frames(dataset, seq_ids: Iterable[int]) -> int:
+    """Return the number of frames of the videos that can be read."""
+    total = 0
+    for seq_id in seq_ids:
+        # such a video is told where it is used
+        with contextlib.suppress(BadInput, OSError):
+            total += dataset.get_sequence_length(seq_id)
+    return total
+
+
 def _report(options: argparse.Namespace, dataset, labels, path: Path) -> None:
-    frames = sum(
-        dataset.get_sequence_length(seq_id) for seq_id in range(dataset.get_num_sequences())
-    )
+    frames = count_frames(dataset, range(dataset.get_num_sequences()))
     total = dataset.get_num_sequences()
     if options.json:
         sys.stdout.write(

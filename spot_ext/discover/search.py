@@ -69,8 +69,8 @@ def search(
         try:
             for track in finder(name, frames()):
                 judged += judge_pieces(track, (size[0], size[1]), limits)
-        except BadInput as error:
-            logger.warning("%s is left out: %s", name, error)
+        except (BadInput, OSError) as error:
+            logger.error("%s is left out: %s", name, error)
             findings.unreadable.append(seq_id)
             continue
         judged = best_of(judged, limits.most_targets)

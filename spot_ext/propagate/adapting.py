@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 
 from ltr.admin.settings import Settings
+from ltr.frames.fingerprint import changed_videos
+from ltr.io.files import write_text
 from spot_ext.boxes.formats import label_file
 from spot_ext.boxes.labels import LabelSet, VideoLabels, labelled_track
 from spot_ext.boxes.track import VideoBoxes
@@ -33,6 +36,7 @@ LESSON_ITERATIONS = 20
 LESSON_KEEP_RATE = 0.95
 
 RUN_FOLDER = "adapt"
+FRAMES_FILE = "frames.json"
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,8 @@ class AdaptingJob:
     out: Path
     device: str
     seed: int = 0
+    # Fingerprints of the videos' frames.
+    frames: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def run_folder(self) -> Path:
@@ -85,10 +91,30 @@ def _train(
     inputs = hashlib.sha256(labels_path.read_bytes())
     inputs.update(network.path.read_bytes())
     inputs.update(repr((config, job.seed, config.epochs)).encode())
-    settings = _settings(job, inputs.hexdigest()[:12])
+    run_name = _run_of_these_frames(inputs.hexdigest()[:12], job)
+    settings = _settings(job, run_name)
     with contextlib.redirect_stdout(sys.stderr):
         trainer = recipe.train(settings, config)
     return trainer.teacher_file(config.epochs)
+
+
+def _run_of_these_frames(run_name: str, job: AdaptingJob) -> str:
+    """Return the name of the run, another one where the run of that name saw other frames.
+
+    A file notes the frames that each run sees. A run of an earlier program has no note and goes on.
+    """
+    notes_path = job.run_folder / FRAMES_FILE
+    notes: dict[str, dict[str, str]] = {}
+    # without a note, or with a damaged one, the run goes on
+    with contextlib.suppress(OSError, ValueError):
+        notes = json.loads(notes_path.read_text(encoding="utf-8"))
+    if changed_videos(notes.get(run_name, {}), job.frames):
+        frames_digest = hashlib.sha256(repr(sorted(job.frames.items())).encode())
+        run_name = f"{run_name}-{frames_digest.hexdigest()[:8]}"
+    if run_name not in notes:
+        notes[run_name] = dict(job.frames)
+        write_text(notes_path, json.dumps(notes, indent=1) + "\n")
+    return run_name
 
 
 def _settings(job: AdaptingJob, run_name: str) -> Settings:

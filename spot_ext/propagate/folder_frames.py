@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import numpy as np
 
 from ltr.admin.errors import MissingFile
@@ -23,11 +26,24 @@ class FolderFrames(FrameSource):
         """Return a frame `(H, W, 3)`, uint8 RGB."""
         return self.folder.get_frame(self.seq_id, frame_id)
 
-    def stamp(self) -> str:
-        """Return a text that changes when the video is replaced; empty where nothing is known."""
+    def check_readable(self) -> None:
+        """Read the first and the last frame. Raises BadInput where the video cannot be used."""
+        for frame_id in (0, len(self) - 1):
+            self.read(frame_id)
+
+    def files(self) -> list[Path]:
+        """Return the files that hold the frames."""
+        return self.folder.frame_files(self.seq_id)
+
+    def stamp_of_first_versions(self) -> str:
+        """Return what results of earlier programs are bound to: the first frame's file alone."""
         try:
             first = self.folder.frame_path(self.seq_id, 0)
             status = first.stat()
         except (MissingFile, OSError):
             return ""
         return f"{first} {status.st_size} {status.st_mtime_ns}"
+
+    def changed_at(self) -> float:
+        """Return when a file of the frames was last changed, in seconds since 1970."""
+        return max(max(os.stat(path).st_mtime, os.stat(path).st_ctime) for path in self.files())

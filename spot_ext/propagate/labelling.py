@@ -10,13 +10,15 @@ import hashlib
 import json
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ltr.admin.errors import BadInput, BadValue
 from ltr.dataset.video_folder import VideoFolder
+from ltr.frames.fingerprint import Fingerprints
+from ltr.frames.wrappers import OneSize
 from ltr.io.files import write_text
 from ltr.io.progress import CountProgress
 from spot_ext.boxes import formats
@@ -37,6 +39,8 @@ log = logging.getLogger(__name__)
 
 SETTINGS_FILE = "label.json"
 CACHE_FOLDER = "videos"
+# Remembers in which state each video was when its fingerprint was taken.
+FINGERPRINTS_FILE = "fingerprints.json"
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,14 @@ class LabelJob:
             if isinstance(value, Path):
                 values[name] = str(value.expanduser().resolve())
         return values
+
+
+@dataclass(frozen=True)
+class OpenVideo:
+    """A video that can be read."""
+
+    frames: FolderFrames
+    fingerprint: str
 
 
 @dataclass(frozen=True)
@@ -100,11 +112,17 @@ def label(job: LabelJob) -> dict[str, Any]:
     given = _human_boxes(job, folder)
     network = open_network(job.net)
     job.out.mkdir(parents=True, exist_ok=True)
+    sources, failed = _open_videos(folder, given, job.out / FINGERPRINTS_FILE)
+    readable = [video for video in given if video.video in sources]
 
     started = time.time()
-    taught = _teaching(job).teach(network, folder, given)
+    fingerprints = {name: source.fingerprint for name, source in sources.items()}
+    taught = _teaching(job).teach(network, folder, readable, fingerprints)
     adapted = time.time()
-    done, failed = _propagate_all(folder, given, taught, job.out / CACHE_FOLDER, job.device)
+    done, failed_later = _propagate_all(
+        sources, readable, taught, job.out / CACHE_FOLDER, job.device
+    )
+    failed.update(failed_later)
     propagated = time.time()
 
     to_review = frames_to_review((video.given, video.fused) for video in done)
@@ -153,27 +171,60 @@ def _human_boxes(job: LabelJob, folder: VideoFolder) -> list[VideoBoxes]:
     return given
 
 
+def _open_videos(
+    folder: VideoFolder, given: Sequence[VideoBoxes], memory: Path
+) -> tuple[dict[str, OpenVideo], dict[str, str]]:
+    """Return the videos that can be read, and by video the errors of the others."""
+    seq_ids = {name: seq_id for seq_id, name in enumerate(folder.sequence_list)}
+    fingerprints = Fingerprints(memory)
+    sources: dict[str, OpenVideo] = {}
+    failed: dict[str, str] = {}
+    for video in given:
+        frames = FolderFrames(folder, seq_ids[video.video])
+        try:
+            frames.check_readable()
+            fingerprint = fingerprints.of(video.video, frames.files())
+        except (BadInput, OSError) as error:
+            log.error("%s: %s", video.video, error)
+            failed[video.video] = str(error)
+            continue
+        sources[video.video] = OpenVideo(frames, fingerprint)
+    fingerprints.save()
+    if not sources:
+        raise _none_labelled(failed)
+    return sources, failed
+
+
+def _none_labelled(failed: Mapping[str, str]) -> BadInput:
+    return BadInput(
+        f"none of {len(failed)} videos could be labelled; the first: {next(iter(failed.values()))}"
+    )
+
+
 def _propagate_all(
-    folder: VideoFolder,
+    sources: Mapping[str, OpenVideo],
     given: Sequence[VideoBoxes],
     taught: Taught,
     cache_folder: Path,
     device: str,
 ) -> tuple[list[LabelledVideo], dict[str, str]]:
     """Return the videos that could be done, and by video the errors of the others."""
-    seq_ids = {name: seq_id for seq_id, name in enumerate(folder.sequence_list)}
     weights = hashlib.sha256(taught.network.path.read_bytes()).hexdigest()
     make_tracker = taught.network.make_tracker(device)
     done: list[LabelledVideo] = []
     failed: dict[str, str] = {}
     for number, video in enumerate(given, 1):
-        frames = FolderFrames(folder, seq_ids[video.video])
-        common = f"{DEFAULT.stamp()} {frames.stamp()}"
+        source = sources[video.video]
+        frames = source.frames
+        common = f"{DEFAULT.stamp()} {source.fingerprint}"
         # Rounds of one job go on from each other: gaps without a new box keep their results.
         lineage = f"{taught.lineage} {common}"
-        cache = ResultCache.of(cache_folder, video, f"{weights} {common}", lineage)
+        cache = ResultCache.of(
+            cache_folder, video, f"{weights} {common}", lineage, source.fingerprint
+        )
         title = f"{video.video}, {number} of {len(given)}"
         try:
+            _adopt_first_version(cache, cache_folder, video, weights, frames)
             result = _label_video(frames, video, make_tracker, cache, title)
         except (BadInput, OSError) as error:
             log.error("%s: %s", video.video, error)
@@ -189,11 +240,24 @@ def _propagate_all(
             "finished before" if result.seconds is None else f"{result.seconds:.0f} s",
         )
     if not done:
-        raise BadInput(
-            f"none of {len(given)} videos could be labelled; the first: "
-            f"{next(iter(failed.values()))}"
-        )
+        raise _none_labelled(failed)
     return done, failed
+
+
+def _adopt_first_version(
+    cache: ResultCache, cache_folder: Path, video: VideoBoxes, weights: str, frames: FolderFrames
+) -> None:
+    """Take over the results of an earlier program, which knew the first frame's file alone.
+
+    They are right if no file of the frames was changed after them and their number is the same.
+    """
+    made_of = f"{weights} {DEFAULT.stamp()} {frames.stamp_of_first_versions()}"
+    earlier = ResultCache.of(cache_folder, video, made_of)
+    fused = earlier.read()
+    if fused is None or len(fused[0].confidences) != len(frames):
+        return
+    if frames.changed_at() < cache.path.stat().st_mtime:
+        cache.write([item.object_id for item in video.objects], fused)
 
 
 def _label_video(
@@ -204,10 +268,18 @@ def _label_video(
     fused = cache.read()
     is_done_before = fused is not None
     if fused is None:
+        other_frames = cache.other_frames()
+        if other_frames is not None:
+            log.info(
+                "%s: its files have changed since it was labelled (%s then, %d now); done again",
+                video.video,
+                other_frames.partition("-")[0],
+                len(frames.files()),
+            )
         progress = CountProgress(title, "frames", 2 * len(frames))
         try:
             fused = propagate(
-                frames,
+                OneSize(frames, video.video),
                 video,
                 make_tracker,
                 lambda: progress.step("both directions"),

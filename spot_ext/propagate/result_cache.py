@@ -27,9 +27,13 @@ class ResultCache:
     stamp: str
     # Names what rounds of one job have in common; empty: none goes on from another.
     lineage: str = ""
+    # Fingerprint of the video's frames.
+    frames: str = ""
 
     @classmethod
-    def of(cls, folder: Path, video: VideoBoxes, made_of: str, lineage: str = "") -> ResultCache:
+    def of(
+        cls, folder: Path, video: VideoBoxes, made_of: str, lineage: str = "", frames: str = ""
+    ) -> ResultCache:
         """Return the file in `folder` for a video; `made_of` names all else that decides."""
         stamp = hashlib.sha256(f"{VERSION} {made_of}".encode())
         for item in video.objects:
@@ -38,7 +42,7 @@ class ResultCache:
         readable = "".join(c if c.isalnum() or c in "-_" else "_" for c in video.video)
         # Names that differ in replaced characters only must not share a file.
         digest = hashlib.sha256(video.video.encode()).hexdigest()[:6]
-        return cls(folder / f"{readable}-{digest}.npz", stamp.hexdigest(), lineage)
+        return cls(folder / f"{readable}-{digest}.npz", stamp.hexdigest(), lineage, frames)
 
     def read(self) -> list[Fused] | None:
         """Return what was found; None where there is no file, or one with another stamp."""
@@ -49,6 +53,15 @@ class ResultCache:
                 return [_fused(content, number) for number in range(int(content["count"]))]
         except (OSError, ValueError, KeyError, EOFError):
             # Not there, or not ours: it is done again.
+            return None
+
+    def other_frames(self) -> str | None:
+        """Return the fingerprint of the frames of what is kept, where these were others."""
+        try:
+            with np.load(self.path, allow_pickle=False) as content:
+                frames = str(content["frames"])
+                return frames if frames != self.frames else None
+        except (OSError, ValueError, KeyError, EOFError):
             return None
 
     def read_earlier(self) -> dict[str, Fused]:
@@ -69,6 +82,7 @@ class ResultCache:
             "stamp": np.array(self.stamp),
             "count": np.array(len(fused)),
             "lineage": np.array(self.lineage),
+            "frames": np.array(self.frames),
             "object_ids": np.array(list(object_ids)),
         }
         for number, found in enumerate(fused):

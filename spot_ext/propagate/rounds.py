@@ -10,13 +10,15 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import logging
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 from ltr.dataset.video_folder import VideoFolder
+from ltr.frames.fingerprint import changed_videos
 from ltr.io.files import atomic_write, write_text
 from spot_ext.boxes.track import VideoBoxes
 from spot_ext.propagate import adapting
@@ -28,6 +30,8 @@ from spot_ext.propagate.held_out import (
     without,
 )
 from spot_ext.propagate.network import TrackingNetwork
+
+log = logging.getLogger(__name__)
 
 ROUNDS_FILE = "rounds.json"
 TRACKER_FILE = "tracker.pth.tar"
@@ -70,16 +74,27 @@ class Teaching(Protocol):
     """Makes a network ready to track the videos at hand."""
 
     def teach(
-        self, network: TrackingNetwork, folder: VideoFolder, given: Sequence[VideoBoxes]
+        self,
+        network: TrackingNetwork,
+        folder: VideoFolder,
+        given: Sequence[VideoBoxes],
+        fingerprints: Mapping[str, str],
     ) -> Taught:
-        """Return the network to track with; `given` are the human boxes."""
+        """Return the network to track with; `given` are the human boxes.
+
+        `fingerprints` are those of the videos' frames.
+        """
 
 
 class AsItIs:
     """Takes the network as it is (`--no-adapt`)."""
 
     def teach(
-        self, network: TrackingNetwork, folder: VideoFolder, given: Sequence[VideoBoxes]
+        self,
+        network: TrackingNetwork,
+        folder: VideoFolder,
+        given: Sequence[VideoBoxes],
+        fingerprints: Mapping[str, str],
     ) -> Taught:
         """Return the network itself: weights that never change need no rounds."""
         return Taught(network, _digest(network.path.read_bytes()), [])
@@ -95,28 +110,38 @@ class Adaptation:
     epochs: int
 
     def teach(
-        self, network: TrackingNetwork, folder: VideoFolder, given: Sequence[VideoBoxes]
+        self,
+        network: TrackingNetwork,
+        folder: VideoFolder,
+        given: Sequence[VideoBoxes],
+        fingerprints: Mapping[str, str],
     ) -> Taught:
         """Go on from the round before, or begin; a round that is finished is not done again."""
         task = repr((self.epochs, self.seed, str(folder.root))).encode()
         lineage = _digest(network.path.read_bytes(), task)
         boxes = drawn_boxes(given)
-        rounds, boxes_before = self._finished_rounds(lineage)
+        rounds, boxes_before = self._finished_rounds(lineage, fingerprints)
         if not rounds or boxes_before != boxes:
             if rounds:
-                new_round = self._next_round(network, folder, given, boxes_before, rounds[-1])
+                new_round = self._next_round(
+                    network, folder, given, boxes_before, rounds[-1], fingerprints
+                )
             else:
-                new_round = self._first_round(network, folder, given)
+                new_round = self._first_round(network, folder, given, fingerprints)
             rounds = [*rounds, new_round]
-            self._write(lineage, rounds, boxes)
+            self._write(lineage, rounds, boxes, fingerprints)
         self._publish(rounds[-1])
         return Taught(self._tracker(network, self.out / TRACKER_FILE), lineage, rounds)
 
     def _first_round(
-        self, network: TrackingNetwork, folder: VideoFolder, given: Sequence[VideoBoxes]
+        self,
+        network: TrackingNetwork,
+        folder: VideoFolder,
+        given: Sequence[VideoBoxes],
+        fingerprints: Mapping[str, str],
     ) -> Round:
         """Adapt the given network to the boxes."""
-        job = adapting.AdaptingJob(str(folder.root), self.out, self.device, self.seed)
+        job = self._job(folder, fingerprints)
         weights = adapting.adapt(network, given, job, self.epochs)
         self._keep_weights(weights, 1)
         return Round(1, str(network.path), epochs=self.epochs)
@@ -128,6 +153,7 @@ class Adaptation:
         given: Sequence[VideoBoxes],
         boxes_before: Sequence[DrawnBox],
         before: Round,
+        fingerprints: Mapping[str, str],
     ) -> Round:
         """Take lessons from the weights of the round before, as long as they help.
 
@@ -140,7 +166,7 @@ class Adaptation:
         lessons = 0
         ious: list[float] = []
         if test.legs:
-            job = adapting.AdaptingJob(str(folder.root), self.out, self.device, self.seed)
+            job = self._job(folder, fingerprints)
             ious = [test.mean_iou(self._tracker(network, best), self.device)]
             while lessons < max(1, self.epochs // EPOCHS_PER_LESSON):
                 taught = adapting.lesson(
@@ -162,6 +188,11 @@ class Adaptation:
             lessons=lessons,
         )
 
+    def _job(self, folder: VideoFolder, fingerprints: Mapping[str, str]) -> adapting.AdaptingJob:
+        return adapting.AdaptingJob(
+            str(folder.root), self.out, self.device, self.seed, dict(fingerprints)
+        )
+
     def _tracker(self, network: TrackingNetwork, weights: Path) -> TrackingNetwork:
         return dataclasses.replace(network, path=weights)
 
@@ -181,8 +212,13 @@ class Adaptation:
         if not tracker.is_file() or tracker.read_bytes() != weights.read_bytes():
             _copy(weights, tracker)
 
-    def _finished_rounds(self, lineage: str) -> tuple[list[Round], list[DrawnBox]]:
-        """Return the rounds of this lineage, and the boxes of the last; none where it is new."""
+    def _finished_rounds(
+        self, lineage: str, fingerprints: Mapping[str, str]
+    ) -> tuple[list[Round], list[DrawnBox]]:
+        """Return the rounds of this lineage, and the boxes of the last; none where it is new.
+
+        Weights that were taught by frames which are no longer there begin anew.
+        """
         path = self.out / adapting.RUN_FOLDER / ROUNDS_FILE
         if not path.is_file():
             return [], []
@@ -190,17 +226,32 @@ class Adaptation:
         rounds = [Round(**entry) for entry in content["rounds"]]
         if content["lineage"] != lineage or not self._weights(rounds[-1].number).is_file():
             return [], []
+        changed = changed_videos(content.get("frames", {}), fingerprints)
+        if changed:
+            log.info(
+                "the files of %d videos (e.g. '%s') have changed; the network is adapted again",
+                len(changed),
+                changed[0],
+            )
+            return [], []
         boxes = [
             DrawnBox(video, object_id, frame_id, tuple(box))
             for video, object_id, frame_id, box in content["boxes"]
         ]
         return rounds, boxes
 
-    def _write(self, lineage: str, rounds: Sequence[Round], boxes: Sequence[DrawnBox]) -> None:
+    def _write(
+        self,
+        lineage: str,
+        rounds: Sequence[Round],
+        boxes: Sequence[DrawnBox],
+        fingerprints: Mapping[str, str],
+    ) -> None:
         content = {
             "lineage": lineage,
             "rounds": [dataclasses.asdict(item) for item in rounds],
             "boxes": boxes,
+            "frames": dict(fingerprints),
         }
         path = self.out / adapting.RUN_FOLDER / ROUNDS_FILE
         write_text(path, json.dumps(content, indent=1) + "\n")

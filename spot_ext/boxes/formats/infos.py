@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from ltr.admin.errors import BadValue, suggestion
+from ltr.admin.errors import BadInput, BadValue, suggestion
 from ltr.frames.names import VIDEO_SUFFIXES
 from spot_ext.boxes.track import VideoBoxes
 
@@ -60,6 +60,7 @@ class VideoInfo:
     size: tuple[int, int] | None = None  # width, height in pixels
     fps: float | None = None
     frame_names: tuple[str, ...] | None = None  # file names of the images, frame 0 first
+    problem: str | None = None  # why the video cannot be read
 
 
 class Infos(Mapping[str, VideoInfo]):
@@ -172,7 +173,7 @@ def infos_of(videos: Any) -> Infos:
     if isinstance(videos, Mapping):
         return Infos(videos, lambda name: _from_value(videos[name]))
     ids = {name: seq_id for seq_id, name in enumerate(videos.sequence_list)}
-    return Infos(ids, lambda name: _from_dataset(videos, ids[name]), videos)
+    return Infos(ids, lambda name: _readable_info(videos, name, ids[name]), videos)
 
 
 def complete(video: VideoBoxes, infos: Infos) -> VideoBoxes:
@@ -221,6 +222,16 @@ def _from_value(value: Any) -> VideoInfo:
         return VideoInfo(value.frame_count, value.size, value.fps)
     count, size = value
     return VideoInfo(count, None if size is None else (int(size[0]), int(size[1])))
+
+
+def _readable_info(dataset: Any, name: str, seq_id: int) -> VideoInfo:
+    """Return what a video says of itself; of one that cannot be read, the problem only."""
+    try:
+        return _from_dataset(dataset, seq_id)
+    except (BadInput, OSError) as error:
+        # one bad video must not stop the others
+        logger.warning("%s: %s", name, error)
+        return VideoInfo(problem=str(error))
 
 
 def _from_dataset(dataset: Any, seq_id: int) -> VideoInfo:
