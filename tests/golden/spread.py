@@ -50,7 +50,7 @@ ROUNDINGS = 4
 # An input rounded otherwise that moves a result by more than this share has not let an error grow
 # but made another decision: a target on the border of a cell goes to its neighbour. Both sides of a
 # check compute from the same inputs; where kernels decide otherwise, *kernels* and *float64* show it.
-DECISION = 2.0**-12
+DECISION = 2.0**-14
 
 
 @dataclass(frozen=True)
@@ -337,7 +337,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     measured = {
         "cpu": kernels.cpu_name(),
         "seeds": options.seeds,
-        "kernels": [setting.name for setting in kernels.SETTINGS if kernels.usable(setting)],
+        "runs": [run.name for run in runs],
     }
     tolerances.save(FILE, measured)
     write_table(Tolerances.load())

@@ -107,7 +107,7 @@ def forward(golden: Golden, compare: Comparison, variant: str) -> None:
         if name in original:
             compare.close(f"{name} of the original TransT", outputs[name], original[name])
         if f"track_{name}" in stored:
-            compare.close(f"{name} of track()", tracked[name], stored[f"track_{name}"])
+            compare.close(name, tracked[name], stored[f"track_{name}"])
 
 
 @contextlib.contextmanager

@@ -97,7 +97,7 @@ def forward(golden: Golden, compare: Comparison, variant: str) -> None:
         ("align_logits", "align"),
     ):
         if f"track_{theirs}" in stored:
-            compare.close(f"{name} of track()", tracked[name], stored[f"track_{theirs}"])
+            compare.close(name, tracked[name], stored[f"track_{theirs}"])
 
 
 @check("criterion_ocean", "criterion_ocean.npz")
