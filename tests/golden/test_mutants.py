@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from ltr.data import crops
 from ltr.models.loss import transt_criterion
 from ltr.models.tracking import ocean
+from pytracking.features import net_wrappers
 from spot_ext.training import augmentation, teacher
 from tests.golden.checks import CHECKS, train_step
 from tests.golden.folder import COMMITTED, Golden
@@ -69,6 +70,12 @@ def missing_position_code(patch: Patch) -> MutantGolden:
 def swapped_mean(patch: Patch) -> MutantGolden:
     """The mean colour is subtracted in the order blue, green, red."""
     patch.setattr(augmentation, "IMAGENET_MEAN", tuple(reversed(augmentation.IMAGENET_MEAN)))
+    normalisation = net_wrappers._normalisation
+    patch.setattr(
+        net_wrappers,
+        "_normalisation",
+        lambda mean, *others: normalisation(tuple(reversed(mean)), *others),
+    )
     return MutantGolden()
 
 
@@ -165,7 +172,6 @@ def undilated_encoding(patch: Patch) -> MutantGolden:
         for module in net.modules():
             if isinstance(module, nn.Conv2d) and module.dilation == (2, 1):
                 patch.setattr(module, "dilation", (1, 1))
-                patch.setattr(module, "padding", (-1, 0))
 
     return MutantGolden(break_network)
 
