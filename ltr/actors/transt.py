@@ -11,6 +11,7 @@ from torch import Tensor
 from ltr.actors.base_actor import BaseActor
 from ltr.models.loss.means import weighted_total
 from ltr.models.loss.transt_criterion import SetCriterion
+from ltr.parallel.precision import autocast, in_fp32
 from ltr.parallel.upload import device_constant, read_numbers
 
 
@@ -22,9 +23,18 @@ class TranstActor(BaseActor):
     def __call__(self, data: Mapping) -> tuple[Tensor, dict[str, float]]:
         """`data` holds `search_images` (B, 3, S, S), `template_images` (B, 3, T, T), `search_anno`
         (B, 4) xywh in crop pixels. The loss is the objective's losses summed with its weights.
+
+        With `precision` bf16 in the batch's `settings` the network computes in bf16, losses in
+        fp32.
         """
-        outputs = self.net(data["search_images"], data["template_images"])
-        losses = self.objective(outputs, _targets(data["search_images"], data["search_anno"]))
+        search_images = data["search_images"]
+        precision = getattr(data.get("settings"), "precision", None)
+        if precision == "bf16":
+            with autocast(search_images.device, precision):
+                outputs = in_fp32(self.net(search_images, data["template_images"]))
+        else:
+            outputs = self.net(search_images, data["template_images"])
+        losses = self.objective(outputs, _targets(search_images, data["search_anno"]))
         weights = cast(SetCriterion, self.objective).weight_dict
         total = weighted_total(losses, weights)
         stats = {

@@ -20,6 +20,7 @@ from ltr.admin.tensordict import TensorDict
 from ltr.data.faults import DEFAULT_SHARE, NAME, FaultLog, checked_share
 from ltr.data.loader import samples_in
 from ltr.parallel.distributed import get_world_size, is_main_process, mean_numbers
+from ltr.parallel.precision import PRECISIONS, set_tf32
 from ltr.parallel.upload import upload
 from ltr.trainers.base_trainer import BaseTrainer
 
@@ -40,7 +41,8 @@ class LTRTrainer(BaseTrainer):
     A batch is passed to the actor with the entries `epoch` and `settings` added. Reads from the
     settings: `print_interval` (batches between two lines), `print_stats` (names to print; None:
     all), `description`, `move_data_to_gpu`, `grad_clip_max_norm`, `max_fault_share` (draws of an
-    epoch that may meet unusable files, 0.05 = 5 %; more end the training).
+    epoch that may meet unusable files, 0.05 = 5 %; more end the training), `precision` (fp32, tf32
+    or bf16, see `ltr.parallel.precision`; None: torch's switches stay as they are).
     `freeze_backbone_bn_layers` keeps the batch norms of `actor.net.feature_extractor` in eval mode.
 
     Of several processes (torchrun) each computes its part of every batch, and `actor.net` is
@@ -65,10 +67,21 @@ class LTRTrainer(BaseTrainer):
             if getattr(self.settings, name, None) is None:
                 setattr(self.settings, name, value)
         self.settings.max_fault_share = checked_share(self.settings.max_fault_share)
+        self._set_precision(getattr(settings, "precision", None))
         self.stats = OrderedDict((loader.name, None) for loader in self.loaders)
         self.move_data_to_gpu = getattr(settings, "move_data_to_gpu", True)
         self.freeze_backbone_bn_layers = freeze_backbone_bn_layers
         self.tensorboard_writer = self._make_writer()
+
+    def _set_precision(self, precision: str | None) -> None:
+        """Set this process's TF32 switches; an actor computes its network in bf16 by itself."""
+        if precision is None:
+            return
+        if precision not in PRECISIONS:
+            raise BadValue(
+                f"settings.precision is {precision!r}; give one of {', '.join(PRECISIONS)}"
+            )
+        set_tf32(self.device, precision)
 
     def train_epoch(self) -> None:
         """Run the loaders whose turn it is; then note learning rates and means."""

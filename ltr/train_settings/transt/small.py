@@ -18,6 +18,7 @@ def run(settings):
     """Train 40 epochs of 25 batches: the quickstart's schedule, with every box of every video."""
     settings.description = "Small TransT with full supervision"
     settings.batch_size = 32
+    settings.precision = "tf32"
     settings.num_workers = 1
     settings.search_sz = 128
     settings.template_sz = 64

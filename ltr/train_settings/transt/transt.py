@@ -21,6 +21,7 @@ def run(settings):
     """Train 1000 epochs of 1000 batches, on one GPU where there is one."""
     settings.description = "TransT with full supervision, published settings without COCO"
     settings.batch_size = 38
+    settings.precision = "tf32"
     settings.num_workers = 4
     settings.search_sz = 256
     settings.template_sz = 128
