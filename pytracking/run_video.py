@@ -20,6 +20,7 @@ if (
 from typing import Any
 
 from ltr.admin.errors import run_script
+from ltr.admin.places import add_overwrite, declared_places, input_name
 from pytracking.evaluation.environment import ensure_local_file, env_settings
 from pytracking.evaluation.tracker import Tracker
 from pytracking.utils.arguments import add_device, add_tracker, add_video_output
@@ -66,7 +67,7 @@ def main() -> None:
         "object, space pauses and goes on, r forgets all objects, q ends."
     )
     add_tracker(parser)
-    parser.add_argument("videofile", help="video file, or folder of images")
+    parser.add_argument("videofile", type=input_name, help="video file, or folder of images")
     parser.add_argument(
         "--optional_box",
         type=float,
@@ -78,20 +79,22 @@ def main() -> None:
     )
     add_video_output(parser, "video_<name>_<object>.txt")
     add_device(parser)
+    add_overwrite(parser)
     args = parser.parse_args()
 
     ensure_local_file()
     env_settings()  # an error in local.py is shown before anything else
-    run_video(
-        args.tracker_name,
-        args.tracker_param,
-        args.videofile,
-        args.optional_box,
-        args.debug,
-        args.save_results,
-        args.save_video,
-        args.device,
-    )
+    with declared_places(parser, args):
+        run_video(
+            args.tracker_name,
+            args.tracker_param,
+            args.videofile,
+            args.optional_box,
+            args.debug,
+            args.save_results,
+            args.save_video,
+            args.device,
+        )
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ if (
 from typing import Any
 
 from ltr.admin.errors import run_script
+from ltr.admin.places import add_overwrite, declared_places
 from pytracking.evaluation.environment import ensure_local_file, env_settings
 from pytracking.evaluation.tracker import Tracker
 from pytracking.utils.arguments import (
@@ -74,20 +75,22 @@ def main() -> None:
     add_video_output(parser, "video_webcam_<object>.txt")
     add_device(parser)
     parser.add_argument("--camera", type=int, default=0, help="number of the camera (default 0)")
+    add_overwrite(parser)
     args = parser.parse_args()
 
     ensure_local_file()
     env_settings()  # an error in local.py is shown before anything else
-    run_webcam(
-        args.tracker_name,
-        args.tracker_param,
-        args.debug,
-        visdom_info(args),
-        args.save_results,
-        args.save_video,
-        args.device,
-        args.camera,
-    )
+    with declared_places(parser, args):
+        run_webcam(
+            args.tracker_name,
+            args.tracker_param,
+            args.debug,
+            visdom_info(args),
+            args.save_results,
+            args.save_video,
+            args.device,
+            args.camera,
+        )
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import importlib.metadata
 
 from ltr.admin.errors import run_script
 from ltr.admin.invocation import spot_command
+from ltr.admin.places import add_overwrite, declared_places
 from spot_ext.commands import Verb, find_verbs
 
 # Width of "example:  ", under which the further examples are aligned.
@@ -16,7 +17,8 @@ EXAMPLE_INDENT = 10
 def main(arguments: list[str] | None = None) -> int | None:
     """Parse the verb and run it; return the exit status, None for 0."""
     options = build_parser().parse_args(arguments)
-    return options.run(options)
+    with declared_places(options.parser, options):
+        return options.run(options)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -35,7 +37,8 @@ def build_parser() -> argparse.ArgumentParser:
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         verb.add_arguments(verb_parser)
-        verb_parser.set_defaults(run=verb.run)
+        add_overwrite(verb_parser)
+        verb_parser.set_defaults(run=verb.run, parser=verb_parser)
     return parser
 
 

@@ -31,7 +31,7 @@ from ltr.admin.model_constructor import NetConstructor
 from ltr.admin.settings import Settings
 from ltr.admin.stats import AverageMeter, StatValue
 from ltr.io import weights
-from ltr.io.files import DiskFull, atomic_write
+from ltr.io.files import CannotWrite, atomic_write
 
 TYPE = "_type"
 _REVIVED = (AverageMeter, StatValue, Settings)
@@ -72,7 +72,7 @@ def write_checkpoint(path: str | os.PathLike, state: Mapping[str, Any]) -> None:
     try:
         with atomic_write(path) as temporary, open(temporary, "wb") as file:
             _save(to_plain(state), file)
-    except DiskFull:
+    except CannotWrite:
         raise
     except (OSError, RuntimeError) as error:
         raise BadInput(

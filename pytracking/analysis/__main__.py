@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ltr.admin.errors import BadValue, run_script
+from ltr.admin.places import add_overwrite, declared_places, output_file
 from ltr.io.files import write_text
 from pytracking.analysis.attributes import (
     attribute_scores,
@@ -37,7 +38,13 @@ EPILOG = """examples:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Evaluate from the result files on disk, print one table and the paths of what was written."""
-    args = _parser().parse_args(arguments)
+    parser = _parser()
+    args = parser.parse_args(arguments)
+    with declared_places(parser, args):
+        _run(args)
+
+
+def _run(args: argparse.Namespace) -> None:
     args.format = args.format or SUFFIXES.get(Path(args.out).suffix if args.out else "", "text")
     trackers = _trackers(args)
     if args.show == "vos":
@@ -195,7 +202,7 @@ def _trackers(args: argparse.Namespace) -> list:
     ]
 
 
-def _output(table: str, path: str | None) -> None:
+def _output(table: str, path: Path | None) -> None:
     print(table)
     if path:
         write_text(path, table)
@@ -281,8 +288,12 @@ def _parser() -> argparse.ArgumentParser:
         help="style of the table (default: as the ending of --out says, else text)",
     )
     parser.add_argument(
-        "--out", metavar="FILE", help="also write the table there (.md, .tex, .csv or text)"
+        "--out",
+        type=output_file,
+        metavar="FILE",
+        help="also write the table there (.md, .tex, .csv or text)",
     )
+    add_overwrite(parser)
     return parser
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from ltr.admin.errors import BadInput, BadValue
 from ltr.frames.capture import quiet_opencv_decoder
+from ltr.io.files import atomic_write, require_place
 
 CODECS = {".mp4": "mp4v", ".m4v": "mp4v", ".mov": "mp4v", ".avi": "MJPG"}
 
@@ -35,7 +37,8 @@ class VideoWriter:
         if self.path.suffix.lower() not in CODECS:
             raise BadValue(f"{path}: a video is written as {', '.join(CODECS)}; change the ending")
         self.fps = fps
-        self._part = self.path.with_name(f".{self.path.stem}.{os.getpid()}{self.path.suffix}")
+        require_place(self.path)
+        self._file = contextlib.ExitStack()
         self._writer: cv2.VideoWriter | None = None
         self._size = (0, 0)
 
@@ -49,15 +52,10 @@ class VideoWriter:
 
     def _open(self, width: int, height: int) -> cv2.VideoWriter:
         self._size = (width, height)
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise BadInput(
-                f"{self.path}: the folder cannot be made ({error.strerror}); choose another place"
-            ) from None
+        temporary = self._file.enter_context(atomic_write(self.path, suffix=self.path.suffix))
         quiet_opencv_decoder()
         codec = cv2.VideoWriter.fourcc(*CODECS[self.path.suffix.lower()])
-        writer = cv2.VideoWriter(str(self._part), codec, self.fps, self._size)
+        writer = cv2.VideoWriter(str(temporary), codec, self.fps, self._size)
         if not writer.isOpened():
             raise BadInput(
                 f"{self.path}: OpenCV cannot write a video of {width}x{height} there; check that "
@@ -70,4 +68,4 @@ class VideoWriter:
         if self._writer is not None:
             self._writer.release()
             self._writer = None
-            os.replace(self._part, self.path)
+            self._file.close()

@@ -23,6 +23,7 @@ if (
     ]
 
 from ltr.admin.errors import BadValue, run_script
+from ltr.admin.places import add_overwrite, declared_places
 from pytracking.evaluation.environment import ensure_local_file
 from pytracking.util_scripts.check_pack import tell_problems
 from pytracking.util_scripts.packing import (
@@ -96,12 +97,16 @@ def main() -> int:
     parser.add_argument(
         "--all_times", action="store_true", help="times of all three runs rather than of the last"
     )
+    add_overwrite(parser, always=True)
     args = parser.parse_args()
 
     ensure_local_file()
-    return tell_problems(
-        pack_got10k_results(args.tracker_name, args.param_name, args.output_name, args.all_times)
-    )
+    with declared_places(parser, args):
+        return tell_problems(
+            pack_got10k_results(
+                args.tracker_name, args.param_name, args.output_name, args.all_times
+            )
+        )
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ if (
     ]
 
 from ltr.admin.errors import run_script
+from ltr.admin.places import add_overwrite, declared_places
 from pytracking.evaluation.datasets import get_dataset
 from pytracking.evaluation.environment import ensure_local_file
 from pytracking.util_scripts.check_pack import tell_problems
@@ -72,12 +73,16 @@ def main() -> int:
     parser.add_argument(
         "--output_name", help="name of the archive, without .zip (default: tracker_parameters)"
     )
+    add_overwrite(parser, always=True)
     args = parser.parse_args()
 
     ensure_local_file()
-    return tell_problems(
-        pack_trackingnet_results(args.tracker_name, args.param_name, args.run_id, args.output_name)
-    )
+    with declared_places(parser, args):
+        return tell_problems(
+            pack_trackingnet_results(
+                args.tracker_name, args.param_name, args.run_id, args.output_name
+            )
+        )
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ltr.admin.errors import MissingFile, NotConfigured
+from ltr.io import outputs
 from ltr.io.files import atomic_write
 from pytracking.evaluation.environment import env_settings, local_file
 
@@ -50,8 +51,9 @@ def as_text(table: np.ndarray, number_format: str) -> str:
 
 def write_archive(path: Path, entries: Iterable[tuple[str, str]]) -> None:
     """A zip of `entries` (name, text) at `path`, which is whole or absent. The same entries give
-    the same bytes.
+    the same bytes. Within a command its guard of outputs decides whether an archive is replaced.
     """
+    outputs.current().add_output(path)
     with (
         atomic_write(path) as temporary,
         zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive,

@@ -6,6 +6,7 @@ from argparse import ArgumentParser, Namespace
 from typing import Any
 
 from ltr.admin.arguments import true_or_false
+from ltr.admin.places import output_file
 
 
 def add_tracker(parser: ArgumentParser) -> None:
@@ -61,5 +62,8 @@ def add_video_output(parser: ArgumentParser, result_name: str) -> None:
         help=f"write the boxes to {result_name} in the results folder",
     )
     parser.add_argument(
-        "--save_video", metavar="FILE", help="write the video with the boxes drawn in, .mp4 or .avi"
+        "--save_video",
+        type=output_file,
+        metavar="FILE",
+        help="write the video with the boxes drawn in, .mp4 or .avi",
     )

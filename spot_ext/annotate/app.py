@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
 from ltr.admin.errors import BadInput, BadValue, MissingFile
-from ltr.io.files import DiskFull
+from ltr.io.files import CannotWrite, DiskFull
 from spot_ext.annotate.access import HEADERS, refusal
 from spot_ext.annotate.session import Session
 
@@ -179,6 +179,8 @@ def _disk_error(request: Request, error: OSError) -> Response:
         return _error(
             f"the disk of {error.path} is full; make room, the page keeps the change", 507
         )
+    if isinstance(error, CannotWrite):
+        return _error(f"{error}; the page keeps the change", 507)
     where = f" {error.filename}" if error.filename else ""
     return _error(
         f"the disk refused{where} ({error.strerror or error}); make room or check its rights, the "

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from ltr.admin.errors import BadInput, BadValue
+from ltr.io import outputs
 from spot_ext.boxes import formats
 from spot_ext.boxes.formats import VideoInfo
 from spot_ext.boxes.track import ObjectTrack, VideoBoxes
@@ -72,6 +73,7 @@ class BoxFile:
                 f"--boxes {self.path}: the page keeps boxes in a CSV file; name one that ends in "
                 ".csv"
             )
+        outputs.current().add_edited(self.path)
         self._read_if_changed()
 
     def tracks(self, video: str) -> dict[str, Track]:

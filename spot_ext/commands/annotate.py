@@ -5,20 +5,23 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from pathlib import Path
 
 from ltr.admin.invocation import spot_command
+from ltr.admin.places import edited_file, input_place
 from spot_ext.commands import verb
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `annotate`."""
     parser.add_argument(
-        "folder", type=Path, metavar="FOLDER", help="the videos: sub-folders of images, video files"
+        "folder",
+        type=input_place,
+        metavar="FOLDER",
+        help="the videos: sub-folders of images, video files",
     )
     parser.add_argument(
         "--boxes",
-        type=Path,
+        type=edited_file,
         metavar="FILE",
         help="the CSV file to read and write (FOLDER/boxes.csv)",
     )
@@ -26,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, help="of their choice, as in `sample` (0)")
     parser.add_argument(
         "--suggest",
-        type=Path,
+        type=input_place,
         action="append",
         default=[],
         metavar="FILE",
@@ -35,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--propagated",
-        type=Path,
+        type=input_place,
         metavar="FILE",
         help="boxes to show dashed, for correction, as from `label`",
     )

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from pathlib import Path
 
 from ltr.admin.errors import BadInput
+from ltr.admin.places import input_name, input_place, output_file
 from spot_ext.commands import verb
 
 NOTHING_FOUND, PROBLEMS_FOUND, NOT_CHECKED = 0, 1, 2
@@ -17,26 +17,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `check`."""
     parser.add_argument(
         "dataset",
+        type=input_name,
         help="name of a training or evaluation data set, e.g. got10k, lasot, otb, toy, folder; or "
         "a file or folder of boxes, to see what would be read from it",
     )
     parser.add_argument(
         "root",
-        type=Path,
+        type=input_place,
         nargs="?",
         metavar="ROOT",
         help="its folder, as local.py would name it; default: the one in local.py",
     )
     parser.add_argument(
         "--videos",
-        type=Path,
+        type=input_place,
         metavar="FOLDER",
         help="folder of the videos that a file of boxes is about",
     )
     parser.add_argument(
         "--from", dest="source", metavar="NAME", help="format of the boxes; default: recognised"
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the report there")
+    parser.add_argument(
+        "--json", type=output_file, metavar="FILE", help="also write the report there"
+    )
     parser.add_argument(
         "--decode",
         action="store_true",

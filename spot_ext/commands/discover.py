@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ltr.admin.errors import BadValue, MissingFile
+from ltr.admin.places import input_name, input_place, output_folder, require_output
 from spot_ext.commands import verb
 from spot_ext.commands.sample import DATASETS, count_frames, open_named
 
@@ -29,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `discover`."""
     parser.add_argument(
         "videos",
+        type=input_name,
         metavar="VIDEOS",
         help="folder of videos (sub-folders of images, video files), one video "
         f"file, or a data set: {', '.join(DATASETS)}",
@@ -36,20 +38,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--mode", choices=MODES, required=True)
     parser.add_argument(
         "--out",
-        type=Path,
+        type=output_folder,
         required=True,
         metavar="DIR",
         help="folder for the label file and the picture",
     )
     parser.add_argument(
         "--root",
-        type=Path,
+        type=input_place,
         help="folder of a data set that is named; default: the one in ltr/admin/local.py",
     )
     parser.add_argument("--split", help="its split")
     parser.add_argument(
         "--detections",
-        type=Path,
+        type=input_place,
         metavar="FILE",
         help="boxes of a detector, instead of torchvision's",
     )
@@ -106,11 +108,19 @@ def run(options: argparse.Namespace) -> int:
     from spot_ext.boxes.formats import label_file
     from spot_ext.boxes.key_frames import sequence_key, split_name
     from spot_ext.discover.quality import thinned
-    from spot_ext.discover.search import as_labels, search
+    from spot_ext.discover.search import Findings, as_labels, search
     from spot_ext.discover.sheet import contact_sheet, write_sheet
 
     limits = _limits(options)
     dataset, seq_ids = _open(options)
+    split = options.split or (
+        split_name(dataset) if options.videos in DATASETS else Path(dataset.root).resolve().name
+    )
+    boxes = options.boxes or (1 if options.mode == "det" else 0)
+    mode = "det" if options.mode == "det" else "mot"
+    # Hours of search should not end at a file that is kept.
+    planned = label_file.file_name(as_labels(dataset, Findings(), mode, split, boxes))
+    require_output(options.out / planned)
     finder = _finder(options, dataset, seq_ids, limits.least_frames)
     total = count_frames(dataset, seq_ids)
     progress = CountProgress("discover", "frames", total)
@@ -118,7 +128,6 @@ def run(options: argparse.Namespace) -> int:
         findings = search(dataset, seq_ids, finder, limits, progress.step)
     finally:
         progress.close()
-    boxes = options.boxes or (1 if options.mode == "det" else 0)
     full = findings.ranked()
     if boxes:
         findings = replace(
@@ -128,10 +137,7 @@ def run(options: argparse.Namespace) -> int:
                 for seq_id, targets in findings.kept.items()
             },
         )
-    split = options.split or (
-        split_name(dataset) if options.videos in DATASETS else Path(dataset.root).resolve().name
-    )
-    labels = as_labels(dataset, findings, "det" if options.mode == "det" else "mot", split, boxes)
+    labels = as_labels(dataset, findings, mode, split, boxes)
     options.out.mkdir(parents=True, exist_ok=True)
     path = label_file.write(labels, options.out)
     sheet = path.with_name(f"{path.stem}_sheet.png")

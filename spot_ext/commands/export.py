@@ -7,6 +7,7 @@ import json
 import sys
 from pathlib import Path
 
+from ltr.admin.places import input_place, output_tree
 from spot_ext.commands import verb
 
 FORMATS = """formats:
@@ -28,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `export`."""
     parser.add_argument(
         "boxes",
-        type=Path,
+        type=input_place,
         metavar="BOXES",
         help="output folder of `label`, or a file or folder of boxes",
     )
@@ -36,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--format", required=True, metavar="NAME", help="format to write, see below"
     )
     parser.add_argument(
-        "--out", type=Path, required=True, metavar="PLACE", help="file or folder to write"
+        "--out", type=output_tree, required=True, metavar="PLACE", help="file or folder to write"
     )
     parser.add_argument(
         "--from",
@@ -46,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--videos",
-        type=Path,
+        type=input_place,
         metavar="FOLDER",
         help="folder of the videos: gives sizes and numbers of frames where BOXES does not say "
         "them; "
@@ -84,7 +85,9 @@ def run(options: argparse.Namespace) -> None:
     """Read the boxes, write them, and say what was written."""
     from spot_ext.boxes import formats
 
-    formats.check_name(options.format)  # before the videos are opened
+    # Before the videos are opened.
+    formats.check_name(options.format)
+    formats.check_suffix(options.out, options.format)
     known = formats.infos_of(options.videos or _labelled_videos(options.boxes))
     reading = formats.ReadOptions(options.first_frame, options.mismatch)
     videos = formats.read(options.boxes, options.source, known, reading)

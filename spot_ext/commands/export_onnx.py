@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 
+from ltr.admin.places import input_name, output_folder
 from spot_ext.commands import verb
 
 
@@ -13,11 +13,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `export-onnx`."""
     parser.add_argument(
         "network",
+        type=input_name,
         metavar="NET",
         help="checkpoint, or a name in network_path of local.py; `light`: the one "
         "that comes with the package",
     )
-    parser.add_argument("out", type=Path, metavar="OUT", help="folder")
+    parser.add_argument("out", type=output_folder, metavar="OUT", help="folder")
 
 
 @verb(

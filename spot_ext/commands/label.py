@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
+from ltr.admin.places import input_place, work_folder
 from spot_ext.commands import suggest_next, verb
 from spot_ext.commands.track import add_network_arguments, print_summary
 
@@ -12,18 +12,18 @@ from spot_ext.commands.track import add_network_arguments, print_summary
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `label`."""
     parser.add_argument(
-        "folder", type=Path, metavar="FOLDER", help="video files, and sub-folders of images"
+        "folder", type=input_place, metavar="FOLDER", help="video files, and sub-folders of images"
     )
     parser.add_argument(
         "--boxes",
-        type=Path,
+        type=input_place,
         required=True,
         metavar="FILE",
         help="the boxes you drew, in one or more frames "
         "of each object: CSV, COCO, CVAT, Label Studio, MOT, YOLO, GOT-10k or LaSOT folders, "
         "key-frame JSON",
     )
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--out", type=work_folder, required=True, metavar="DIR")
     parser.add_argument(
         "--from",
         dest="format",
@@ -64,8 +64,9 @@ def run(options: argparse.Namespace) -> int:
     """Label the videos, print a summary and return the exit status."""
     from ltr.parallel.device import device_name
     from spot_ext.propagate.adapting import EPOCHS
-    from spot_ext.propagate.labelling import LabelJob, label
+    from spot_ext.propagate.labelling import LabelJob, guard_outputs, label
 
+    guard_outputs(options.out)
     summary = label(
         LabelJob(
             options.folder,

@@ -7,6 +7,7 @@ import json
 import sys
 from pathlib import Path
 
+from ltr.admin.places import input_place, output_file
 from spot_ext.commands import verb
 
 
@@ -14,29 +15,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `report`."""
     parser.add_argument(
         "run_folder",
-        type=Path,
+        type=input_place,
         metavar="RUN",
         help="folder of a run, with checkpoints, of a quickstart, or the one that `label` wrote",
     )
     parser.add_argument(
-        "--out", type=Path, default=Path("report.html"), metavar="FILE.html", help="(report.html)"
+        "--out",
+        type=output_file,
+        default=Path("report.html"),
+        metavar="FILE.html",
+        help="(report.html)",
     )
     parser.add_argument(
         "--label",
-        type=Path,
+        type=input_place,
         metavar="DIR",
         help="also show the dense boxes that `label` wrote there",
     )
     parser.add_argument(
         "--results",
-        type=Path,
+        type=input_place,
         metavar="DIR",
         help="an evaluation to show: a report's folder below "
         "result_plot_path; default: the one of the quickstart",
     )
     parser.add_argument(
         "--root",
-        type=Path,
+        type=input_place,
         metavar="DIR",
         help="where the videos are now, if not where the run found them",
     )

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ltr.admin.errors import BadInput, BadValue, suggestion
+from ltr.admin.places import input_place, output_place, require_output
 from spot_ext.commands import suggest_next, verb
 
 DATASETS = {
@@ -36,7 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `sample`."""
     parser.add_argument("dataset", help=f"one of {', '.join(DATASETS)}")
     parser.add_argument(
-        "--root", type=Path, help="folder of the data set; default: the one in ltr/admin/local.py"
+        "--root",
+        type=input_place,
+        help="folder of the data set; default: the one in ltr/admin/local.py",
     )
     parser.add_argument(
         "--split", help="split or comma-separated TrackingNet sets; default: the whole training set"
@@ -57,7 +60,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="move to the last human box (default for TrackingNet)",
     )
-    parser.add_argument("--out", type=Path, default=Path("."), help="folder or file for the result")
+    parser.add_argument(
+        "--out", type=output_place, default=Path("."), help="folder or file for the result"
+    )
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
 
 
@@ -98,6 +103,8 @@ def run(options: argparse.Namespace) -> int:
 
     walk_back = options.walk_back or options.dataset == "trackingnet"
     _check(options)
+    if options.out.suffix != ".json":
+        require_output(options.out, is_folder=True)
     dataset = open_named(options.dataset, options.root, options.split)
     if options.budget is None and options.videos is None:
         labels = key_frames.choose(

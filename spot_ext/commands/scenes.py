@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 
 from ltr.admin.errors import BadValue
+from ltr.admin.places import add_output, input_place, work_folder
 from spot_ext.commands import suggest_next, verb
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `scenes`."""
     parser.add_argument(
-        "--out", type=Path, help="folder for the videos, and for the sheet contact_sheet.png"
+        "--out", type=work_folder, help="folder for the videos, and for the sheet contact_sheet.png"
     )
     parser.add_argument("--count", type=int, default=12, help="videos (12)")
     parser.add_argument("--frames", type=int, default=80, help="frames of each (80)")
@@ -26,7 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "wheels,drawn)",
     )
     parser.add_argument(
-        "--bank", type=Path, help="file with the pictures of --sources; made when it is not there"
+        "--bank",
+        type=input_place,
+        help="file with the pictures of --sources; made when it is not there",
     )
     parser.add_argument("--sheet-only", action="store_true", help="write the sheet alone")
 
@@ -62,6 +64,7 @@ def run(options: argparse.Namespace) -> None:
     videos = RenderedVideos(
         options.count, options.frames, options.seed, sources, bank_file, options.first
     )
+    add_output(options.out / "contact_sheet.png")
     options.out.mkdir(parents=True, exist_ok=True)
     if not options.sheet_only:
         write_tree(videos, options.out)

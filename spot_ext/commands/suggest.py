@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from pathlib import Path
 
+from ltr.admin.places import add_output, input_place, output_folder
 from spot_ext.commands import verb
 
 TEXT = """Name the frames of a trained run whose labels would help most, at most a few of a video.
@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `suggest`."""
     parser.add_argument(
         "run_folder",
-        type=Path,
+        type=input_place,
         metavar="RUN",
         help="folder of the run: its checkpoints and its store",
     )
@@ -30,7 +30,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--per-video", type=int, default=2, metavar="M", help="frames of a video, at most (2)"
     )
     parser.add_argument(
-        "--out", type=Path, metavar="DIR", help="folder for the files; default: RUN/suggestions"
+        "--out",
+        type=output_folder,
+        metavar="DIR",
+        help="folder for the files; default: RUN/suggestions",
     )
     parser.add_argument(
         "--json", action="store_true", help="print the JSON instead of lines to read"
@@ -74,10 +77,12 @@ def run(options: argparse.Namespace) -> None:
     )
     ensure_local_file()
     trained = TrainedRun.open(options.run_folder, device_name(options.device))
+    out = options.out
+    if out is None:
+        out = trained.folder / "suggestions"
+        add_output(out, is_folder=True)
     suggestions = suggest(trained, config)
-    files = suggestion_files.write(
-        trained, suggestions, options.out or trained.folder / "suggestions"
-    )
+    files = suggestion_files.write(trained, suggestions, out)
     if options.json:
         sys.stdout.write(
             json.dumps(suggestion_files.as_plain(trained, suggestions), indent=2) + "\n"

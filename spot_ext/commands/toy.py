@@ -6,13 +6,16 @@ import argparse
 import sys
 from pathlib import Path
 
+from ltr.admin.places import work_folder
 from spot_ext.commands import suggest_next, verb
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `toy`."""
     parser.add_argument(
-        "--out", type=Path, help="folder; default: toy_path in pytracking/evaluation/local.py"
+        "--out",
+        type=work_folder,
+        help="folder; default: toy_path in pytracking/evaluation/local.py",
     )
 
 

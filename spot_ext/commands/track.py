@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ltr.admin.errors import BadValue
+from ltr.admin.places import add_output, input_name, input_place, output_file
 from spot_ext.commands import verb
 
 # Larger coordinates are typing errors: no video has frames this wide.
@@ -18,7 +19,7 @@ LARGEST_COORDINATE = 1e6
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `track`."""
     parser.add_argument(
-        "video", type=Path, metavar="VIDEO", help="a video file, or a folder of images"
+        "video", type=input_place, metavar="VIDEO", help="a video file, or a folder of images"
     )
     parser.add_argument(
         "--box",
@@ -31,13 +32,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--out",
-        type=Path,
+        type=output_file,
         metavar="FILE.csv",
         help="where the boxes go; default: VIDEO's name with .csv, in this folder",
     )
     parser.add_argument(
         "--video",
-        type=Path,
+        type=output_file,
         dest="annotated",
         metavar="FILE.mp4",
         help="also write the video with the box drawn",
@@ -49,6 +50,7 @@ def add_network_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments that `track` and `label` share."""
     parser.add_argument(
         "--net",
+        type=input_name,
         default="shipped",
         metavar="FILE",
         help="checkpoint to start from, e.g. of the full network "
@@ -76,7 +78,10 @@ def run(options: argparse.Namespace) -> None:
     from ltr.parallel.device import device_name
     from spot_ext.propagate.tracking import TrackJob, track
 
-    out = options.out or Path(f"{options.video.stem or options.video.absolute().name}.csv")
+    out = options.out
+    if out is None:
+        out = Path(f"{options.video.stem or options.video.absolute().name}.csv")
+        add_output(out)
     summary = track(
         TrackJob(
             options.video.expanduser(),

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ltr.admin.errors import BadValue
+from ltr.admin.places import output_file, work_folder
 from spot_ext.commands import verb
 
 if TYPE_CHECKING:
@@ -59,13 +60,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--run",
         dest="folder",
-        type=Path,
+        type=work_folder,
         metavar="FOLDER",
         help="where the trials are kept; default: below results_path, by tracker, data set, "
         "metric and seed",
     )
     parser.add_argument(
-        "--out", type=Path, metavar="FILE.py", help="also write the parameter file there"
+        "--out", type=output_file, metavar="FILE.py", help="also write the parameter file there"
     )
     parser.add_argument(
         "--per-dataset", action="store_true", help="let the values apply to this data set only"

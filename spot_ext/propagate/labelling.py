@@ -19,7 +19,8 @@ from ltr.admin.errors import BadInput, BadValue
 from ltr.dataset.video_folder import VideoFolder
 from ltr.frames.fingerprint import Fingerprints
 from ltr.frames.wrappers import OneSize
-from ltr.io.files import write_text
+from ltr.io import outputs
+from ltr.io.files import require_place, write_text
 from ltr.io.progress import CountProgress
 from spot_ext.boxes import formats
 from spot_ext.boxes.formats.csv_table import FILE_NAME as BOXES_FILE
@@ -33,7 +34,7 @@ from spot_ext.propagate.network import SHIPPED, open_network
 from spot_ext.propagate.propagation import dense, human_only, propagate
 from spot_ext.propagate.result_cache import ResultCache
 from spot_ext.propagate.review import REVIEW_FILE, frames_to_review
-from spot_ext.propagate.rounds import Adaptation, AsItIs, Taught, Teaching
+from spot_ext.propagate.rounds import TRACKER_FILE, Adaptation, AsItIs, Taught, Teaching
 
 log = logging.getLogger(__name__)
 
@@ -143,6 +144,26 @@ def label(job: LabelJob) -> dict[str, Any]:
     }
     write_text(job.out / SETTINGS_FILE, json.dumps(summary, indent=2) + "\n")
     return summary
+
+
+def guard_outputs(out: Path) -> None:
+    """Let the running command ask before it replaces what lies at the places of its outputs.
+
+    A folder without a list of outputs is of a version that kept none: there `label.json`, which is
+    written last, tells which files nobody changed since.
+    """
+    guard = outputs.current()
+    files = [out / name for name in (BOXES_FILE, REVIEW_FILE, SETTINGS_FILE, TRACKER_FILE)]
+    for file in files:
+        guard.add_output(file)
+    settings = out / SETTINGS_FILE
+    if settings.is_file() and not (out / outputs.LEDGER).exists():
+        finished_at = settings.stat().st_mtime
+        guard.adopt(
+            *(file for file in files if file.exists() and file.stat().st_mtime <= finished_at)
+        )
+    for file in files:
+        require_place(file)
 
 
 def _teaching(job: LabelJob) -> Teaching:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from ltr.admin.errors import BadValue
-from ltr.io.files import write_text
+from ltr.io import outputs
+from ltr.io.files import require_place, write_text
 from pytracking.evaluation.tracker import Tracker
 from spot_ext.tuning.search import Finding
 
@@ -86,10 +87,10 @@ def check_target(path: Path) -> None:
         raise BadValue(
             f"--out {path}: give a parameter file, e.g. pytracking/parameter/<tracker>/tuned.py"
         )
-    if path.exists() and MARK not in path.read_text(encoding="utf-8", errors="replace"):
-        raise BadValue(
-            f"--out {path}: that file is there and was not found by tune; give another name"
-        )
+    if path.is_file() and MARK in path.read_text(encoding="utf-8", errors="replace"):
+        # A version that kept no list of outputs may have written it.
+        outputs.current().adopt(path)
+    require_place(path)
 
 
 def write_parameter_file(path: Path, text: str) -> None:

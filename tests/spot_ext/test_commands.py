@@ -22,6 +22,9 @@ LIGHT_MODULES = {
     "ltr.admin",
     "ltr.admin.errors",
     "ltr.admin.invocation",
+    "ltr.admin.places",
+    "ltr.io.files",
+    "ltr.io.outputs",
 } | {
     "ltr.parallel",
     "ltr.parallel.threads",

@@ -14,6 +14,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ltr.admin.errors import BadValue, MissingFile, suggestion
+from ltr.frames.names import IMAGE_SUFFIXES, VIDEO_SUFFIXES
+from ltr.io import outputs
 from spot_ext.boxes.formats.candidate import Candidate
 from spot_ext.boxes.formats.checks import check_videos
 from spot_ext.boxes.formats.infos import ReadOptions, VideoInfo, complete, infos_of
@@ -25,6 +27,7 @@ __all__ = [
     "ReadOptions",
     "VideoInfo",
     "check_name",
+    "check_suffix",
     "complete",
     "guess",
     "infos_of",
@@ -58,6 +61,7 @@ def read(
     not given. Raises MissingFile, or BadValue: one sentence with file and line or field.
     """
     path = Path(path)
+    outputs.note_input(path)
     if not path.exists():
         raise MissingFile(f"there is no file or folder {path} with boxes; correct the path")
     infos = infos_of(videos).with_options(options or ReadOptions())
@@ -112,6 +116,18 @@ def check_name(format: str) -> None:
             f"the format '{format}' is not known{suggestion(format, FORMATS)}; choose one of "
             f"{', '.join(FORMATS)}"
         )
+
+
+def check_suffix(path: Path, format: str) -> None:
+    """Raise BadValue for a file whose suffix is that of another format, or of a video."""
+    own = FORMATS[format].suffixes
+    others = {suffix for item in FORMATS.values() for suffix in item.suffixes}
+    others.update(VIDEO_SUFFIXES, IMAGE_SUFFIXES)
+    suffix = path.suffix.lower()
+    if path.is_dir() or suffix in own or suffix not in others:
+        return
+    advice = f"end it with {own[0]}" if own else "name a folder"
+    raise BadValue(f"{path}: {suffix} is not the suffix of a file in the format {format}; {advice}")
 
 
 def _format(name: str) -> Format:

@@ -465,4 +465,5 @@ FORMAT = Format(
     looks_like=looks_like,
     read=read,
     write=write,
+    suffixes=(".json",),
 )

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ltr.admin.errors import BadValue, MissingFile, suggestion
+from ltr.io import outputs
 from ltr.io.files import atomic_write
 from spot_ext.boxes.formats.candidate import Candidate
 from spot_ext.boxes.formats.infos import Infos
@@ -57,6 +58,7 @@ def looks_like(place: Candidate) -> bool:
 def read(path: Path, infos: Infos) -> list[VideoBoxes]:
     """Boxes of a file, or of `boxes.csv` in a folder."""
     path = path / FILE_NAME if path.is_dir() else path
+    outputs.note_input(path)
     if not path.is_file():
         raise MissingFile(
             f"there is no {path}; give a CSV file, or a folder that `label` has written"
@@ -221,4 +223,5 @@ FORMAT = Format(
     looks_like=looks_like,
     read=read,
     write=write,
+    suffixes=(".csv", ".txt"),
 )

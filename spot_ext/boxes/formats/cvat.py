@@ -184,4 +184,5 @@ FORMAT = Format(
     looks_like=looks_like,
     read=read,
     write=write,
+    suffixes=(".xml",),
 )

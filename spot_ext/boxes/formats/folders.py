@@ -4,13 +4,12 @@ of class names.
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from ltr.admin.errors import BadValue
-from ltr.io.files import atomic_write, write_text
+from ltr.io.files import atomic_folder, require_replaceable, write_text
+from ltr.io.outputs import LEDGER
 from spot_ext.boxes.formats.checks import check_folder_names
 from spot_ext.boxes.track import ObjectTrack, VideoBoxes
 
@@ -28,7 +27,7 @@ def check_target(path: Path, videos: Sequence[VideoBoxes], own: Collection[str])
     if path.exists() and not path.is_dir():
         raise BadValue(f"{path} is a file; this format is a folder, name a new one")
     other = (
-        sorted(entry.name for entry in path.iterdir() if entry.name not in own)
+        sorted(entry.name for entry in path.iterdir() if entry.name not in {*own, LEDGER})
         if path.is_dir()
         else []
     )
@@ -49,22 +48,19 @@ def write_tree(path: Path, texts: Mapping[str, str | None]) -> list[Path]:
     """
     written = {name: text for name, text in texts.items() if text is not None}
     if path.is_dir() and any(path.iterdir()):
+        # All are looked at before the first is replaced.
+        for name in texts:
+            require_replaceable(path / name)
         for name, text in written.items():
             write_text(path / name, text)
         for name in texts.keys() - written.keys():
             (path / name).unlink(missing_ok=True)
         return [path / name for name in written]
-    with atomic_write(path) as temporary:
-        try:
-            for folder in sorted({(temporary / name).parent for name in written} | {temporary}):
-                folder.mkdir(parents=True, exist_ok=True)
-            for name, text in written.items():
-                (temporary / name).write_text(text, encoding="utf-8", newline="\n")
-            if hasattr(os, "sync"):
-                os.sync()
-        except BaseException:
-            shutil.rmtree(temporary, ignore_errors=True)
-            raise
+    with atomic_folder(path) as temporary:
+        for folder in sorted({(temporary / name).parent for name in written}):
+            folder.mkdir(parents=True, exist_ok=True)
+        for name, text in written.items():
+            (temporary / name).write_text(text, encoding="utf-8", newline="\n")
     return [path / name for name in written]
 
 

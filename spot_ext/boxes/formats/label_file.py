@@ -317,6 +317,7 @@ FORMAT = Format(
     looks_like=looks_like,
     read=read_boxes,
     write=write_boxes,
+    suffixes=(".json",),
 )
 
 # -- the reference's sampler state -----------------------------------------------------------------

@@ -251,4 +251,5 @@ FORMAT = Format(
     looks_like=looks_like,
     read=read,
     write=write,
+    suffixes=(".txt",),
 )

@@ -18,7 +18,8 @@ class Format:
     """A file format; a module of this folder that holds one as `FORMAT` has registered it.
 
     `looks_like` tells the format from a file's name and first lines; formats are asked in ascending
-    `order`, so that a general one (any folder of text files) comes after a special one.
+    `order`, so that a general one (any folder of text files) comes after a special one. `suffixes`
+    are those of its files; none where it is always a folder.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Format:
     looks_like: Callable[[Candidate], bool]
     read: Callable[[Path, Infos], list[VideoBoxes]]
     write: Callable[[Sequence[VideoBoxes], Path, Infos], list[Path]]
+    suffixes: tuple[str, ...] = ()
 
 
 def find_formats(package: str, folders: Sequence[str]) -> Mapping[str, Format]:
