@@ -13,6 +13,9 @@ from collections.abc import Callable, Iterable
 
 from ltr.parallel.threads import limit_openmp_spinning
 
+# Characters; comparing longer texts with known names takes minutes and finds none.
+_LONGEST_NAME = 200
+
 
 class BadInput(Exception):
     """Something the user gave or configured cannot be used. Base of all errors that scripts show as
@@ -37,6 +40,8 @@ class NotConfigured(BadInput, RuntimeError):
 
 def suggestion(name: str, known: Iterable[str]) -> str:
     """Return `", did you mean 'x'?"` for the known name nearest to `name`, or an empty string."""
+    if len(str(name)) > _LONGEST_NAME:
+        return ""
     near = difflib.get_close_matches(str(name), [str(k) for k in known], n=1)
     return f", did you mean '{near[0]}'?" if near else ""
 

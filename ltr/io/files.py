@@ -83,13 +83,13 @@ def atomic_write(
     A crash at any moment leaves the old file or the new one, never a part. On an exception the
     temporary file is removed and `path` stays as it was; DiskFull when there is no room for it,
     CannotWrite for every other reason. The parent folder is made when absent. A symbolic link is
-    followed, so the file it points to is written. A new file has the usual rights (with `private`
-    its owner's only); a file that is replaced hands on its mode, group and owner. A device or pipe
-    (`/dev/stdout`) gets the whole content at the end. `suffix` ends the temporary name, for writers
-    that read it.
+    followed, so the file it points to is written. A new file has the usual rights; a file that is
+    replaced hands on its mode, group and owner. With `private` it is its owner's only, and a link
+    is replaced: somebody else may have put it there. A device or pipe (`/dev/stdout`) gets the
+    whole content at the end. `suffix` ends the temporary name, for writers that read it.
     """
     path = Path(path)
-    if _is_stream(path):
+    if not private and _is_stream(path):
         with tempfile.TemporaryDirectory() as folder:
             temporary = Path(folder) / f"content{suffix}"
             temporary.touch()
@@ -97,7 +97,7 @@ def atomic_write(
             with open(temporary, "rb") as content, open(path, "wb") as stream:
                 shutil.copyfileobj(content, stream)
         return
-    target = _replaceable(path)
+    target = path if private else _replaceable(path)
     temporary = _temporary_beside(target, suffix)
     with _told(path, temporary):
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -282,7 +282,7 @@ def _create(temporary: Path, mode: int) -> int:
 
 def _hand_on_rights(target: Path, temporary: Path, mode: int, private: bool) -> None:
     """Give `temporary` the rights of the file that it replaces, or `mode` where there is none."""
-    if target.exists() and not private:
+    if not private and target.exists():
         earlier = target.stat()
         mode = stat.S_IMODE(earlier.st_mode)
         # Only the superuser gives files away; a group must be one of the user's.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import secrets
+from typing import TypeGuard
 from urllib.parse import urlsplit
 
 LOCAL_NAMES = ("127.0.0.1", "localhost")
@@ -18,9 +20,19 @@ HEADERS = {
 }
 
 
+# Random bytes of a token, and what they look like in an address.
+TOKEN_BYTES = 24
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{32}")
+
+
 def new_token() -> str:
-    """192 random bits, fit for a URL."""
-    return secrets.token_urlsafe(24)
+    """Return 192 random bits, fit for a URL."""
+    return secrets.token_urlsafe(TOKEN_BYTES)
+
+
+def is_token(value: object) -> TypeGuard[str]:
+    """Say whether `value` has the form of a token that `new_token` makes."""
+    return isinstance(value, str) and _TOKEN.fullmatch(value) is not None
 
 
 def refusal(path: str, host: str, origin: str | None, token: str) -> str | None:

@@ -17,6 +17,8 @@ from starlette.routing import Mount, Route
 from ltr.admin.errors import BadInput, BadValue, MissingFile
 from ltr.io.files import CannotWrite, DiskFull
 from spot_ext.annotate.access import HEADERS, refusal
+from spot_ext.annotate.box_file import Edit
+from spot_ext.annotate.limits import frame_number
 from spot_ext.annotate.session import Session
 
 logger = logging.getLogger(__name__)
@@ -49,22 +51,20 @@ def create_app(session: Session, token: str) -> Starlette:
         return JSONResponse(session.video_state(_query(request, "video")))
 
     def frame(request: Request) -> Response:
-        text = _query(request, "frame")
-        if not text.isdecimal():
-            raise BadValue(f"frame={text}: give a whole number")
-        data, media_type = session.image(_query(request, "video"), int(text))
+        frame_id = frame_number(_query(request, "frame"))
+        data, media_type = session.image(_query(request, "video"), frame_id)
         return Response(
             data, media_type=media_type, headers={"Cache-Control": "private, max-age=3600"}
         )
 
     async def edits(request: Request) -> Response:
-        content = await _json(request)
-        entries = content.get("edits") if isinstance(content, dict) else None
-        changes = session.parsed(entries)  # BadValue: 400, trying again is no use
+        body = await _body(request)
+        # Thousands of boxes take a moment; other requests do not wait for it. BadValue is answered
+        # with 400: trying again is no use.
+        changes = await run_in_threadpool(_changes, session, body)
         try:
-            return JSONResponse(
-                {"saved": True, "videos": await run_in_threadpool(session.save, changes)}
-            )
+            progress = await run_in_threadpool(session.save, changes)
+            return JSONResponse({"saved": True, "videos": progress})
         # A full disk is an OSError and BadInput, too.
         except OSError as error:
             return _disk_error(request, error)
@@ -149,20 +149,27 @@ def _query(request: Request, name: str) -> str:
     return request.query_params[name]
 
 
-async def _json(request: Request) -> Any:
+def _changes(session: Session, body: bytes) -> list[Edit]:
+    """Return the changes that a request holds; BadValue where there are none."""
+    try:
+        content = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise BadValue(f"this is not JSON ({error}); nothing was changed") from None
+    return session.parsed(content.get("edits") if isinstance(content, dict) else None)
+
+
+async def _body(request: Request) -> bytes:
+    """Return the body of a request that sends JSON."""
     if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
         raise BadValue("send JSON, with Content-Type: application/json")
-    body = b""
+    body = bytearray()
     async for part in request.stream():
         body += part
         if len(body) > LARGEST_BODY:
             raise BadValue(
                 f"more than {LARGEST_BODY >> 20} MB in one request; send fewer changes at once"
             )
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise BadValue(f"this is not JSON ({error}); nothing was changed") from None
+    return bytes(body)
 
 
 def _error(text: str, status: int) -> Response:

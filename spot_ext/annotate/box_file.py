@@ -77,18 +77,20 @@ class BoxFile:
         self._read_if_changed()
 
     def tracks(self, video: str) -> dict[str, Track]:
-        """The objects of a video by id, a copy."""
-        with self._lock:
-            return {
-                name: Track(track.label, dict(track.rows))
-                for name, track in self._tracks.get(video, {}).items()
-            }
+        """Return the objects of a video by id, a copy.
+
+        It does not wait for a change that is being written: the tracks of a state never change, a
+        change makes new ones.
+        """
+        return {
+            name: Track(track.label, dict(track.rows))
+            for name, track in self._tracks.get(video, {}).items()
+        }
 
     def count(self) -> int:
-        """Boxes drawn, and frames marked absent, by people."""
-        with self._lock:
-            tracks = [track for video in self._tracks.values() for track in video.values()]
-            return sum(row.human for track in tracks for row in track.rows.values())
+        """Return the number of boxes drawn, and frames marked absent, by people."""
+        tracks = [track for video in self._tracks.values() for track in video.values()]
+        return sum(row.human for track in tracks for row in track.rows.values())
 
     def apply(self, edits: Sequence[Edit]) -> None:
         """Make all changes, or none where the file cannot be read or written (BadInput or OSError
@@ -96,11 +98,8 @@ class BoxFile:
         """
         with self._lock:
             self._read_if_changed()
-            changed = {
-                name: dict(tracks) for name, tracks in self._tracks.items()
-            }  # the old state, where writing fails
-            for edit in edits:
-                _apply(changed.setdefault(edit.video, {}), edit)
+            # The old state stays, for the case that writing fails.
+            changed = _with_edits(self._tracks, edits)
             self._write(changed)
             self._tracks = changed
 
@@ -162,19 +161,39 @@ def merged(drawn: dict[str, Track], proposed: dict[str, Track]) -> dict[str, Tra
     return result
 
 
+def _with_edits(
+    before: Mapping[str, Mapping[str, Track]], edits: Sequence[Edit]
+) -> dict[str, dict[str, Track]]:
+    """Return the tracks with all changes made; those of `before` stay as they are.
+
+    A track is copied once, however many of its boxes change.
+    """
+    videos = {name: dict(tracks) for name, tracks in before.items()}
+    copied: set[tuple[str, str]] = set()
+    for edit in edits:
+        tracks = videos.setdefault(edit.video, {})
+        if (edit.video, edit.object_id) not in copied:
+            track = tracks.get(edit.object_id, Track())
+            tracks[edit.object_id] = Track(track.label, dict(track.rows))
+            copied.add((edit.video, edit.object_id))
+        _apply(tracks, edit)
+        if edit.object_id not in tracks:
+            copied.discard((edit.video, edit.object_id))
+    return videos
+
+
 def _apply(tracks: dict[str, Track], edit: Edit) -> None:
-    """Replaces the track it changes, so that the one before stays whole."""
-    track = tracks.get(edit.object_id, Track())
-    rows, label = dict(track.rows), track.label if edit.label is None else edit.label
+    """Change one track, which is a copy."""
+    track = tracks[edit.object_id]
+    if edit.label is not None:
+        track.label = edit.label
     if edit.frame_id is None:
         if edit.remove:
-            tracks.pop(edit.object_id, None)
-            return
+            del tracks[edit.object_id]
     elif edit.remove:
-        rows.pop(edit.frame_id, None)
+        track.rows.pop(edit.frame_id, None)
     else:
-        rows[edit.frame_id] = Row(edit.box_xywh)
-    tracks[edit.object_id] = Track(label, rows)
+        track.rows[edit.frame_id] = Row(edit.box_xywh)
 
 
 def _track(item: ObjectTrack) -> Track:
@@ -224,6 +243,11 @@ def _stamp(path: Path) -> tuple[int, int] | None:
 
 def object_ids(tracks: Iterable[str]) -> list[str]:
     """Ids in the order in which they are shown: numbers first, by value."""
-    return sorted(
-        tracks, key=lambda name: (not name.isdigit(), int(name) if name.isdigit() else 0, name)
-    )
+    return sorted(tracks, key=_place_of_id)
+
+
+def _place_of_id(name: str) -> tuple[bool, int, str, str]:
+    """Return the key by which ids are sorted: numbers by their length and digits, so by value."""
+    is_number = name.isascii() and name.isdigit()
+    digits = name.lstrip("0") if is_number else ""
+    return not is_number, len(digits), digits, name

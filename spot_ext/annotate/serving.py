@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import socket
+import stat
 import threading
 import urllib.error
 import urllib.request
@@ -15,14 +16,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ltr.admin.errors import BadInput
-from ltr.io.files import atomic_write
-from spot_ext.annotate.access import new_token
+from ltr.io.files import atomic_write, require_place
+from spot_ext.annotate.access import is_token, new_token
 from spot_ext.annotate.session import Session
 
 logger = logging.getLogger(__name__)
 
 HOST = "127.0.0.1"
 FIRST_PORT, PORTS_TRIED = 8765, 20
+LARGEST_PORT = 65535
+# Bytes that are read of a note of port and token, which has some 70.
+LARGEST_NOTE = 1000
 
 
 class Address:
@@ -30,10 +34,12 @@ class Address:
 
     A server that was killed leaves the note behind, and the next one for the same box file takes
     the same address, so that a page still open goes on and saves what it has not saved yet. Raises
-    BadInput where a server for this file still answers.
+    BadInput where a server for this file still answers. A file that is reached by several names
+    (links) has one address.
     """
 
     def __init__(self, boxes: Path, port: int | None = None):
+        boxes = boxes.resolve()
         self.note = boxes.with_name(f".{boxes.name}.page")
         before = self._read_note()
         if before is not None and _answers(*before):
@@ -44,11 +50,10 @@ class Address:
         wanted, self.token = before or (None, new_token())
         self.socket = _bind(wanted if port is None else port, is_wish=port is None)
         self.port = self.socket.getsockname()[1]
-        with atomic_write(self.note) as temporary:
-            temporary.touch(mode=0o600)  # the token is this user's
-            temporary.write_text(
-                json.dumps({"port": self.port, "token": self.token}), encoding="utf-8"
-            )
+        content = json.dumps({"port": self.port, "token": self.token})
+        # The token is this user's.
+        with atomic_write(self.note, private=True) as temporary:
+            temporary.write_text(content, encoding="utf-8")
 
     @property
     def url(self) -> str:
@@ -60,16 +65,36 @@ class Address:
         self.note.unlink(missing_ok=True)
 
     def _read_note(self) -> tuple[int, str] | None:
+        """Return port and token that a server of this user noted; None where nobody did.
+
+        The folder may come from somebody else, who would know a token that was put there, and
+        whose port may be another service of this machine.
+        """
         try:
-            content = json.loads(self.note.read_text(encoding="utf-8"))
-            return int(content["port"]), str(content["token"])
-        except (
-            OSError,
-            ValueError,
-            KeyError,
-            TypeError,
-        ):  # none, or not ours: a new address does as well
+            text = _private_text(self.note)
+            content = None if text is None else json.loads(text)
+        # No note, or a damaged one: a new address does as well.
+        except (OSError, ValueError, RecursionError):
             return None
+        if not isinstance(content, dict):
+            return None
+        port, token = content.get("port"), content.get("token")
+        if type(port) is not int or not 0 < port <= LARGEST_PORT or not is_token(token):
+            return None
+        return port, token
+
+
+def _private_text(path: Path) -> str | None:
+    """Return what a file holds that this user wrote for nobody else; None for any other."""
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    with open(os.open(path, flags), "rb") as file:
+        status = os.fstat(file.fileno())
+        is_mine = not hasattr(os, "getuid") or status.st_uid == os.getuid()
+        # Windows has no such rights.
+        is_secret = os.name != "posix" or not status.st_mode & 0o077
+        if not (stat.S_ISREG(status.st_mode) and is_mine and is_secret):
+            return None
+        return file.read(LARGEST_NOTE).decode()
 
 
 def serve(
@@ -174,10 +199,7 @@ def _check_writable(path: Path) -> None:
         raise BadInput(
             f"--boxes {path}: there is no folder {folder}; make it, or name another file"
         )
-    if not os.access(folder, os.W_OK):
-        raise BadInput(
-            f"{folder} cannot be written to; name a box file elsewhere with --boxes FILE"
-        )
+    require_place(path)
 
 
 def _uvicorn():

@@ -5,7 +5,6 @@ drawn and boxes proposed.
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ from spot_ext.annotate.box_file import (
     tracks_by_video,
 )
 from spot_ext.annotate.frames import ShownFrames
+from spot_ext.annotate.limits import check_label, check_object_name, checked_box, shortened
 from spot_ext.boxes.frame_request import FrameRequest
 
 logger = logging.getLogger(__name__)
@@ -119,8 +119,8 @@ class Session:
         """The video of that name; BadValue where there is none."""
         if name not in self.videos:
             raise BadValue(
-                f"there is no video '{name}'{suggestion(name, self.videos)}; GET api/state lists "
-                "them"
+                f"there is no video {shortened(name)}{suggestion(name, self.videos)}; "
+                "GET api/state lists them"
             )
         return self.videos[name]
 
@@ -158,17 +158,14 @@ class Session:
             or not entry["object"].strip()
         ):
             raise BadValue(f"{where}: give the names of a video and an object")
-        if not entry["object"].isprintable():
-            raise BadValue(
-                f"{where}: the object's name {entry['object']!r} cannot be shown; name it otherwise"
-            )
+        check_object_name(where, entry["object"].strip())
         try:
             video = self.video(entry["video"])
         except BadValue as error:
             raise BadValue(f"{where}: {error}") from None
         frame_id, label = entry.get("frame"), entry.get("label")
-        if label is not None and not (isinstance(label, str) and label.isprintable()):
-            raise BadValue(f"{where}: the label {label!r} is no text that can be shown")
+        if label is not None:
+            check_label(where, label)
         kinds = [
             kind for kind in ("box", "absent", "remove") if entry.get(kind) not in (None, False)
         ]
@@ -181,11 +178,12 @@ class Session:
             or not 0 <= frame_id < video.frame_count
         ):
             raise BadValue(
-                f"{where}: '{video.name}' has frames 0 to {video.frame_count - 1}, not {frame_id}"
+                f"{where}: '{video.name}' has frames 0 to {video.frame_count - 1}, not "
+                f"{shortened(frame_id)}"
             )
         elif len(kinds) != 1:
             raise BadValue(f"{where}: give exactly one of box, absent and remove")
-        box = _box(where, entry["box"]) if "box" in kinds else None
+        box = checked_box(where, entry["box"]) if "box" in kinds else None
         return Edit(
             video.name,
             entry["object"].strip(),
@@ -255,19 +253,3 @@ def _object_state(object_id: str, track: Track) -> dict[str, Any]:
             "confidences": [round(row.confidence, 4) for _, row in proposed],
         },
     }
-
-
-def _box(where: str, box: Any) -> tuple[float, float, float, float]:
-    if (
-        not isinstance(box, list)
-        or len(box) != 4
-        or not all(
-            isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-            for value in box
-        )
-    ):
-        raise BadValue(f"{where}: a box is four numbers [x, y, width, height], not {box!r}")
-    if box[2] <= 0 or box[3] <= 0:
-        raise BadValue(f"{where}: width and height of {box!r} must be above 0")
-    x, y, width, height = (float(value) for value in box)
-    return x, y, width, height
