@@ -103,7 +103,12 @@ class Translation(Transform):
 
 
 class Scale(Transform):
-    """Enlarged by `scale_factor` (below 1: shrunk); the default output size keeps the image's."""
+    """Show `scale_factor` times as much: sides are divided by it, so that 2 shrinks the target to
+    half.
+
+    A side grows by one where its margin to the image would be uneven, which keeps the content in
+    the middle. Without `output_sz` the result has the scaled size.
+    """
 
     def __init__(self, scale_factor: float, output_sz=None, shift=None):
         super().__init__(output_sz, shift)
@@ -111,21 +116,18 @@ class Scale(Transform):
 
     def transform(self, image: Tensor, is_mask: bool) -> Tensor:
         height, width = image.shape[-2:]
-        size = [round(height * self.scale_factor), round(width * self.scale_factor)]
-        size = [
-            have + 2 * round((want - have) / 2)
-            for have, want in zip((height, width), size, strict=True)
-        ]  # stay centred
-        if min(size) < 1:
+        scaled_height = self._scaled_side(height)
+        scaled_width = self._scaled_side(width)
+        if min(scaled_height, scaled_width) < 1:
             raise BadValue(
-                f"Scale({self.scale_factor}) leaves nothing of an image of {height}x{width} pixels"
+                f"Scale({self.scale_factor}) leaves nothing of an image of {height}x{width} "
+                "pixels; give a smaller factor"
             )
-        scaled = _resized(image, size, is_mask)
-        return (
-            scaled
-            if self.output_sz is not None
-            else Identity((height, width)).crop_to_output(scaled, is_mask)
-        )
+        return _resized(image, (scaled_height, scaled_width), is_mask)
+
+    def _scaled_side(self, side: int) -> int:
+        scaled = round(side / self.scale_factor)
+        return scaled + (side - scaled) % 2
 
 
 class Affine(Transform):

@@ -56,7 +56,9 @@ class DeepFeature(MultiFeatureBase):
     def initialize(self) -> None:
         if self.net is None:
             self.device = default_device(self.use_gpu)
-            self.net = self.load_network().to(self.device).eval()
+            self.net = self.load_network().to(self.device)
+            # A statement of its own: a network of the user's may have a train() that returns None.
+            self.net.eval()
 
     def free_memory(self) -> None:
         self.net = None
@@ -76,12 +78,15 @@ class DeepFeature(MultiFeatureBase):
         255.
         """
         self.initialize()
+        found = self.net(self._normalised(im), self.output_layers)
+        return TensorList(found[name] for name in self.output_layers)
+
+    def _normalised(self, im: Tensor) -> Tensor:
         mean, std = (
             torch.tensor(value, device=self.device).view(1, 3, 1, 1)
             for value in (IMAGENET_MEAN, IMAGENET_STD)
         )
-        found = self.net((im.to(self.device, torch.float32) / 255 - mean) / std, self.output_layers)
-        return TensorList(found[name] for name in self.output_layers)
+        return (im.to(self.device, torch.float32) / 255 - mean) / std
 
 
 class ResNet18m1(DeepFeature):
@@ -143,10 +148,31 @@ class Mobilenet(DeepFeature):
 
 
 class ATOMResNet18(DeepFeature):
-    """The backbone of a checkpoint whose network has a `feature_extractor`, as ATOM's does."""
+    """Layers of a checkpoint of ATOM's form: a `feature_extractor`, an IoU-net `bb_regressor` and
+    the layers `bb_regressor_layer` that the IoU-net sees.
 
-    channels = {"conv1": 64, "layer1": 64, "layer2": 128, "layer3": 256, "layer4": 512}  # noqa: RUF012 - constant
-    strides = {"conv1": 2, "layer1": 4, "layer2": 8, "layer3": 16, "layer4": 32}  # noqa: RUF012 - constant
+    After `initialize` there are `iou_predictor` (the IoU-net) and `iounet_feature_layers`. Every
+    `extract` leaves `iounet_backbone_features`, the IoU-net's layers, and `iounet_features`, what
+    its `get_iou_feat` makes of them, both TensorLists; a tracker asks for them with
+    `get_unique_attribute`. Networks without an IoU-net have none of these.
+    """
+
+    channels = {  # noqa: RUF012
+        "conv1": 64,
+        "layer1": 64,
+        "layer2": 128,
+        "layer3": 256,
+        "layer4": 512,
+        "classification": 256,
+    }
+    strides = {  # noqa: RUF012
+        "conv1": 2,
+        "layer1": 4,
+        "layer2": 8,
+        "layer3": 16,
+        "layer4": 32,
+        "classification": 16,
+    }
 
     def __init__(
         self,
@@ -165,4 +191,32 @@ class ATOMResNet18(DeepFeature):
                 "ATOMResNet18 "
                 "takes networks of ATOM's form"
             )
-        return net.feature_extractor
+        return net
+
+    def initialize(self) -> None:
+        if self.net is not None:
+            return
+        super().initialize()
+        self.feature_layers = sorted(self.output_layers)
+        if hasattr(self.net, "bb_regressor"):
+            self.iou_predictor = self.net.bb_regressor
+            self.iounet_feature_layers = list(self.net.bb_regressor_layer)
+            self.feature_layers = sorted({*self.output_layers, *self.iounet_feature_layers})
+
+    @torch.no_grad()
+    def extract(self, im: Tensor) -> TensorList:
+        """Return the layers, in the order of `output_layers`, of images (B, 3, H, W) with grey
+        levels 0 to 255, and keep what the IoU-net needs of them.
+        """
+        self.initialize()
+        images = self._normalised(im)
+        if hasattr(self.net, "extract_features"):
+            found = self.net.extract_features(images, self.feature_layers)
+        else:
+            found = self.net.feature_extractor(images, self.feature_layers)
+        if hasattr(self, "iou_predictor"):
+            layers = self.iounet_feature_layers
+            self.iounet_backbone_features = TensorList(found[name].clone() for name in layers)
+            features = self.iou_predictor.get_iou_feat(self.iounet_backbone_features)
+            self.iounet_features = TensorList(features)
+        return TensorList(found[name] for name in self.output_layers)

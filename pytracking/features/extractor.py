@@ -104,13 +104,16 @@ class MultiResolutionExtractor(ExtractorBase):
         return TensorList(_flat(found))
 
     def get_unique_attribute(self, name: str) -> Any:
-        """Attribute `name` of the one feature that has it; None where none has."""
+        """Return attribute `name` of the one feature that has it; BadValue where none or several
+        have.
+        """
         found = [getattr(feature, name) for feature in self._used() if hasattr(feature, name)]
-        if len(found) > 1:
+        if len(found) != 1:
             raise BadValue(
-                f"{len(found)} features have the attribute '{name}'; ask with get_attribute"
+                f"{len(found) or 'no'} features have the attribute '{name}', not one; ask with "
+                "get_attribute"
             )
-        return found[0] if found else None
+        return found[0]
 
     def extract(
         self, im: Tensor, pos: Tensor, scales, image_sz: Tensor, return_patches: bool = False

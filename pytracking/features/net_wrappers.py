@@ -253,7 +253,8 @@ def _kept_network(
     ]
     key = (tuple(states), repr(sorted(kwargs.items())), str(device), precision)
     if key not in _networks:
-        net = loading.load_network(net_path, **kwargs).eval()
+        net = loading.load_network(net_path, **kwargs)
+        net.eval()
         if hasattr(net, "fold_norms"):
             net.fold_norms()  # equal to rounding, see docs/fidelity.md
         if numbers.DTYPES[precision] != torch.float32:

@@ -79,7 +79,8 @@ def to_onnx(net: nn.Module) -> tuple[dict[str, bytes], dict]:
         raise NotConfigured(
             f'the ONNX export needs the package {error.name}: pip install "spot-tracking[onnx]"'
         ) from None
-    net = copy.deepcopy(net).cpu().eval().requires_grad_(False)
+    net = copy.deepcopy(net).cpu().requires_grad_(False)
+    net.eval()
     net.fold_norms()
     for module in list(net.modules()):
         module._modules.update(

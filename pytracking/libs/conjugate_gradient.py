@@ -12,8 +12,11 @@ from pytracking.libs.problem import dot
 
 
 class ConjugateGradientBase:
-    """Conjugate gradient for `A x = b`. Sub-classes define `A`, and may define `ip`, `M1`, `M2` and
-    `residual_norm`.
+    """Solve `A x = b` by conjugate gradient. Sub-classes define `A`, and may define `ip`, `M1`,
+    `M2` and `residual_norm`.
+
+    An inner product that is a TensorList, one number for every element of the vectors, solves as
+    many systems at once, each with its own step lengths; all stop with the first that is solved.
 
     Args:
         fletcher_reeves: direction update by Fletcher-Reeves; False: Polak-Ribière, which forgives
@@ -48,8 +51,8 @@ class ConjugateGradientBase:
         """The left side: a symmetric, positive semi-definite operator."""
         raise NotImplementedError(f"{type(self).__name__} must define A(x)")
 
-    def ip(self, a: TensorList, b: TensorList) -> Tensor:
-        """Inner product of vectors."""
+    def ip(self, a: TensorList, b: TensorList) -> Tensor | TensorList:
+        """Return the inner product of two vectors, or a TensorList of one for each element."""
         return dot(a, b)
 
     def M1(self, x: TensorList) -> TensorList:
@@ -61,8 +64,11 @@ class ConjugateGradientBase:
         return x
 
     def residual_norm(self, r: TensorList) -> Tensor:
-        """Norm by which `eps` stops the iterations."""
-        return self.ip(r, r).sqrt()
+        """Return the norm by which `eps` stops the iterations."""
+        square = self.ip(r, r)
+        if isinstance(square, TensorList):
+            square = sum(square)
+        return square.sqrt()
 
     def evaluate_CG_iteration(self, delta_x: TensorList) -> None:
         """Called after every iteration with the solution so far."""
@@ -98,9 +104,9 @@ class ConjugateGradientBase:
                     break
         return x, (torch.stack([norm.reshape(()).cpu() for norm in norms]) if self.debug else None)
 
-    def _next_step(self, residual: TensorList) -> tuple[Tensor, TensorList] | None:
-        """Update the direction `self.p`; its step length and `A p`. None when there is nothing left
-        to do.
+    def _next_step(self, residual: TensorList) -> tuple[Tensor | TensorList, TensorList] | None:
+        """Update the direction `self.p` and return its step length and `A p`, or None when there is
+        nothing left to do.
         """
         z = self.M2(self.M1(residual))
         rho_before, rho = self.rho, self.ip(residual, z)
@@ -119,6 +125,9 @@ class ConjugateGradientBase:
         return (rho if self.standard_alpha else self.ip(self.p, residual)) / curvature, change
 
 
-def _usable(number: Tensor) -> bool:
-    """Whether it can be divided by: not zero, not infinite. Waits for the GPU."""
-    return bool((number != 0) & number.isfinite())
+def _usable(number: Tensor | TensorList) -> bool:
+    """Return whether every number can be divided by: none is zero or infinite. Waits for the
+    GPU.
+    """
+    numbers = number if isinstance(number, TensorList) else [number]
+    return all(bool((value != 0) & value.isfinite()) for value in numbers)

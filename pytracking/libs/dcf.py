@@ -11,7 +11,6 @@ import math
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from ltr.admin.errors import BadValue, suggestion
@@ -36,17 +35,17 @@ def hann2d(sz: Sequence[int] | Tensor, centered: bool = True) -> Tensor:
 def hann2d_clipped(
     sz: Sequence[int] | Tensor, effective_sz: Sequence[int] | Tensor, centered: bool = True
 ) -> Tensor:
-    """Cosine window (1, 1, h, w) of `effective_sz`, whose edge values continue outwards to `sz`.
+    """Return a cosine window (1, 1, h, w) of `effective_sz`, whose edge values continue outwards to
+    `sz`.
 
-    The effective size grows by one where the margin would be uneven.
+    The effective size grows by one where the margin would be uneven. An effective size above `sz`
+    gives the middle of the larger window.
     """
-    sz, inner = ([int(size) for size in sizes] for sizes in (sz, effective_sz))
-    inner = [small + (small - large) % 2 for small, large in zip(inner, sz, strict=True)]
-    if any(small > large for small, large in zip(inner, sz, strict=True)):
-        raise BadValue(f"hann2d_clipped: the effective size {inner} is larger than the window {sz}")
-    (top, left) = ((large - small) // 2 for small, large in zip(inner, sz, strict=True))
-    window = F.pad(hann2d(inner), (left, left, top, top), "replicate")
-    return window if centered else window.roll((-(sz[0] // 2), -(sz[1] // 2)), (2, 3))
+    height, width = (int(size) for size in sz)
+    rows = _clipped_hann1d(height, int(effective_sz[0]))
+    columns = _clipped_hann1d(width, int(effective_sz[1]))
+    window = _separable(rows, columns)
+    return window if centered else window.roll((-(height // 2), -(width // 2)), (2, 3))
 
 
 def gauss_fourier(sz: int, sigma: float, half: bool = False) -> Tensor:
@@ -164,14 +163,18 @@ def get_reg_filter(sz: Tensor, target_sz: Tensor, params) -> Tensor:
     at its border with the power `reg_window_power` (Danelljan et al. 2015, SRDCF); coefficients
     below `reg_sparsity_threshold` times the largest are dropped, so that the kernel stays small.
     `use_reg_window` False gives the constant `reg_window_min`; `reg_window_square` makes the window
-    square.
+    square. `reg_window_centered` (default True) says that the filter is stored with its middle in
+    the middle of the map; False: at the first element.
     """
     if not params.use_reg_window:
         return torch.full((1, 1, 1, 1), float(params.reg_window_min))
     target_sz = torch.as_tensor(target_sz, dtype=torch.float32)
     if getattr(params, "reg_window_square", False):
         target_sz = target_sz.prod().sqrt().expand(2)
-    penalty = _penalty_window([int(size) for size in sz], target_sz / 2, params)
+    height, width = (int(size) for size in sz)
+    penalty = _penalty_window((height, width), target_sz / 2, params)
+    if getattr(params, "reg_window_centered", True):
+        penalty = penalty.roll(((height - 1) // 2, (width - 1) // 2), (2, 3))
 
     spectrum = torch.fft.rfft2(penalty) / penalty.numel()
     magnitude = spectrum.abs()
@@ -191,6 +194,14 @@ def max2d(a: Tensor) -> tuple[Tensor, Tensor]:
 
 def _separable(column: Tensor, row: Tensor) -> Tensor:
     return column.view(1, 1, -1, 1) * row.view(1, 1, 1, -1)
+
+
+def _clipped_hann1d(size: int, effective_size: int) -> Tensor:
+    """Return `hann1d(effective_size)` cut, or continued by its edge values, to `size` elements."""
+    effective_size += (effective_size - size) % 2
+    margin = (size - effective_size) // 2
+    index = (torch.arange(size) - margin).clamp(0, effective_size - 1)
+    return hann1d(effective_size)[index]
 
 
 def _penalty_window(sz: Sequence[int], scale: Tensor, params) -> Tensor:

@@ -136,16 +136,18 @@ def sum_fs12(a: TensorList | Sequence[Tensor]) -> Tensor:
 
 @tensor_operation
 def inner_prod_fs(a: Tensor, b: Tensor) -> Tensor:
-    """Inner product of two real maps from their coefficients (B, C, rows, columns, 2): a scalar.
+    """Return the inner product of two real maps from their coefficients: a scalar.
 
-    Columns above frequency zero stand for two: themselves and their conjugates.
+    Both sets are (B, C, rows, columns, 2), or (B, C, rows, columns) where all imaginary parts are
+    zero. Columns above frequency zero stand for two: themselves and their conjugates.
     """
-    if not (cplx.is_complex(a) and cplx.is_complex(b)):
+    if cplx.is_complex(a) != cplx.is_complex(b):
         raise BadValue(
-            f"inner_prod_fs takes two sets of coefficients, not {tuple(a.shape)} and "
-            f"{tuple(b.shape)}"
+            "inner_prod_fs takes two sets of complex or two of real coefficients, not "
+            f"{tuple(a.shape)} and {tuple(b.shape)}"
         )
-    return 2 * (a * b).sum() - (a[..., 0, :] * b[..., 0, :]).sum()
+    product = a * b
+    return 2 * product.sum() - product[:, :, :, 0].sum()
 
 
 def _odd_size(a: Tensor) -> tuple[int, int]:

@@ -10,8 +10,9 @@ import torchvision
 from safetensors.torch import save_file
 
 from ltr.admin.errors import BadValue, MissingFile
-from ltr.models.backbone import pretrained, resnet18, resnet50
+from ltr.models.backbone import pretrained, resnet18, resnet34, resnet50, resnet152
 from ltr.models.backbone.pretrained import load_imagenet_weights
+from ltr.models.backbone.resnet import BasicBlock, Bottleneck
 from ltr.models.backbone.transt_backbone import (
     Backbone,
     SmallResNet,
@@ -40,9 +41,10 @@ def test_resnet50_returns_the_layers_asked_for(layers, shapes):
             ]
 
 
-def test_resnet_agrees_with_torchvision():
+@pytest.mark.parametrize("make", [resnet18, resnet34, resnet152])
+def test_resnet_agrees_with_torchvision(make):
     torch.manual_seed(0)
-    ours, theirs = resnet18().eval(), torchvision.models.resnet18().eval()
+    ours, theirs = make().eval(), getattr(torchvision.models, make.__name__)().eval()
     theirs.load_state_dict(ours.state_dict())
     x = torch.randn(1, 3, 64, 64)
     with torch.no_grad():
@@ -64,6 +66,19 @@ def test_dilation_replaces_stride_from_the_back(factor, stride, dilated):
     assert found == dilated and net.out_feature_strides("layer4") == stride
     with torch.no_grad():
         assert net(torch.zeros(1, 3, 64, 64))["layer4"].shape[-1] == 64 // stride
+
+
+def test_blocks_take_dilation_by_position_and_do_without_batch_norms():
+    plain = BasicBlock(4, 4, 1, None, 2, use_bn=False).eval()
+    assert list(plain.state_dict()) == ["conv1.weight", "conv2.weight"]
+    x = torch.randn(1, 4, 9, 9)
+    dilated = {"padding": 2, "dilation": 2}
+    hidden = torch.conv2d(x, plain.conv1.weight, **dilated).relu()
+    expected = (torch.conv2d(hidden, plain.conv2.weight, **dilated) + x).relu()
+    torch.testing.assert_close(plain(x), expected)
+    assert Bottleneck(16, 4, 1, None, 3).conv2.dilation == (3, 3)
+    first = resnet18(dilation_factor=2).layer4[0]
+    assert first.conv1.dilation == first.conv2.dilation == (2, 2)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.nn.functional as F
 import torchvision
 from torch import nn
 
@@ -132,6 +133,21 @@ def test_filters_that_do_not_fit_are_named():
     with pytest.raises(BadValue, match="filters for 3"):
         filter.apply_filter(random(1, 4, 5, 5), random(3, 4, 3, 3))
     assert filter.apply_filter(random(2, 4, 5, 5), random(1, 4, 3, 3)).shape == (2, 1, 5, 5)
+
+
+def test_filters_of_several_dilations():
+    feat, weight = random(2, 3, 4, 9, 9), random(3, 3, 4, 3, 3)
+    scores = filter.apply_filter(feat, weight, dilation_factors={1: 1, 3: 2})
+    assert scores.shape == (2, 3, 3, 9, 9)
+    for number, dilation in enumerate([1, 3, 3]):
+        for sequence in range(3):
+            one = weight[sequence, number, None]
+            expected = F.conv2d(feat[:, sequence], one, padding=dilation, dilation=dilation)
+            torch.testing.assert_close(scores[:, sequence, number], expected[:, 0])
+    with pytest.raises(BadValue, match="name 2 filters, but there are 3"):
+        filter.apply_filter(feat, weight, {1: 1, 2: 1})
+    with pytest.raises(BadValue, match="use filters of odd size"):
+        filter.apply_filter(feat, random(3, 3, 4, 4, 4), {1: 1, 2: 2})
 
 
 # ---------------------------------------------------------------- backbones

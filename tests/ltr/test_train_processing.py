@@ -143,6 +143,27 @@ def test_pairs_have_no_frame_dimension(make, added):
         make(mode="pairs")
 
 
+@pytest.mark.parametrize(
+    "make",
+    [
+        processing.KLBBregProcessing,
+        processing.ATOMwKLProcessing,
+        lambda *args: processing.KLDiMPProcessing(*args[:4], proposal_params=args[4]),
+    ],
+    ids=["KLBBreg", "ATOMwKL", "KLDiMP"],
+)
+def test_densities_are_those_of_a_mixture_where_no_method_is_named(make):
+    unnamed = {key: value for key, value in MIXTURE.items() if key != "proposal_method"}
+    out = []
+    for params in (unnamed, MIXTURE):
+        torch.manual_seed(0)
+        random.seed(0)
+        np.random.seed(0)
+        out.append(make(5, 128, *STILL, params)(sample(1)))
+    assert torch.equal(out[0]["test_proposals"], out[1]["test_proposals"])
+    assert torch.equal(out[0]["proposal_density"], out[1]["proposal_density"])
+
+
 WRONG = {
     "unknown": (processing.ATOMProcessing, PERTURBED | {"boxes": 3}, "no entry 'boxes'"),
     "absent": (processing.ATOMProcessing, {"boxes_per_frame": 3}, "lacks the entry 'sigma_factor'"),

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from ltr.admin.errors import BadValue
 from ltr.admin.tensorlist import TensorList
+from ltr.models.backbone import resnet18
 from pytracking.features import augmentation as aug
 from pytracking.features import deep, preprocessing
 from pytracking.features.color import RGB, Grayscale
@@ -131,15 +132,18 @@ def test_rotation_by_90_degrees_turns_left():
     assert aug.Rotate(90)(square)[0, 0].nonzero().tolist() == [[4, 0]]
 
 
-@pytest.mark.parametrize("factor", [0.5, 2.0])
-def test_scale_is_about_the_middle(factor):
-    scaled = aug.Scale(factor)(image())
+@pytest.mark.parametrize(
+    "factor, own_size", [(0.5, (120, 160)), (2.0, (30, 40)), (1.25, (48, 64)), (1.05, (58, 76))]
+)
+def test_scale_divides_sides_and_keeps_the_middle(factor, own_size):
+    assert aug.Scale(factor)(image()).shape[2:] == own_size
+    scaled = aug.Scale(factor, output_sz=(60, 80))(image())
     assert scaled.shape == (1, 3, 60, 80)
     step = at(scaled, 30, 41) - at(scaled, 30, 40)
-    assert (
-        step == pytest.approx(1 / factor, rel=1e-3)
-        and abs(at(scaled, 29, 39) + at(scaled, 30, 40) - 2989 - 3000 - 79) < 260
-    )
+    assert step == pytest.approx(80 / own_size[1], rel=1e-3)
+    # The middle of the picture lies between rows 29 and 30, columns 39 and 40.
+    middle = [at(scaled, row, column) for row in (29, 30) for column in (39, 40)]
+    assert sum(middle) / 4 == pytest.approx(29.5 * 100 + 39.5, abs=1e-2)
 
 
 @pytest.mark.parametrize(
@@ -147,7 +151,7 @@ def test_scale_is_about_the_middle(factor):
     [
         aug.Blur(2),
         aug.Blur((0, 1)),
-        aug.Scale(1.3),
+        aug.Scale(1.3, output_sz=(60, 80)),
         aug.Rotate(20),
         aug.RandomAffine(0.5, 20, 0.1, 0.2, 0.1, border_mode="replicate"),
     ],
@@ -260,7 +264,8 @@ def test_extractor_answers_for_every_map():
     )
     assert extractor.size(32) == [8, 8, 4] and len(extractor.get_fparams()) == 3
     assert extractor.get_attribute("use_for_gray") == [True, True]
-    assert extractor.get_unique_attribute("no_such") is None
+    with pytest.raises(BadValue, match="no features have the attribute 'no_such'"):
+        extractor.get_unique_attribute("no_such")
     with pytest.raises(BadValue, match="2 features have the attribute 'pool_stride'"):
         extractor.get_unique_attribute("pool_stride")
     maps, coords, patches = extractor.extract(
@@ -330,8 +335,6 @@ def test_layers_are_read_when_initialised_and_freed(tmp_path):
 
 
 def test_backbone_of_a_tracking_network(monkeypatch):
-    from ltr.models.backbone import resnet18
-
     holder = torch.nn.Module()
     holder.feature_extractor = resnet18(output_layers=["layer3"])
     monkeypatch.setattr(
@@ -346,6 +349,42 @@ def test_backbone_of_a_tracking_network(monkeypatch):
     )
     with pytest.raises(BadValue, match="has no feature_extractor"):
         deep.ATOMResNet18(net_path="other", use_gpu=False).initialize()
+
+
+class _IouNet(torch.nn.Module):
+    def get_iou_feat(self, maps):
+        return [2 * one for one in maps]
+
+
+class _AtomNet(torch.nn.Module):
+    """A network in ATOM's form, whose `train` returns nothing."""
+
+    bb_regressor_layer = ["layer2", "layer3"]  # noqa: RUF012
+
+    def __init__(self):
+        super().__init__()
+        self.feature_extractor = resnet18(output_layers=["layer3"])
+        self.bb_regressor = _IouNet()
+
+    def extract_features(self, im, layers):
+        return self.feature_extractor(im, layers)
+
+    def train(self, mode=True):
+        super().train(mode)
+
+
+def test_atom_features_serve_the_iou_net(monkeypatch):
+    monkeypatch.setattr("pytracking.utils.loading.load_network", lambda path: _AtomNet())
+    feature = deep.ATOMResNet18(use_gpu=False)
+    extractor = MultiResolutionExtractor([feature, RGB()])
+    extractor.initialize()
+    assert isinstance(extractor.get_unique_attribute("iou_predictor"), _IouNet)
+    maps = feature.get_feature(torch.rand(1, 3, 64, 64) * 255)
+    assert len(maps) == 1 and maps[0].shape == (1, 256, 4, 4)
+    layers = extractor.get_unique_attribute("iounet_backbone_features")
+    assert [one.shape[1] for one in layers] == [128, 256] and torch.equal(layers[1], maps[0])
+    for_iou_net = extractor.get_unique_attribute("iounet_features")
+    assert type(for_iou_net) is TensorList and torch.equal(for_iou_net[0], 2 * layers[0])
 
 
 @pytest.mark.parametrize(

@@ -120,6 +120,12 @@ def test_sums_and_products_of_series():
     x, y = random(1, 1, 7, 9), random(1, 1, 7, 9, seed=1)
     a, b = fourier.cfft2(x) / 63, fourier.cfft2(y) / 63
     torch.testing.assert_close(fourier.inner_prod_fs(a, b), (x * y).mean())
+    # Maps that are symmetric about their first element have real coefficients.
+    even_x, even_y = (m + m.flip((2, 3)).roll((1, 1), (2, 3)) for m in (x, y))
+    real_a, real_b = (cplx.real(fourier.cfft2(m) / 63) for m in (even_x, even_y))
+    torch.testing.assert_close(fourier.inner_prod_fs(real_a, real_b), (even_x * even_y).mean())
+    with pytest.raises(BadValue, match="two sets of complex or two of real"):
+        fourier.inner_prod_fs(real_a, b)
     small = fourier.cfft2(random(1, 1, 3, 5)) / 15
     total = fourier.sum_fs(TensorList([small, a]))
     torch.testing.assert_close(
@@ -148,8 +154,8 @@ def test_clipped_window_continues_its_edge():
     )
     rolled = dcf.hann2d_clipped((9, 9), (4, 5), centered=False)
     assert dcf.max2d(rolled)[1].tolist() == [[[0, 0]]]
-    with pytest.raises(BadValue, match="larger than the window"):
-        dcf.hann2d_clipped((4, 4), (6, 6))
+    larger = dcf.hann2d_clipped((4, 9), (7, 12))  # 7 grows to 8, 12 to 13
+    assert torch.equal(larger, dcf.hann2d((8, 13))[..., 2:6, 2:11])
 
 
 def test_label_in_space_and_in_frequencies_agree():
@@ -205,11 +211,74 @@ def test_regularisation_kernel_is_low_on_the_target_and_high_off_it():
     torch.testing.assert_close(kernel, kernel.flip((2, 3)))
     half = kernel[..., kernel.shape[3] // 2 :]
     window = fourier.sample_fs(cplx.complex(half), (31, 31))[0, 0]
+    assert window[2, 2] > 50 * window[15, 15]
+    params.reg_window_centered = False
+    first = dcf.get_reg_filter(torch.tensor([31, 31]), torch.tensor([10.0, 10.0]), params)
+    half = first[..., first.shape[3] // 2 :]
+    window = fourier.sample_fs(cplx.complex(half), (31, 31))[0, 0]
     assert window.min() == pytest.approx(1e-3, abs=1e-3) and window[15, 15] > 50 * window[2, 2]
     params.use_reg_window = False
     assert dcf.get_reg_filter(
         torch.tensor([31, 31]), torch.tensor([10.0, 10.0]), params
     ).item() == pytest.approx(1e-3)
+
+
+@pytest.mark.parametrize("centered, sign", [(True, 1), (False, -1)])
+@pytest.mark.parametrize("size", [(18, 18), (19, 19), (20, 23)])
+def test_regularisation_kernel_is_the_real_dft_of_the_window(size, centered, sign):
+    """Check against the definition: a window whose lowest element is the middle one, or the
+    first; its DFT's real part; coefficients below the threshold dropped; the minimum kept.
+    """
+    params = SimpleNamespace(
+        use_reg_window=True,
+        reg_window_min=1e-4,
+        reg_window_edge=10e-3,
+        reg_window_power=2,
+        reg_sparsity_threshold=0.05,
+        reg_window_centered=centered,
+    )
+    kernel = dcf.get_reg_filter(torch.tensor(size), torch.tensor([4.0, 6.0]), params)[0, 0]
+    positions = [torch.arange(n) - (n - 1) // 2 for n in size]
+    if not centered:
+        positions = [p.roll(-((n - 1) // 2)) for p, n in zip(positions, size, strict=True)]
+    y, x = torch.meshgrid(*positions, indexing="ij")
+    window = 1e-4 + (10e-3 - 1e-4) * ((y / 2) ** 2 + (x / 3) ** 2)
+    spectrum = torch.fft.fft2(window.double()) / window.numel()
+    middle = [n // 2 for n in kernel.shape]
+    assert (kernel[middle[0], middle[1] - 1] * sign > 0) and kernel[
+        middle[0] - 1, middle[1]
+    ] * sign > 0
+    for row, column in [(0, 1), (1, 0)]:
+        found = kernel[middle[0] + row, middle[1] + column].item()
+        assert found == pytest.approx(spectrum[row, column].real.item(), rel=1e-3)
+
+
+class SeveralSystems(optimization.ConjugateGradientBase):
+    """One small system for each element, with inner products of their own, as ECO's filters."""
+
+    matrices = TensorList([torch.diag(torch.arange(1.0, 4)), 2 * torch.eye(3) + 1])
+
+    def A(self, x):
+        return TensorList(m @ v for m, v in zip(self.matrices, x, strict=True))
+
+    def ip(self, a, b):
+        return TensorList((u * v).sum() for u, v in zip(a, b, strict=True))
+
+
+@pytest.mark.parametrize("options", [{}, {"fletcher_reeves": False}, {"standard_alpha": False}])
+def test_conjugate_gradient_with_an_inner_product_for_each_element(options):
+    solver = SeveralSystems(debug=True, **options)
+    solver.b = TensorList([random(3), random(3, seed=1)])
+    # Each system of three unknowns alone takes three iterations; the second has two eigenvalues.
+    found, norms = solver.run_CG(2)
+    two_steps = torch.linalg.solve(solver.matrices[1], solver.b[1])
+    torch.testing.assert_close(found[1], two_steps, atol=1e-5, rtol=1e-5)
+    total = sum((b * b).sum() for b in solver.b).sqrt()
+    assert norms.shape == (3,) and norms[0] == pytest.approx(total.item())
+    left = solver.b[0] - solver.matrices[0] @ found[0]
+    assert norms[2] == pytest.approx(left.norm().item(), abs=1e-5)
+    solver.b = TensorList([torch.zeros(3), random(3)])
+    assert solver.run_CG(2)[0] is None
 
 
 def test_maximum_and_its_place():

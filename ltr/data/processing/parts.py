@@ -34,12 +34,13 @@ class Proposals:
 
     `params`: `boxes_per_frame`; `proposal_method` 'default' perturbs the box by `sigma_factor`
     until the overlap exceeds `min_iou`, 'gmm' draws from the mixture `proposal_sigma`, with
-    `gt_sigma` and `add_mean_box` as in `sample_box_gmm`.
+    `gt_sigma` and `add_mean_box` as in `sample_box_gmm`. `method` is used where `params` names
+    none.
     """
 
-    def __init__(self, params: Mapping[str, Any]):
+    def __init__(self, params: Mapping[str, Any], method: str = "default"):
         self.params = checked_params("proposal_params", params, _PROPOSALS, ["boxes_per_frame"])
-        self.method = self.params.get("proposal_method", "default")
+        self.method = self.params.get("proposal_method", method)
         check_choice("proposal_params", "proposal_method", self.method, ("default", "gmm"))
         needed = "proposal_sigma" if self.method == "gmm" else "sigma_factor"
         checked_params("proposal_params", params, _PROPOSALS, [needed])

@@ -22,6 +22,9 @@ class ATOMProcessing(CropProcessing):
     see `Proposals` for `proposal_params`.
     """
 
+    # The method of `proposal_params` that name none.
+    proposal_method = "default"
+
     def __init__(
         self,
         search_area_factor: float,
@@ -40,7 +43,7 @@ class ATOMProcessing(CropProcessing):
             *args,
             **kwargs,
         )
-        self.proposals = Proposals(proposal_params)
+        self.proposals = Proposals(proposal_params, self.proposal_method)
 
     def _add_to_frames(self, data: TensorDict) -> None:
         self.proposals.add_overlaps(data)
@@ -48,8 +51,10 @@ class ATOMProcessing(CropProcessing):
 
 class KLBBregProcessing(ATOMProcessing):
     """`ATOMProcessing` with densities in place of overlaps: `test_proposals`, `proposal_density`,
-    `gt_density`.
+    `gt_density`. Proposals are drawn from a mixture ('gmm') where `proposal_params` do not say how.
     """
+
+    proposal_method = "gmm"
 
     def _add_to_frames(self, data: TensorDict) -> None:
         self.proposals.add_densities(data)
@@ -57,6 +62,8 @@ class KLBBregProcessing(ATOMProcessing):
 
 class ATOMwKLProcessing(ATOMProcessing):
     """`KLBBregProcessing` with the overlaps too."""
+
+    proposal_method = "gmm"
 
     def _add_to_frames(self, data: TensorDict) -> None:
         self.proposals.add_densities(data, with_overlap=True)
@@ -69,6 +76,9 @@ class DiMPProcessing(CropProcessing):
     `sample_target_adaptive`. Adds `test_proposals` (n, k, 4), `proposal_iou` (n, k), `train_label`
     and `test_label` (n, h, w).
     """
+
+    # The method of `proposal_params` that name none.
+    proposal_method = "default"
 
     def __init__(
         self,
@@ -91,7 +101,9 @@ class DiMPProcessing(CropProcessing):
             *args,
             **kwargs,
         )
-        self.proposals = None if proposal_params is None else Proposals(proposal_params)
+        self.proposals = (
+            None if proposal_params is None else Proposals(proposal_params, self.proposal_method)
+        )
         self.labels = (
             None
             if label_function_params is None
@@ -111,9 +123,12 @@ class KLDiMPProcessing(DiMPProcessing):
     """`DiMPProcessing` with densities: `test_proposals`, `proposal_density`, `gt_density`, labels,
     and, with `label_density_params`, `train_label_density` and `test_label_density` (n, h, w).
 
-    Frames flagged in `is_distractor_train_frame` or `is_distractor_test_frame` have labels without
-    a target.
+    Proposals are drawn from a mixture ('gmm') where `proposal_params` do not say how. Frames
+    flagged in `is_distractor_train_frame` or `is_distractor_test_frame` have labels without a
+    target.
     """
+
+    proposal_method = "gmm"
 
     def __init__(
         self,

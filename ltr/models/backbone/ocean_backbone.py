@@ -7,11 +7,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from torch import Tensor, nn
-from torchvision.models.resnet import Bottleneck
 
 from ltr.models.backbone import base
 from ltr.models.backbone.pretrained import load_imagenet_weights
-from ltr.models.backbone.resnet import init_convolutions, residual_layer
+from ltr.models.backbone.resnet import Bottleneck, init_convolutions, residual_layer
 
 __all__ = ["OceanResNet", "UnpaddedResNet", "map_cells"]
 

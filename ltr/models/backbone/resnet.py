@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from torch import Tensor, nn
-from torchvision.models.resnet import BasicBlock, Bottleneck
+from torchvision.models import resnet as torchvision_resnet
 
 from ltr.admin.errors import BadValue, suggestion
 from ltr.models.backbone.base import Backbone
@@ -21,17 +21,58 @@ __all__ = [
     "ResNet",
     "residual_layer",
     "resnet18",
+    "resnet34",
     "resnet50",
     "resnet101",
+    "resnet152",
     "resnet_baby",
 ]
+
+
+class BasicBlock(torchvision_resnet.BasicBlock):
+    """Two 3x3 convolutions and a shortcut, in pytracking's form: the fifth argument is the dilation
+    of both, and `use_bn=False` leaves out the batch norms.
+    """
+
+    def __init__(
+        self,
+        inplanes: int,
+        planes: int,
+        stride: int = 1,
+        downsample: nn.Module | None = None,
+        dilation: int = 1,
+        use_bn: bool = True,
+    ):
+        super().__init__(inplanes, planes, stride, downsample)
+        # Set afterwards: torchvision's block refuses a dilation.
+        for convolution in (self.conv1, self.conv2):
+            convolution.dilation = convolution.padding = (dilation, dilation)
+        if not use_bn:
+            self.bn1 = nn.Identity()
+            self.bn2 = nn.Identity()
+
+
+class Bottleneck(torchvision_resnet.Bottleneck):
+    """Convolutions 1x1, 3x3, 1x1 and a shortcut, in pytracking's form: the fifth argument is the
+    dilation of the 3x3.
+    """
+
+    def __init__(
+        self,
+        inplanes: int,
+        planes: int,
+        stride: int = 1,
+        downsample: nn.Module | None = None,
+        dilation: int = 1,
+    ):
+        super().__init__(inplanes, planes, stride, downsample, dilation=dilation)
 
 
 def residual_layer(
     block: type[Any], in_channels: int, planes: int, blocks: int, stride: int = 1, dilation: int = 1
 ) -> nn.Sequential:
-    """`blocks` residual blocks ending in planes * block.expansion channels; stride and dilation act
-    in the first.
+    """Return `blocks` residual blocks ending in planes * block.expansion channels; stride and
+    dilation act in the first.
     """
     out_channels = planes * block.expansion
     shortcut = None
@@ -40,10 +81,7 @@ def residual_layer(
             nn.Conv2d(in_channels, out_channels, 1, stride, bias=False),
             nn.BatchNorm2d(out_channels),
         )
-    first = block(in_channels, planes, stride, shortcut)
-    if dilation != 1:  # set afterwards: torchvision's BasicBlock refuses a dilation
-        middle = first.conv2 if block is Bottleneck else first.conv1
-        middle.dilation = middle.padding = (dilation, dilation)
+    first = block(in_channels, planes, stride, shortcut, dilation=dilation)
     return nn.Sequential(first, *(block(out_channels, planes) for _ in range(blocks - 1)))
 
 
@@ -157,8 +195,18 @@ def resnet18(
     weights: str | None = None,
     **kwargs,
 ) -> ResNet:
-    """ResNet-18; `pretrained` starts from ImageNet weights, `weights` names their file."""
+    """Return a ResNet-18; `pretrained` takes ImageNet weights, `weights` names their file."""
     return _resnet("resnet18", BasicBlock, (2, 2, 2, 2), output_layers, pretrained, weights, kwargs)
+
+
+def resnet34(
+    output_layers: Sequence[str] | None = None,
+    pretrained: bool = False,
+    weights: str | None = None,
+    **kwargs,
+) -> ResNet:
+    """Return a ResNet-34; `pretrained` takes ImageNet weights, `weights` names their file."""
+    return _resnet("resnet34", BasicBlock, (3, 4, 6, 3), output_layers, pretrained, weights, kwargs)
 
 
 def resnet50(
@@ -167,7 +215,7 @@ def resnet50(
     weights: str | None = None,
     **kwargs,
 ) -> ResNet:
-    """ResNet-50; `pretrained` starts from ImageNet weights, `weights` names their file."""
+    """Return a ResNet-50; `pretrained` takes ImageNet weights, `weights` names their file."""
     return _resnet("resnet50", Bottleneck, (3, 4, 6, 3), output_layers, pretrained, weights, kwargs)
 
 
@@ -177,9 +225,21 @@ def resnet101(
     weights: str | None = None,
     **kwargs,
 ) -> ResNet:
-    """ResNet-101; `pretrained` starts from ImageNet weights, `weights` names their file."""
+    """Return a ResNet-101; `pretrained` takes ImageNet weights, `weights` names their file."""
     return _resnet(
         "resnet101", Bottleneck, (3, 4, 23, 3), output_layers, pretrained, weights, kwargs
+    )
+
+
+def resnet152(
+    output_layers: Sequence[str] | None = None,
+    pretrained: bool = False,
+    weights: str | None = None,
+    **kwargs,
+) -> ResNet:
+    """Return a ResNet-152; `pretrained` takes ImageNet weights, `weights` names their file."""
+    return _resnet(
+        "resnet152", Bottleneck, (3, 8, 36, 3), output_layers, pretrained, weights, kwargs
     )
 
 

@@ -9,10 +9,9 @@ from collections import OrderedDict
 from collections.abc import Sequence
 
 from torch import Tensor, nn
-from torchvision.models.resnet import BasicBlock
 
 from ltr.models.backbone.pretrained import read_weights
-from ltr.models.backbone.resnet import ResNet, checked_layers
+from ltr.models.backbone.resnet import BasicBlock, ResNet, checked_layers
 
 __all__ = ["ResNetVGGm1", "resnet18_vggmconv1"]
 

@@ -7,13 +7,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from torch import Tensor, nn
-from torchvision.models.resnet import BasicBlock, Bottleneck
 from torchvision.ops import FrozenBatchNorm2d
 
 from ltr.admin.errors import BadValue, suggestion
 from ltr.models.backbone import base
 from ltr.models.backbone.pretrained import load_imagenet_weights
-from ltr.models.backbone.resnet import init_convolutions, residual_layer
+from ltr.models.backbone.resnet import (
+    BasicBlock,
+    Bottleneck,
+    init_convolutions,
+    residual_layer,
+)
 from ltr.models.neck.position_encoding import build_position_encoding
 
 __all__ = [

@@ -7,7 +7,7 @@ sequence. Filters are (s, C, h, w), or (s, F, C / groups, h, w) for F of them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -16,11 +16,18 @@ from torch import Tensor
 from ltr.admin.errors import BadValue
 
 
-def apply_filter(feat: Tensor, filter: Tensor) -> Tensor:
-    """Scores (n, s, y, x), or (n, s, F, y, x) of several filters; one row and column more than H, W
-    for even filters.
+def apply_filter(
+    feat: Tensor, filter: Tensor, dilation_factors: Mapping[int, int] | None = None
+) -> Tensor:
+    """Return scores (n, s, y, x), or (n, s, F, y, x) of several filters; one row and column more
+    than H, W for even filters.
+
+    `dilation_factors` maps a dilation to the number of filters that have it, in the order of the
+    filters: {1: 2, 3: 6} applies the first two as they are and six dilated by 3.
     """
     feat = _with_sequences(feat, filter)
+    if dilation_factors is not None and filter.dim() == 5:
+        return _apply_dilated(feat, filter, dilation_factors)
     images, sequences, channels = feat.shape[:3]
     per_group, kernel = filter.shape[-3], filter.shape[-2:]
     if channels % per_group:
@@ -32,6 +39,41 @@ def apply_filter(feat: Tensor, filter: Tensor) -> Tensor:
     scores = F.conv2d(feat.flatten(1, 2), weight, padding=_margin(kernel), groups=groups)
     several = () if filter.dim() == 4 else (filter.shape[1],)
     return scores.view(images, sequences, *several, *scores.shape[-2:])
+
+
+def _apply_dilated(feat: Tensor, filter: Tensor, dilation_factors: Mapping[int, int]) -> Tensor:
+    """Return the scores (n, s, F, y, x) of filters of several dilations."""
+    images, sequences, channels = feat.shape[:3]
+    count, per_group = filter.shape[1:3]
+    if sum(dilation_factors.values()) != count:
+        raise BadValue(
+            f"apply_filter: dilation_factors {dict(dilation_factors)} name "
+            f"{sum(dilation_factors.values())} filters, but there are {count}; count each filter "
+            "once"
+        )
+    if any(side % 2 == 0 for side in filter.shape[-2:]) and len(dilation_factors) > 1:
+        raise BadValue(
+            f"apply_filter: filters of {filter.shape[-2]}x{filter.shape[-1]} give maps of another "
+            "size at every dilation; use filters of odd size"
+        )
+    if per_group != channels:
+        raise BadValue(
+            f"apply_filter: filters of {per_group} channels for features of {channels} cannot be "
+            "dilated one by one; give filters of all channels"
+        )
+    scores = []
+    sizes = list(dilation_factors.values())
+    for dilation, part in zip(dilation_factors, filter.split(sizes, dim=1), strict=True):
+        margin = [dilation * side for side in _margin(filter.shape[-2:])]
+        found = F.conv2d(
+            feat.flatten(1, 2),
+            part.flatten(0, 1),
+            padding=margin,
+            dilation=dilation,
+            groups=sequences,
+        )
+        scores.append(found.view(images, sequences, part.shape[1], *found.shape[-2:]))
+    return torch.cat(scores, dim=2)
 
 
 def apply_feat_transpose(
