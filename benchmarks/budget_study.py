@@ -238,6 +238,9 @@ def run_all(cells: Sequence, study, options: argparse.Namespace) -> None:
         )
 
 
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
 def _run(cell, study, options: argparse.Namespace) -> int:
     log = study.folder / "logs" / f"{cell.name}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -253,7 +256,7 @@ def _run(cell, study, options: argparse.Namespace) -> int:
         *(["--smoke"] if options.smoke else []),
         *(part for text in options.set for part in ("--set", text)),
     ]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(REPOSITORY)}
     with log.open("a", encoding="utf-8") as file:
         code = subprocess.run(
             command, stdout=file, stderr=subprocess.STDOUT, env=environment, check=False

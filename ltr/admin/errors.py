@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import logging
+import os
 import sys
 from collections.abc import Callable, Iterable
 
@@ -64,6 +65,10 @@ def run_script(main: Callable[[], int | None]) -> None:
     """
     show_messages()
     limit_openmp_spinning()
+    # Processes that this one starts do not look for modules in the working folder, where somebody
+    # else's files may lie. Python 3.10 does not know the variable: there the processes of
+    # multiprocessing take their modules from the path of this one, once they run.
+    os.environ.setdefault("PYTHONSAFEPATH", "1")
     try:
         status = main()
     except BadInput as error:

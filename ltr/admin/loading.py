@@ -6,7 +6,7 @@ import importlib
 import inspect
 import logging
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -19,6 +19,7 @@ from ltr.admin.model_constructor import MissingConstructor, NetConstructor, cons
 from ltr.admin.multigpu import unwrapped
 from ltr.admin.settings import Settings
 from ltr.io import checkpoint as files
+from ltr.io.description import check_weights
 
 _log = logging.getLogger(__name__)
 
@@ -65,6 +66,9 @@ def load_network(
     constructor = files.constructor_from_plain(content.get("constructor"))
     if constructor_fun_name or constructor_module:
         constructor = constructor or NetConstructor("", "", (), {})
+        if constructor_module:
+            # The caller names it, not the file.
+            trusted_modules = [*trusted_modules, constructor_module]
         constructor.fun_name = constructor_fun_name or constructor.fun_name
         constructor.fun_module = constructor_module or constructor.fun_module
     try:
@@ -195,6 +199,7 @@ def weights_of(content: Mapping[str, Any], path: str | os.PathLike) -> Mapping[s
                 f"{', '.join(map(str, list(content)[:8])) or 'none'} and no 'net'; give a "
                 "checkpoint"
             )
+    check_weights(weights, path)
     if weights and all(name.startswith("module.") for name in weights):
         weights = {name.removeprefix("module."): value for name, value in weights.items()}
     return weights
@@ -271,10 +276,9 @@ def _build(
                 constructor.fun_module, constructor.fun_name, trusted_modules
             )
             if family is not None and function.__module__.startswith(family.__name__):
-                kwargs = {
-                    **family.sizes(weights),
-                    **kwargs,
-                }  # weights know their sizes better than settings
+                # Weights know their sizes better than settings.
+                sizes = _made(lambda: family.sizes(weights))
+                kwargs = {**sizes, **kwargs}
             return _call(function, constructor, kwargs, path)
     except MissingConstructor as error:
         if family is None:
@@ -285,7 +289,22 @@ def _build(
             error,
             family.__name__,
         )
-    return family.from_state_dict(weights, net_info)
+    return _made(lambda: family.from_state_dict(weights, net_info))
+
+
+def _made(make: Callable[[], Any]) -> Any:
+    """Call `make` with values of a file; what they break is a sentence."""
+    try:
+        return make()
+    except (BadInput, ImportError):
+        raise
+    except Exception as error:
+        reason = str(error).strip().partition("\n")[0][:150]
+        raise BadValue(
+            f"the network cannot be built as the file describes it "
+            f"({type(error).__name__}: {reason}); copy the file again, or pass the argument to "
+            "load_network by name"
+        ) from error
 
 
 def _family(weights: Mapping[str, Tensor]) -> ModuleType | None:
@@ -330,7 +349,7 @@ def _call(function, constructor: NetConstructor, kwargs: dict, path: Path) -> nn
                 f'WARNING: Keyword argument "{name}" not found when loading network. It was '
                 "ignored."
             )
-    return function(*args, **kwds)
+    return _made(lambda: function(*args, **kwds))
 
 
 def _rank(suffix: str) -> int:

@@ -10,18 +10,25 @@ from __future__ import annotations
 
 import functools
 import importlib
+import inspect
 import os
 import sys
+import weakref
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from ltr.admin.errors import BadInput, suggestion
+from ltr.io import plugins
 
-TRUSTED_PACKAGES = ("ltr.models", "ltr.train_settings")
-TRUSTED_VARIABLE = (
-    "LTR_TRUSTED_MODULES"  # comma-separated module names, for networks outside ltr.models
-)
+# This toolkit, and the plug-ins that are found in its packages.
+TRUSTED_PACKAGES = ("ltr", "pytracking", "spot_ext")
+# Comma-separated module names, for networks elsewhere.
+TRUSTED_VARIABLE = "LTR_TRUSTED_MODULES"
+_MARK = "is_model_constructor"
 _LEGACY_PREFIX = "dlframework."
+# The functions that the decorator made in this process. Unlike an attribute nothing else has it.
+_decorated: weakref.WeakSet[Callable] = weakref.WeakSet()
 
 
 class MissingConstructor(BadInput, RuntimeError):
@@ -58,23 +65,27 @@ def model_constructor(function: Callable) -> Callable:
         net.constructor = NetConstructor(function.__name__, function.__module__, args, kwds)
         return result
 
-    setattr(build, "is_model_constructor", True)  # noqa: B010 - a mark on a function
+    setattr(build, _MARK, True)
+    _decorated.add(build)
     return build
 
 
 def constructor_function(module: str, name: str, trusted_modules: Iterable[str] = ()) -> Callable:
-    """The factory `name` of `module`, under the rules that keep a downloaded file from running code
-    of its choice.
+    """Return the factory `name` of `module`, unless a downloaded file could choose it for its code.
 
-    The module must lie in `ltr.models` or `ltr.train_settings`, be imported already, or be named in
-    `trusted_modules` or in the environment variable LTR_TRUSTED_MODULES (a name covers its
-    sub-modules); the function must be decorated by @model_constructor. Raises MissingConstructor.
+    The module must belong to this toolkit or to a plug-in folder, or be named in `trusted_modules`
+    or in the environment variable LTR_TRUSTED_MODULES (a name covers its sub-modules). Of another
+    module, which the user's program has imported, only functions count that @model_constructor
+    decorated in this process; nothing is imported for a file. Raises MissingConstructor.
     """
     module = module.removeprefix(_LEGACY_PREFIX)
     if not _is_trusted(module, trusted_modules):
+        function = getattr(sys.modules.get(module), "__dict__", {}).get(name)
+        if inspect.isfunction(function) and function in _decorated:
+            return function
         raise MissingConstructor(
             f"the network is built by '{name}' of the module '{module}', which is not trusted: "
-            f"if you trust it, import it first, or name it in the variable {TRUSTED_VARIABLE}"
+            f"if you trust it, name it in the variable {TRUSTED_VARIABLE}"
         )
     try:
         found = importlib.import_module(module)
@@ -85,13 +96,10 @@ def constructor_function(module: str, name: str, trusted_modules: Iterable[str] 
             f"the network is built by '{name}' of the module '{module}', which does not exist "
             "here: install its code, or name another with constructor_module"
         ) from None
-    function = getattr(found, name, None)
-    if not getattr(function, "is_model_constructor", False):
-        known = [
-            key
-            for key, value in vars(found).items()
-            if getattr(value, "is_model_constructor", False)
-        ]
+    # Not by getattr, which a module may answer with code of its own.
+    function = vars(found).get(name)
+    if not _is_factory(function):
+        known = [key for key, value in vars(found).items() if _is_factory(value)]
         raise MissingConstructor(
             f"'{name}' of the module '{module}' is not a factory decorated by @model_constructor"
             f"{suggestion(name, known)}; it has {', '.join(sorted(known)) or 'none'}"
@@ -99,9 +107,19 @@ def constructor_function(module: str, name: str, trusted_modules: Iterable[str] 
     return function
 
 
+def _is_factory(function: Any) -> bool:
+    """Say whether it is a function with our mark; an odd object may answer any name with yes."""
+    return inspect.isfunction(function) and vars(function).get(_MARK) is True
+
+
 def _is_trusted(module: str, trusted_modules: Iterable[str]) -> bool:
-    from_environment = [
-        part.strip() for part in os.environ.get(TRUSTED_VARIABLE, "").split(",") if part.strip()
-    ]
+    variable = os.environ.get(TRUSTED_VARIABLE, "")
+    from_environment = [part.strip() for part in variable.split(",") if part.strip()]
     trusted = [*TRUSTED_PACKAGES, *trusted_modules, *from_environment]
-    return module in sys.modules or any(f"{module}.".startswith(f"{name}.") for name in trusted)
+    if any(f"{module}.".startswith(f"{name}.") for name in trusted):
+        return True
+    # A plug-in that was imported under a name of its own.
+    file = getattr(sys.modules.get(module), "__file__", None)
+    if not isinstance(file, str):
+        return False
+    return any(Path(folder) in Path(file).resolve().parents for folder in plugins.folders())

@@ -31,6 +31,7 @@ from ltr.admin.model_constructor import NetConstructor
 from ltr.admin.settings import Settings
 from ltr.admin.stats import AverageMeter, StatValue
 from ltr.io import weights
+from ltr.io.description import check_description
 from ltr.io.files import CannotWrite, atomic_write
 
 TYPE = "_type"
@@ -107,21 +108,22 @@ def _save(content: Any, file: BinaryIO) -> None:
 
 
 def read_checkpoint(
-    path: str | os.PathLike, trust_pickle: bool = False, verify: bool = False
+    path: str | os.PathLike, trust_pickle: bool = False, verify: bool = True
 ) -> dict[str, Any]:
-    """The content of a checkpoint file on the CPU, as plain values (see `to_plain`) whatever wrote
-    it.
+    """Return the content of a checkpoint file on the CPU, as plain values whatever wrote it.
 
     `trust_pickle` also reads files with arbitrary Python objects, which can run any code: only for
-    files of your own. `verify` compares the checksums in a file that `write_checkpoint` wrote,
-    which torch does not: bits that flipped in the weights would train on unseen (about 1 s a GB).
-    Raises MissingFile or BadValue, naming the file.
+    files of your own. `verify` compares the checksums in the file, which torch does not: bits that
+    flipped in the weights would train on unseen (about 1 s a GB). The description of the network is
+    checked, see `ltr.io.description`. Raises MissingFile or BadValue, naming the file.
     """
     path = Path(path).expanduser()
     if not path.is_file():
         raise MissingFile(f"there is no checkpoint file {path}; correct the path")
     if path.suffix == weights.SUFFIX:
-        return weights.read_weights(path)
+        content = weights.read_weights(path)
+        check_description(content, path)
+        return content
     if verify and not _checksums_fit(path):
         raise BadValue(
             f"{path} is damaged (a checksum is wrong); copy it again, or use the one of an "
@@ -148,7 +150,15 @@ def read_checkpoint(
             f"{path} holds a {type(content).__name__} instead of a dict of weights; give a "
             "checkpoint"
         )
-    return to_plain(content)
+    try:
+        plain = to_plain(content)
+    except (RecursionError, TypeError) as error:
+        raise BadValue(
+            f"{path} is not a checkpoint or is damaged (its values hold each other, or are nested "
+            "too deeply); copy it again, or use the one of an earlier epoch"
+        ) from error
+    check_description(plain, path)
+    return plain
 
 
 def _checksums_fit(path: Path) -> bool:

@@ -31,7 +31,7 @@ def window_problem() -> str | None:
     # in a process of its own: Qt ends the whole process when the display that DISPLAY names is gone
     try:
         probe = subprocess.run(
-            [sys.executable, "-c", PROBE], capture_output=True, text=True, timeout=30
+            [sys.executable, "-I", "-c", PROBE], capture_output=True, text=True, timeout=30
         )
     except subprocess.TimeoutExpired:
         return "the display does not answer"

@@ -339,12 +339,12 @@ def test_missing_iou_head_is_allowed(toy_networks, tmp_path, monkeypatch):
 
 CONSTRUCTORS = {
     "not decorated": (
-        NetConstructor("plain_net", "toy_networks", (), {}),
+        NetConstructor("plain_net", "ltr.models.layers.blocks", (), {}),
         "not a factory decorated",
     ),
     "function of a library": (
         NetConstructor("system", "os", ("true",), {}),
-        "not a factory decorated",
+        "not trusted",
     ),
     "unknown module": (NetConstructor("f", "nosuch_module", (), {}), "not trusted"),
     "missing module": (NetConstructor("f", "ltr.models.nosuch", (), {}), "does not exist here"),
@@ -364,6 +364,45 @@ def test_constructors_that_are_refused(toy_networks, tmp_path, constructor, text
         **({"k": 3}),
     )
     assert same_weights(loaded, net)
+
+
+class _Answering:
+    """Answers every name with something true, as mocks and lazy modules do."""
+
+    is_model_constructor = True
+
+    def __getattr__(self, name):
+        return self
+
+    def __call__(self, *_, **__):
+        raise AssertionError("code of the file's choice ran")
+
+
+def _marked(*_, **__):
+    raise AssertionError("code of the file's choice ran")
+
+
+_marked.is_model_constructor = True
+
+
+@pytest.mark.parametrize(
+    ("module", "value"),
+    [
+        ("happens_to_be_imported", _marked),
+        ("happens_to_be_imported", _Answering()),
+        ("ltr.models.happens_to_be_imported", _Answering()),
+        ("ltr.models.happens_to_be_imported", type("Net", (), {"is_model_constructor": True})),
+        ("ltr.models.happens_to_be_imported", 1),
+    ],
+)
+def test_only_our_own_mark_on_a_function_counts(module, value, tmp_path, monkeypatch):
+    holder = types.ModuleType(module)
+    holder.net = value
+    monkeypatch.setitem(sys.modules, module, holder)
+    net = nn.Linear(2, 2)
+    net.constructor = NetConstructor("net", module, (), {})
+    with pytest.raises(RuntimeError, match=r"not trusted|not a factory decorated"):
+        loading.load_network(save(net, tmp_path / "a.pth.tar"))
 
 
 @pytest.mark.parametrize("how", ["argument", "variable"])

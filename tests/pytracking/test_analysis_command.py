@@ -136,7 +136,9 @@ def test_hidden_ground_truth_is_not_scored(run, monkeypatch):
         run("toy p --dataset_name trackingnet")
 
 
-def test_command_shows_errors_as_one_sentence(run, capsys):
+def test_command_shows_errors_as_one_sentence(run, capsys, monkeypatch):
+    # Processes of later tests start in this folder, and look for modules there.
+    monkeypatch.setenv("PYTHONSAFEPATH", "")
     with pytest.raises(SystemExit, match="1"):
         run_script(lambda: run("none p --dataset_name toy"))
     err = capsys.readouterr().err
