@@ -77,6 +77,11 @@ BENCHMARKS = (
         1200,
         gpu_limit=195,
     ),
+    Benchmark(
+        "roi_pooling",
+        "precise RoI pooling in plain torch against the compiled roi_align",
+        300,
+    ),
     Benchmark("light", "frames/s of the light tracker on one core against CSRT and KCF", 600),
 )
 # Studies of accuracy take hours, or data that has to be given; they are started by hand.

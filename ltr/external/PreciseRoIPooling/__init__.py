@@ -1,0 +1,1 @@
+"""Precise RoI pooling. The implementation is `ltr.models.layers.roi_pooling`."""
