@@ -19,7 +19,7 @@ if __package__ in (
 ):  # run by its path: Python then looks for modules in ltr/ instead of the repository
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from ltr.admin.arguments import true_or_false
+from ltr.admin.arguments import SEED, check_numbers, true_or_false
 from ltr.admin.errors import run_script
 
 
@@ -50,7 +50,7 @@ def main(arguments: list[str] | None = None) -> None:
         help="let cuDNN choose its fastest algorithms (default: true)",
     )
     parser.add_argument(
-        "--seed", type=int, default=None, metavar="N", help="seed of the run (default: 0)"
+        "--seed", type=SEED, default=None, metavar="N", help="seed of the run (default: 0)"
     )
     parser.add_argument(
         "--set",
@@ -63,6 +63,7 @@ def main(arguments: list[str] | None = None) -> None:
     if os.environ.get("RANK", "0") != "0":  # of several processes the first says what is wrong
         parser.error = lambda message: sys.exit(2)  # type: ignore[method-assign]
     args = parser.parse_args(arguments)
+    check_numbers(parser, args)
     from ltr.parallel.distributed_run import distributed_run
     from ltr.recipes import parse_assignments
 

@@ -18,6 +18,7 @@ if (
         *(p for p in sys.path if os.path.abspath(p or ".") != _FOLDER),
     ]
 
+from ltr.admin.arguments import DEBUG_LEVEL, PROCESSES, check_numbers
 from ltr.admin.errors import BadInput, BadValue, MissingFile, run_script, suggestion
 from ltr.io.plugins import importable, modules_in
 from pytracking.evaluation.environment import ensure_local_file, env_settings
@@ -66,12 +67,16 @@ def main() -> int:
     parser.add_argument("experiment_module", help="file in pytracking/experiments")
     parser.add_argument("experiment_name", help="function in it that returns (trackers, dataset)")
     parser.add_argument(
-        "--debug", type=int, default=0, help="above 0: show frames, store nothing, stop at an error"
+        "--debug",
+        type=DEBUG_LEVEL,
+        default=0,
+        help="above 0: show frames, store nothing, stop at an error",
     )
     parser.add_argument(
-        "--threads", type=int, default=0, help="number of worker processes (default 0: none)"
+        "--threads", type=PROCESSES, default=0, help="number of worker processes (default 0: none)"
     )
     args = parser.parse_args()
+    check_numbers(parser, args)
 
     ensure_local_file()
     return (

@@ -17,7 +17,7 @@ if (
         *(p for p in sys.path if os.path.abspath(p or ".") != _FOLDER),
     ]
 
-from ltr.admin.arguments import positive
+from ltr.admin.arguments import DEBUG_LEVEL, PROCESSES, RUN_ID, check_numbers, positive
 from ltr.admin.errors import run_script
 from pytracking.evaluation.data import SequenceList
 from pytracking.evaluation.datasets import dataset_dict, get_dataset
@@ -92,7 +92,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Run a tracker on a data set and store its boxes.")
     add_tracker(parser)
     parser.add_argument(
-        "--runid", type=int, help="number of the repetition; its results get a folder of their own"
+        "--runid",
+        type=RUN_ID,
+        help="number of the repetition; its results get a folder of their own",
     )
     parser.add_argument(
         "--dataset_name",
@@ -102,10 +104,13 @@ def main() -> int:
     )
     parser.add_argument("--sequence", help="name or number (from 0) of a single sequence")
     parser.add_argument(
-        "--debug", type=int, default=0, help="above 0: show frames, store nothing, stop at an error"
+        "--debug",
+        type=DEBUG_LEVEL,
+        default=0,
+        help="above 0: show frames, store nothing, stop at an error",
     )
     parser.add_argument(
-        "--threads", type=int, default=0, help="number of worker processes (default 0: none)"
+        "--threads", type=PROCESSES, default=0, help="number of worker processes (default 0: none)"
     )
     add_visdom(parser, without="a matplotlib window")
     add_device(parser)
@@ -130,6 +135,7 @@ def main() -> int:
         help="of a GPU for each worker, e.g. 0.25 (default: 1 where the cluster has GPUs)",
     )
     args = parser.parse_args()
+    check_numbers(parser, args)
 
     ensure_local_file()
     env_settings()  # an error in local.py is shown before anything else

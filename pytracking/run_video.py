@@ -19,6 +19,7 @@ if (
 
 from typing import Any
 
+from ltr.admin.arguments import COORDINATE, check_numbers
 from ltr.admin.errors import run_script
 from ltr.admin.places import add_overwrite, declared_places, input_name
 from pytracking.evaluation.environment import ensure_local_file, env_settings
@@ -70,7 +71,7 @@ def main() -> None:
     parser.add_argument("videofile", type=input_name, help="video file, or folder of images")
     parser.add_argument(
         "--optional_box",
-        type=float,
+        type=COORDINATE,
         nargs="+",
         metavar="NUMBER",
         help="x y w h of the object on the first frame, in pixels; four more numbers for each "
@@ -81,6 +82,7 @@ def main() -> None:
     add_device(parser)
     add_overwrite(parser)
     args = parser.parse_args()
+    check_numbers(parser, args)
 
     ensure_local_file()
     env_settings()  # an error in local.py is shown before anything else

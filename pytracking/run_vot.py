@@ -17,6 +17,7 @@ if (
         *(p for p in sys.path if os.path.abspath(p or ".") != _FOLDER),
     ]
 
+from ltr.admin.arguments import DEBUG_LEVEL, RUN_ID, check_numbers
 from ltr.admin.errors import run_script
 from pytracking.evaluation.tracker import Tracker
 from pytracking.utils.arguments import add_tracker
@@ -62,8 +63,10 @@ def main() -> None:
         "it in trackers.ini, with `protocol = trax`."
     )
     add_tracker(parser)
-    parser.add_argument("--run_id", "--runid", type=int, help="number of the repetition")
-    parser.add_argument("--debug", type=int, default=0, help="level for the tracker (default 0)")
+    parser.add_argument("--run_id", "--runid", type=RUN_ID, help="number of the repetition")
+    parser.add_argument(
+        "--debug", type=DEBUG_LEVEL, default=0, help="level for the tracker (default 0)"
+    )
     parser.add_argument(
         "--protocol",
         choices=PROTOCOLS,
@@ -71,6 +74,7 @@ def main() -> None:
         help="vot: polygons, up to 2019 (default); vot2020: masks and rectangles, 2020 and later",
     )
     args = parser.parse_args()
+    check_numbers(parser, args)
     PROTOCOLS[args.protocol](args.tracker_name, args.tracker_param, args.run_id, args.debug)
 
 

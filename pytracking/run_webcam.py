@@ -17,6 +17,7 @@ if (
 
 from typing import Any
 
+from ltr.admin.arguments import CAMERA, check_numbers
 from ltr.admin.errors import run_script
 from ltr.admin.places import add_overwrite, declared_places
 from pytracking.evaluation.environment import ensure_local_file, env_settings
@@ -74,9 +75,10 @@ def main() -> None:
     add_visdom(parser, without="no panels")
     add_video_output(parser, "video_webcam_<object>.txt")
     add_device(parser)
-    parser.add_argument("--camera", type=int, default=0, help="number of the camera (default 0)")
+    parser.add_argument("--camera", type=CAMERA, default=0, help="number of the camera (default 0)")
     add_overwrite(parser)
     args = parser.parse_args()
+    check_numbers(parser, args)
 
     ensure_local_file()
     env_settings()  # an error in local.py is shown before anything else

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib.metadata
 
+from ltr.admin.arguments import check_numbers
 from ltr.admin.errors import run_script
 from ltr.admin.invocation import spot_command
 from ltr.admin.places import add_overwrite, declared_places
@@ -17,6 +18,7 @@ EXAMPLE_INDENT = 10
 def main(arguments: list[str] | None = None) -> int | None:
     """Parse the verb and run it; return the exit status, None for 0."""
     options = build_parser().parse_args(arguments)
+    check_numbers(options.parser, options)
     with declared_places(options.parser, options):
         return options.run(options)
 

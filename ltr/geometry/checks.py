@@ -9,11 +9,24 @@ import numpy as np
 
 from ltr.admin.errors import BadValue
 
+# Sides of a box in sides of its frame. The search region is some four times as large as the box:
+# of twice the frame it has 64 times its pixels, 1.6 GB in 4K.
+MOST_TIMES_FRAME = 2
+
 
 def is_box(boxes_xywh: Any) -> np.ndarray:
     """Return (...,) bool: boxes (..., 4) are finite, with width and height above 0."""
     boxes = np.asarray(boxes_xywh, dtype=np.float64)
     return np.asarray(np.isfinite(boxes).all(-1) & (boxes[..., 2:] > 0).all(-1))
+
+
+def is_beyond_sense(box_xywh: Sequence[float], frame_size: Sequence[int]) -> bool:
+    """Say whether a box is so much larger than its frame (width, height) that no crop is cut of it.
+
+    A target that the frame shows in part may be larger than the frame.
+    """
+    width, height = frame_size
+    return box_xywh[2] > MOST_TIMES_FRAME * width or box_xywh[3] > MOST_TIMES_FRAME * height
 
 
 def check_box(
@@ -26,7 +39,7 @@ def check_box(
     """Return the four numbers of one box x, y, w, h; refuse anything else with a sentence.
 
     `where` begins the sentence: file and line, video and frame. `remedy` ends it. With `frame_size`
-    (width, height) a box that lies wholly outside the frame is refused too.
+    (width, height) a box that lies wholly outside the frame, or is much larger, is refused too.
     """
     values = _four_numbers(box_xywh)
     if values is None:
@@ -44,6 +57,11 @@ def check_box(
             raise error(
                 f"{where}: the box {text} lies outside its frame of {width}x{height} pixels; "
                 f"{remedy}"
+            )
+        if is_beyond_sense(values, frame_size):
+            raise error(
+                f"{where}: the box {text} is much larger than its frame of {width}x{height} "
+                f"pixels; {remedy}"
             )
     return x, y, w, h
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from ltr.admin.errors import BadInput, BadValue
 from ltr.frames.streams import FrameStream, open_stream
-from ltr.geometry.checks import is_box
+from ltr.geometry.checks import is_beyond_sense, is_box
 from ltr.io.files import atomic_write
 from ltr.io.progress import terminal_bar
 from pytracking.evaluation.display import draw_objects
@@ -153,6 +153,11 @@ def _check_inside(boxes: list[list[float]], frame: np.ndarray, source: FrameStre
             raise InvalidBox(
                 f"optional_box {[x, y, w, h]} lies outside the frames of {source.name}, which have "
                 f"{width}x{height} pixels; give x y w h in pixels of the frame"
+            )
+        if is_beyond_sense((x, y, w, h), (width, height)):
+            raise InvalidBox(
+                f"optional_box {[x, y, w, h]} is much larger than the frames of {source.name}, "
+                f"which have {width}x{height} pixels; give x y w h in pixels of the frame"
             )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from typing import Any
 
-from ltr.admin.arguments import true_or_false
+from ltr.admin.arguments import DEBUG_LEVEL, PORT, true_or_false
 from ltr.admin.places import output_file
 
 
@@ -41,7 +41,7 @@ def add_visdom(parser: ArgumentParser, without: str) -> None:
         default="127.0.0.1",
         help="address of the visdom server (default 127.0.0.1)",
     )
-    parser.add_argument("--visdom_port", type=int, default=8097, help="its port (default 8097)")
+    parser.add_argument("--visdom_port", type=PORT, default=8097, help="its port (default 8097)")
 
 
 def visdom_info(args: Namespace) -> dict[str, Any]:
@@ -54,7 +54,10 @@ def add_video_output(parser: ArgumentParser, result_name: str) -> None:
     video.
     """
     parser.add_argument(
-        "--debug", type=int, default=0, help="above 0: the tracker shows panels on a visdom server"
+        "--debug",
+        type=DEBUG_LEVEL,
+        default=0,
+        help="above 0: the tracker shows panels on a visdom server",
     )
     parser.add_argument(
         "--save_results",

@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 
+from ltr.admin.arguments import LABELS_OF_A_VIDEO, PORT, SEED
 from ltr.admin.invocation import spot_command
 from ltr.admin.places import edited_file, input_place
 from spot_ext.commands import verb
@@ -25,8 +26,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="the CSV file to read and write (FOLDER/boxes.csv)",
     )
-    parser.add_argument("--k", type=int, default=3, help="frames to label per video (3)")
-    parser.add_argument("--seed", type=int, default=0, help="of their choice, as in `sample` (0)")
+    parser.add_argument(
+        "--k", type=LABELS_OF_A_VIDEO, default=3, help="frames to label per video (3)"
+    )
+    parser.add_argument("--seed", type=SEED, default=0, help="of their choice, as in `sample` (0)")
     parser.add_argument(
         "--suggest",
         type=input_place,
@@ -42,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="boxes to show dashed, for correction, as from `label`",
     )
-    parser.add_argument("--port", type=int, help="default: the first free one from 8765; 0: any")
+    parser.add_argument("--port", type=PORT, help="default: the first free one from 8765; 0: any")
     parser.add_argument("--no-browser", action="store_true", help="print the address only")
     parser.add_argument(
         "--json",

@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 
+from ltr.admin.arguments import PROCESSES
 from ltr.admin.errors import BadInput
 from ltr.admin.places import input_name, input_place, output_file
 from spot_ext.commands import verb
@@ -46,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="decode every image instead of reading its header and end: finds damage in the middle",
     )
     parser.add_argument(
-        "--workers", type=int, default=None, help="threads; default: one a core, at least 4"
+        "--workers", type=PROCESSES, default=None, help="threads; default: one a core, at least 4"
     )
 
 

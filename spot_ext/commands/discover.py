@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from ltr.admin.arguments import FRAMES, LABELS_OF_A_VIDEO, PIXELS, SHARE
 from ltr.admin.errors import BadValue, MissingFile
 from ltr.admin.places import input_name, input_place, output_folder, require_output
 from spot_ext.commands import verb
@@ -61,32 +62,36 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="one of torchvision's, by its name; default: the one that is there",
     )
     parser.add_argument(
-        "--every", type=int, default=1, metavar="N", help="run the detector on every N-th frame (1)"
+        "--every",
+        type=FRAMES,
+        default=1,
+        metavar="N",
+        help="run the detector on every N-th frame (1)",
     )
     parser.add_argument(
-        "--least-score", type=float, default=0.5, help="detections below are not looked at (0.5)"
+        "--least-score", type=SHARE, default=0.5, help="detections below are not looked at (0.5)"
     )
     parser.add_argument(
         "--boxes",
-        type=int,
+        type=LABELS_OF_A_VIDEO,
         metavar="N",
         help="keep the N most trusted boxes of a target, spread over its "
         "path; default: 1 with det, all otherwise",
     )
     parser.add_argument(
-        "--targets", type=int, metavar="N", help="targets of one video, at most (10)"
+        "--targets", type=LABELS_OF_A_VIDEO, metavar="N", help="targets of one video, at most (10)"
     )
     parser.add_argument(
         "--least-quality",
-        type=float,
+        type=SHARE,
         metavar="Q",
         help="0..1, higher keeps fewer and better targets (0.3)",
     )
     parser.add_argument(
-        "--least-frames", type=int, metavar="N", help="frames that a target must be seen in (6)"
+        "--least-frames", type=FRAMES, metavar="N", help="frames that a target must be seen in (6)"
     )
     parser.add_argument(
-        "--smallest", type=float, metavar="PX", help="side of the smallest target (10)"
+        "--smallest", type=PIXELS, metavar="PX", help="side of the smallest target (10)"
     )
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
 

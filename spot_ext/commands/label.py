@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from ltr.admin.arguments import EPOCHS, SEED
 from ltr.admin.places import input_place, work_folder
 from spot_ext.commands import suggest_next, verb
 from spot_ext.commands.track import add_network_arguments, print_summary
@@ -38,11 +39,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--epochs",
-        type=int,
+        type=EPOCHS,
         metavar="N",
         help="how many rounds to adapt (default 8); more are slower and closer to these videos",
     )
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=SEED, default=0)
     add_network_arguments(parser)
 
 

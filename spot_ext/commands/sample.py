@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+from ltr.admin.arguments import LABELS, LABELS_OF_A_VIDEO, SEED, VIDEOS
 from ltr.admin.errors import BadInput, BadValue, suggestion
 from ltr.admin.places import input_place, output_place, require_output
 from spot_ext.commands import suggest_next, verb
@@ -45,16 +46,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--split", help="split or comma-separated TrackingNet sets; default: the whole training set"
     )
     amount = parser.add_mutually_exclusive_group()
-    amount.add_argument("--k", type=int, help="boxes per video (3)")
-    amount.add_argument("--budget", type=int, metavar="B", help="boxes in all, exactly")
-    parser.add_argument("--videos", type=int, metavar="N", help="label N videos only")
+    amount.add_argument("--k", type=LABELS_OF_A_VIDEO, help="boxes per video (3)")
+    amount.add_argument("--budget", type=LABELS, metavar="B", help="boxes in all, exactly")
+    parser.add_argument("--videos", type=VIDEOS, metavar="N", help="label N videos only")
     parser.add_argument(
         "--strategy",
         choices=STRATEGIES,
         help="how a budget is spread (uniform), or with --k and --videos, "
         "how the videos are chosen: uniform (at random) or diverse",
     )
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=SEED, default=0)
     parser.add_argument(
         "--walk-back",
         action="store_true",

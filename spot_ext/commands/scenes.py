@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
+from ltr.admin.arguments import FRAME_ID, FRAMES, SEED, VIDEOS
 from ltr.admin.errors import BadValue
 from ltr.admin.places import add_output, input_place, work_folder
 from spot_ext.commands import suggest_next, verb
@@ -15,10 +16,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=work_folder, help="folder for the videos, and for the sheet contact_sheet.png"
     )
-    parser.add_argument("--count", type=int, default=12, help="videos (12)")
-    parser.add_argument("--frames", type=int, default=80, help="frames of each (80)")
-    parser.add_argument("--first", type=int, default=0, help="number of the first video (0)")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--count", type=VIDEOS, default=12, help="videos (12)")
+    parser.add_argument("--frames", type=FRAMES, default=80, help="frames of each (80)")
+    parser.add_argument("--first", type=FRAME_ID, default=0, help="number of the first video (0)")
+    parser.add_argument("--seed", type=SEED, default=0)
     parser.add_argument(
         "--sources",
         default="wheels,drawn",

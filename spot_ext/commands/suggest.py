@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 
+from ltr.admin.arguments import FRAMES, LABELS, LABELS_OF_A_VIDEO, SEED, VIDEOS
 from ltr.admin.places import add_output, input_place, output_folder
 from spot_ext.commands import verb
 
@@ -25,9 +26,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="RUN",
         help="folder of the run: its checkpoints and its store",
     )
-    parser.add_argument("--n", type=int, default=12, dest="count", help="frames to name (12)")
+    parser.add_argument("--n", type=LABELS, default=12, dest="count", help="frames to name (12)")
     parser.add_argument(
-        "--per-video", type=int, default=2, metavar="M", help="frames of a video, at most (2)"
+        "--per-video",
+        type=LABELS_OF_A_VIDEO,
+        default=2,
+        metavar="M",
+        help="frames of a video, at most (2)",
     )
     parser.add_argument(
         "--out",
@@ -40,18 +45,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--videos",
-        type=int,
+        type=VIDEOS,
         metavar="N",
         help="look at a random choice of N videos only; default: all",
     )
     parser.add_argument(
         "--steps",
-        type=int,
+        type=FRAMES,
         metavar="N",
         help="frames looked at between two labels, at most; longer gaps are crossed in larger "
         "steps (120)",
     )
-    parser.add_argument("--seed", type=int, default=0, help="of the choice of videos")
+    parser.add_argument("--seed", type=SEED, default=0, help="of the choice of videos")
     parser.add_argument(
         "--device", default=None, help="cpu, cuda, cuda:1 …; default: cuda where there is some"
     )

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from ltr.admin.arguments import FRAME_ID
 from ltr.admin.errors import BadValue
 from ltr.admin.places import add_output, input_name, input_place, output_file
 from spot_ext.commands import verb
@@ -28,7 +29,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the object in the first frame, in pixels from the top left corner",
     )
     parser.add_argument(
-        "--start", type=int, default=0, metavar="FRAME", help="frame of the box, counted from 0 (0)"
+        "--start",
+        type=FRAME_ID,
+        default=0,
+        metavar="FRAME",
+        help="frame of the box, counted from 0 (0)",
     )
     parser.add_argument(
         "--out",

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 
+from ltr.admin.arguments import SEED
 from spot_ext.commands import verb
 
 
 def add_training_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare `--seed` and `--set`, which every verb that trains by a recipe takes."""
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=SEED, default=0)
     parser.add_argument(
         "--set",
         action="append",

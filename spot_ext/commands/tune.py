@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ltr.admin.arguments import MEGABYTES, PROCESSES, SEED, TRIALS, VIDEOS
 from ltr.admin.errors import BadValue
 from ltr.admin.places import output_file, work_folder
 from spot_ext.commands import verb
@@ -29,12 +30,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--trials",
-        type=int,
+        type=TRIALS,
         default=40,
         help="sets of values to try, the default ones included (40)",
     )
     parser.add_argument(
-        "--sequences", type=int, metavar="N", help="a random choice of N sequences; default: all"
+        "--sequences", type=VIDEOS, metavar="N", help="a random choice of N sequences; default: all"
     )
     parser.add_argument(
         "--search",
@@ -44,15 +45,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="search this parameter, instead of all that the tracker class names; may be repeated",
     )
     parser.add_argument(
-        "--seed", type=int, default=0, help="of proposals and sequences: same seed, same trials"
+        "--seed", type=SEED, default=0, help="of proposals and sequences: same seed, same trials"
     )
-    parser.add_argument("--workers", type=int, default=0, help="processes; default: this one only")
+    parser.add_argument(
+        "--workers", type=PROCESSES, default=0, help="processes; default: this one only"
+    )
     parser.add_argument(
         "--device", metavar="NAME", help="cpu, cuda, cuda:1 …; default: the parameter file's"
     )
     parser.add_argument(
         "--memory",
-        type=int,
+        type=MEGABYTES,
         default=512,
         metavar="MB",
         help="network outputs kept by each process (512)",

@@ -12,6 +12,7 @@ import numpy as np
 from ltr.admin.errors import BadValue
 from ltr.frames.opening import open_video
 from ltr.frames.wrappers import Frames, OneSize
+from ltr.geometry.checks import check_box
 from ltr.io.progress import CountProgress
 from pytracking.evaluation.display import draw_objects
 from pytracking.evaluation.video import VideoWriter
@@ -84,13 +85,8 @@ def track(job: TrackJob) -> dict[str, Any]:
 
 
 def _check_inside(box: tuple[float, float, float, float], width: int, height: int) -> None:
-    x, y, w, h = box
-    if x + w <= 0 or y + h <= 0 or x >= width or y >= height:
-        numbers = ",".join(f"{value:g}" for value in box)
-        raise BadValue(
-            f"--box {numbers} lies outside the frame of {width}x{height} pixels; give x,y,w,h in "
-            "pixels"
-        )
+    numbers = ",".join(f"{value:g}" for value in box)
+    check_box(box, f"--box {numbers}", (width, height), "give x,y,w,h in pixels")
 
 
 def _from_frame(video: VideoBoxes, first: int) -> VideoBoxes:

@@ -44,6 +44,7 @@ def run(settings, config: SparseConfig, threads: int = 2, full: bool = False) ->
     start = time.time()
     require_one_process("the quickstart")
     config = config.override(getattr(settings, "overrides", None) or {})
+    recipe.check_sources(config, settings)
     environment.ensure_local_file()
     toy_folder = Path(environment.env_settings().toy_path)
     _say(f"1/4 embedded videos in {toy_folder}")

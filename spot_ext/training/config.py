@@ -17,6 +17,7 @@ from spot_ext.training import architectures
 from spot_ext.training.augmentation import AugmentConfig
 from spot_ext.training.data.crops import CropConfig
 from spot_ext.training.data.videos import STAGES
+from spot_ext.training.limits import check_limits
 
 
 @dataclass(frozen=True)
@@ -179,35 +180,34 @@ class SparseConfig:
         return dataclasses.replace(self, **changes)
 
     def override(self, assignments: Mapping[str, str]) -> SparseConfig:
-        """Apply command-line assignments such as `{'k': '5', 'teacher.iou_threshold': '0.8',
-        'network.width': '8'}`.
+        """Return a copy with the assignments of a command line.
+
+        They are for example `{'k': '5', 'teacher.iou_threshold': '0.8', 'network.width': '8'}`. All
+        are made before the values are looked at: their order does not count.
         """
-        config = self
+        changes: dict[str, Any] = {}
         for name, text in assignments.items():
             part, _, key = name.rpartition(".")
-            owner = getattr(config, part, None) if part else config
-            if isinstance(
-                owner, Mapping
-            ):  # the network's options; its factory knows which there are
-                now = owner.get(key)  # of names, a factory may also take one
-                config = config.replace(
-                    **{
-                        part: {
-                            **owner,
-                            key: _parse(name, text, None if isinstance(now, tuple) else now),
-                        }
-                    }
-                )
+            owner = getattr(self, part, None) if part else self
+            if isinstance(owner, Mapping):
+                # The network's options; its factory knows which there are. Of several names a
+                # factory may also take one.
+                now = owner.get(key)
+                value = _parse(name, text, None if isinstance(now, tuple) else now)
+                changes[part] = {**changes.get(part, owner), key: value}
                 continue
             known = [
                 f"{part}.{f.name}" if part else f.name
-                for f in dataclasses.fields(owner if dataclasses.is_dataclass(owner) else config)
+                for f in dataclasses.fields(owner if dataclasses.is_dataclass(owner) else self)
             ]
             if not dataclasses.is_dataclass(owner) or name not in known:
                 raise BadValue(f"a SPOT recipe has no setting '{name}'{suggestion(name, known)}")
             value = _parse(name, text, getattr(owner, key))
-            config = config.replace(**({part: {key: value}} if part else {key: value}))
-        return config
+            if part:
+                changes.setdefault(part, {})[key] = value
+            else:
+                changes[key] = value
+        return self.replace(**changes)
 
     def to_plain(self) -> dict[str, Any]:
         """The configuration as plain values, for checkpoints and reports."""
@@ -227,6 +227,7 @@ class SparseConfig:
         for name in ("k", "epochs", "iterations", "batch", "labelled", "accumulate"):
             if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise BadValue(f"{name} is {getattr(self, name)}: give at least 1")
+        check_limits(self)
         if self.accumulate > min(self.batch, self.labelled):
             raise BadValue(
                 f"accumulate is {self.accumulate}, but every part of a batch needs a labelled "

@@ -145,21 +145,11 @@ def build_network(architecture: Architecture, config: SparseConfig, settings) ->
     `config.init_from`, else random ones with or without an ImageNet backbone. MissingFile or
     BadValue for a file that is not there or does not fit.
     """
-    start = getattr(settings, "init_from", None) or config.init_from
     options = dict(config.network)
-    if start is None:
+    path = initial_weights(architecture, config, settings)
+    if path is None:
         net = architecture.build(_with_weights_file(options, settings, architecture.weights_file))
     else:
-        path = architecture.shipped if start == "shipped" else Path(start).expanduser()
-        if path is None:
-            raise BadValue(
-                f"init_from: no weights of {config.architecture} come with the package: give a "
-                "checkpoint"
-            )
-        if not path.is_file():
-            raise MissingFile(
-                f"init_from: no file '{path}': give a checkpoint of {config.architecture}"
-            )
         net = architecture.build(
             {name: value for name, value in options.items() if name != "backbone_pretrained"}
         )
@@ -167,6 +157,36 @@ def build_network(architecture: Architecture, config: SparseConfig, settings) ->
         log.info("initial weights: %s", path)
     _check_crop_sizes(net, config)
     return net
+
+
+def initial_weights(architecture: Architecture, config: SparseConfig, settings) -> Path | None:
+    """Return the file that the weights start from, None for random ones.
+
+    MissingFile or BadValue for one that is not there.
+    """
+    start = getattr(settings, "init_from", None) or config.init_from
+    if start is None:
+        return None
+    path = architecture.shipped if start == "shipped" else Path(start).expanduser()
+    if path is None:
+        raise BadValue(
+            f"init_from: no weights of {config.architecture} come with the package: give a "
+            "checkpoint"
+        )
+    if not path.is_file():
+        raise MissingFile(
+            f"init_from: no file '{path}': give a checkpoint of {config.architecture}"
+        )
+    return path
+
+
+def check_sources(config: SparseConfig, settings) -> None:
+    """Raise BadValue or MissingFile where a run of `config` has no network to begin with.
+
+    It is called before anything is rendered, read or trained.
+    """
+    architecture = get_architecture(config.architecture, config.reference.targets)
+    initial_weights(architecture, config, settings)
 
 
 def _check_crop_sizes(net: torch.nn.Module, config: SparseConfig) -> None:

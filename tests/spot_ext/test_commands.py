@@ -20,6 +20,7 @@ LIGHT_MODULES = {
     "ltr.io.plugins",
     "ltr.io.registry",
     "ltr.admin",
+    "ltr.admin.arguments",
     "ltr.admin.errors",
     "ltr.admin.invocation",
     "ltr.admin.places",

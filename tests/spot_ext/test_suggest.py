@@ -293,8 +293,8 @@ def test_fewer_frames_than_asked_for_is_said(run, capsys):
 @pytest.mark.parametrize(
     ("arguments", "kind", "message"),
     [
-        (["--n", "0"], BadValue, "--n is 0: give at least 1"),
-        (["--per-video", "0"], BadValue, "--per-video is 0"),
+        (["--n", "0"], BadValue, "--n 0: give at least 1"),
+        (["--per-video", "0"], BadValue, "--per-video 0"),
     ],
 )
 def test_wrong_numbers_are_sentences(tmp_path, arguments, kind, message):

@@ -173,7 +173,7 @@ def test_pseudo_labels_fill_the_store_and_labels_stay(settings, tree):
 
 
 def test_nothing_accepted_still_learns_from_labels(settings, tree):
-    trainer = recipe.train(settings(), tiny(tree, teacher={"iou_threshold": 1.1}))
+    trainer = recipe.train(settings(), tiny(tree, teacher={"iou_threshold": 1.0}))
     assert (
         trainer.pool.store(4).explored_share().total == trainer.pool.store(0).explored_share().total
     )
@@ -188,7 +188,7 @@ def test_reference_drops_iterations_in_which_nothing_is_accepted(settings, tree)
         settings(),
         tiny(
             tree,
-            teacher={"iou_threshold": 1.1},
+            teacher={"iou_threshold": 1.0},
             reference={"drop_empty": True, "review_guess": True},
         ),
     )

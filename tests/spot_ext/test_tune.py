@@ -279,7 +279,7 @@ MISTAKES = {
         "no number to search from; set params.name",
     ),
     "out is no parameter file": (["--out", "tuned.txt"], "give a parameter file"),
-    "out is somebody's": (["--out", str(Path(__file__))], "was not found by tune"),
+    "out is somebody's": (["--out", str(Path(__file__))], "was not written by this toolkit"),
 }
 
 
