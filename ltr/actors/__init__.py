@@ -2,8 +2,8 @@
 
 import importlib
 
-_MODULES = {"BaseActor": "base_actor", "TranstActor": "transt"}
-__all__ = ["BaseActor", "TranstActor"]
+_MODULES = {"BaseActor": "base_actor", "OSTrackActor": "ostrack", "TranstActor": "transt"}
+__all__ = ["BaseActor", "OSTrackActor", "TranstActor"]
 
 
 def __getattr__(name: str):

@@ -29,6 +29,7 @@ MAY_BE_MISSING = ("iou_embed.",)  # SPOT's IoU head: weights of the original Tra
 _FAMILIES = {
     "featurefusion_network.encoder.layers.0.linear11.weight": "ltr.models.tracking.transt",
     "connect_model.bbox_tower.0.weight": "ltr.models.tracking.ocean",
+    "box_head.conv1_ctr.0.weight": "ltr.models.tracking.ostrack",
 }
 _SKIP_PRETRAINING = {
     "backbone_pretrained": False,
@@ -289,7 +290,9 @@ def _build(
             error,
             family.__name__,
         )
-    return _made(lambda: family.from_state_dict(weights, net_info))
+    # A parameter file may know what neither the weights nor the file tell.
+    known = {**(net_info or {}), **kwargs}
+    return _made(lambda: family.from_state_dict(weights, known))
 
 
 def _made(make: Callable[[], Any]) -> Any:

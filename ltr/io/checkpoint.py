@@ -277,7 +277,8 @@ def _allowed_globals() -> list:
         "settings": [Settings],
     }
     allowed: list = []
-    for place in ("ltr.admin", utils):
+    # OSTrack's code keeps its copy of pytracking's classes in a package of its own.
+    for place in ("ltr.admin", utils, "lib.train.admin"):
         allowed.append((_StoredEnvironment, f"{place}.local.EnvironmentSettings"))
         for module, classes in modules.items():
             allowed += [(known, f"{place}.{module}.{known.__name__}") for known in classes]

@@ -17,6 +17,7 @@ from torch import nn
 from ltr.admin.errors import BadValue, NotConfigured
 from ltr.data.crops import IMAGENET_MEAN, IMAGENET_STD
 from ltr.io.files import atomic_write, write_text
+from ltr.models.tracking.ostrack import OSTrack
 from ltr.models.tracking.transt import TransT
 from pytracking.utils.loading import load_network
 from pytracking.utils.shipped import LIGHT_NETWORK
@@ -27,7 +28,7 @@ _WIDEST = 64  # crops in one call
 
 
 class _Track(nn.Module):
-    def __init__(self, net: TransT):
+    def __init__(self, net: TransT | OSTrack):
         super().__init__()
         self.net = net
 
@@ -43,7 +44,7 @@ class _Clip(nn.Module):
 
 
 class _Template(nn.Module):
-    def __init__(self, net: TransT):
+    def __init__(self, net: TransT | OSTrack):
         super().__init__()
         self.net = net
 
@@ -60,17 +61,18 @@ def load_for_export(network: str) -> nn.Module:
 
 
 def to_onnx(net: nn.Module) -> tuple[dict[str, bytes], dict]:
-    """The graphs 'template' (z -> zf) and 'track' (zf, x -> predictions) of a TransT, serialised,
-    and what describes them.
+    """Return the graphs 'template' (z -> zf) and 'track' (zf, x -> predictions) of a TransT or an
+    OSTrack, serialised, and what describes them.
 
     Crops are (B, 3, side, side) in ImageNet's normalisation, for any B; sides are those of
-    `net.template_sz` and `net.search_sz`. Outputs carry the names that `TransT.match` gives them.
-    Takes seconds. Raises NotConfigured without the packages, BadValue for networks of another
+    `net.template_sz` and `net.search_sz`. Outputs carry the names that the network's `match` gives
+    them. Takes seconds. Raises NotConfigured without the packages, BadValue for networks of another
     family.
     """
-    if not isinstance(net, TransT):
+    if not isinstance(net, (TransT, OSTrack)):
         raise BadValue(
-            f"{type(net).__name__} has no ONNX form here; give a network of TransT's family"
+            f"{type(net).__name__} has no ONNX form here; give a network of TransT's or OSTrack's "
+            "family"
         )
     try:
         import onnx  # noqa: F401 - torch's exporter uses both
@@ -110,6 +112,8 @@ def to_onnx(net: nn.Module) -> tuple[dict[str, bytes], dict]:
         "stride": net.stride,
         "mean": IMAGENET_MEAN,
         "std": IMAGENET_STD,
+        # How the tracker cuts crops; TransT knows one way.
+        "context_crops": getattr(net, "context_crops", True),
     }
     return graphs, info
 

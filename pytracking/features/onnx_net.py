@@ -71,6 +71,8 @@ class OnnxNet:
             self._sessions = {name: _session(graph, self.threads) for name, graph in graphs.items()}
             self.outputs = list(info["outputs"])
             self.template_sz, self.search_sz = int(info["template_sz"]), int(info["search_sz"])
+            # Files from before OSTrack do not say it.
+            self.context_crops = bool(info.get("context_crops", True))
             self._mean, self._std = (
                 torch.tensor(info[name]).view(1, 3, 1, 1) for name in ("mean", "std")
             )

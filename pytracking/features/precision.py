@@ -118,11 +118,12 @@ def _fall_back(precision: str, reason: str) -> str:
 def lower(net: nn.Module, dtype: torch.dtype) -> None:
     """Let `net`, which is for inference, compute in `dtype` under `autocast`, in place.
 
-    Only `HEADS` and norms stay in fp32. Weights are rounded once rather than on every frame, and
-    take half the memory.
+    Only norms and the heads stay in fp32: the network's `fp32_heads`, or `HEADS`. Weights are
+    rounded once rather than on every frame, and take half the memory.
     """
     modules = dict(net.named_modules())
-    heads = {name: modules[name] for name in HEADS if name in modules}
+    names = getattr(net, "fp32_heads", HEADS)
+    heads = {name: modules[name] for name in names if name in modules}
     head_modules = {id(module) for head in heads.values() for module in head.modules()}
     for module in modules.values():
         if isinstance(module, (nn.Conv2d, nn.Linear, Attention)) and id(module) not in head_modules:

@@ -304,8 +304,8 @@ def _with_weights_file(network: dict, settings, pattern: str | None) -> dict:
     found: Sequence[Path] = sorted(folder.glob(pattern)) if folder.is_dir() else []
     if not found:
         raise NotConfigured(
-            f"no ImageNet weights {pattern} in '{folder}': put torchvision's ResNet-50 file "
-            "there, or point "
+            f"no weights {pattern} for the backbone in '{folder}': put that file there "
+            "(torchvision's ResNet-50, or MAE's ViT-B for a transformer), or point "
             "`pretrained_networks` in ltr/admin/local.py at its folder, or start from random "
             "weights with "
             "`--set network.backbone_pretrained=false`"

@@ -66,6 +66,7 @@ OPTIONAL = {
     "skimage",
     "sklearn",
     "starlette",
+    "timm",
     "uvicorn",
     "visdom",
     "pandas",

@@ -10,12 +10,14 @@ import torch
 import spot_ext
 from spot_ext.training.architectures import Architecture, get_architecture
 from spot_ext.training.architectures.ocean import OceanArchitecture
+from spot_ext.training.architectures.ostrack import OSTrackArchitecture
 from spot_ext.training.architectures.transt import TransTArchitecture
 
 ROOT = Path(spot_ext.__file__).parent
 NETWORKS = {
     "transt_small": {"width": 4, "hidden_dim": 16, "nheads": 2},
     "ocean_small": {"width": 4, "channels": 8, "depth": 1},
+    "ostrack_small": {"width": 16, "depth": 1, "head_width": 16},
 }
 
 
@@ -26,12 +28,14 @@ def test_no_file_outside_architectures_names_a_network():
         f"{path.relative_to(ROOT)}:{number}: {line.strip()}"
         for path in files
         for number, line in enumerate(path.read_text().splitlines(), 1)
-        if re.search("ocean|transt", line, re.IGNORECASE)
+        if re.search("ocean|transt|ostrack", line, re.IGNORECASE)
     ]
     assert len(files) > 20 and named == []
 
 
-@pytest.mark.parametrize("architecture", [TransTArchitecture, OceanArchitecture])
+@pytest.mark.parametrize(
+    "architecture", [TransTArchitecture, OceanArchitecture, OSTrackArchitecture]
+)
 def test_architectures_have_the_protocols_methods(architecture):
     wanted = {
         name: inspect.signature(member)

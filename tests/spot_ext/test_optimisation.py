@@ -90,6 +90,7 @@ def test_unknown_methods_and_schedules_are_sentences(changes, message):
     [
         ("transt_small", {"width": 4, "hidden_dim": 16, "nheads": 2}),
         ("ocean_small", {"width": 4, "channels": 8, "depth": 1}),
+        ("ostrack_small", {"width": 16, "depth": 1, "head_width": 16}),
     ],
 )
 @pytest.mark.parametrize("method, kind", [("sgd", torch.optim.SGD), ("adamw", torch.optim.AdamW)])

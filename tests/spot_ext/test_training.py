@@ -40,6 +40,17 @@ ARCHITECTURES = {
             "scale_jitter": 0.2,
         },
     },
+    "ostrack_small": {
+        "architecture": "ostrack_small",
+        "network": {
+            "width": 16,
+            "depth": 2,
+            "nheads": 2,
+            "head_width": 16,
+            "template_sz": 32,
+            "search_sz": 64,
+        },
+    },
 }
 LATE_BACKBONE = {
     "method": "sgd",
@@ -118,7 +129,8 @@ def assert_same_end(one, other):
 
 
 @pytest.mark.parametrize(
-    ("name", "net_type"), [("transt_small", "TransT"), ("ocean_small", "Ocean")]
+    ("name", "net_type"),
+    [("transt_small", "TransT"), ("ocean_small", "Ocean"), ("ostrack_small", "OSTrack")],
 )
 def test_both_stages_run_and_leave_their_files(settings, tree, capsys, name, net_type):
     trainer = recipe.train(settings(), tiny(tree, **ARCHITECTURES[name]))

@@ -20,6 +20,7 @@ from ltr.data.processing.tracking import (
     KLBBregProcessing,
     KLDiMPProcessing,
     LTRBDenseRegressionProcessing,
+    OSTrackProcessing,
     TransTProcessing,
 )
 
@@ -33,6 +34,7 @@ __all__ = [
     "KYSProcessing",
     "LTRBDenseRegressionProcessing",
     "LWLProcessing",
+    "OSTrackProcessing",
     "RTSProcessing",
     "TaMOsProcessing",
     "TargetCandiateMatchingProcessing",

@@ -230,6 +230,10 @@ class TransTProcessing(CropProcessing):
     in either mode.
     """
 
+    # How a crop is cut, and whether jitter moves its centre by the mean of the box's sides.
+    sample = staticmethod(prutils.sample_target_transt)
+    mean_side = True
+
     def __init__(
         self,
         search_area_factor: float,
@@ -243,12 +247,12 @@ class TransTProcessing(CropProcessing):
         **kwargs,
     ):
         self.crops = {
-            "search": centered_crop(search_area_factor, search_sz, prutils.sample_target_transt),
-            "template": centered_crop(template_area_factor, temp_sz, prutils.sample_target_transt),
+            "search": centered_crop(search_area_factor, search_sz, self.sample),
+            "template": centered_crop(template_area_factor, temp_sz, self.sample),
         }
         super().__init__(
             self.crops["search"],
-            box_jitter(center_jitter_factor, scale_jitter_factor, mean_side=True),
+            box_jitter(center_jitter_factor, scale_jitter_factor, mean_side=self.mean_side),
             mode,
             *args,
             names=("search", "template"),
@@ -264,3 +268,10 @@ class TransTProcessing(CropProcessing):
         for key in (f"{name}_{what}" for name in self.names for what in ("images", "anno")):
             frames = data[key].dim() == (4 if key.endswith("images") else 2)
             data[key] = data[key].squeeze(0) if frames else data[key]
+
+
+class OSTrackProcessing(TransTProcessing):
+    """`TransTProcessing` with crops and jitter by the box's area, and black outside the frame."""
+
+    sample = staticmethod(prutils.sample_target_ostrack)
+    mean_side = False

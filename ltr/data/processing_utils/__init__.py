@@ -29,6 +29,7 @@ from ltr.data.processing_utils.proposals import (
 from ltr.data.processing_utils.square import (
     jittered_center_crop,
     sample_target,
+    sample_target_ostrack,
     sample_target_transt,
     transform_image_to_crop,
 )
@@ -53,6 +54,7 @@ __all__ = [
     "sample_target",
     "sample_target_adaptive",
     "sample_target_from_crop_region",
+    "sample_target_ostrack",
     "sample_target_transt",
     "size_of",
     "target_image_crop",

@@ -2,7 +2,8 @@
 them.
 
 `sample_target` is pytracking's: a square whose area is the box's times the squared factor, borders
-replicated. `sample_target_transt` is TransT's context crop, `ltr.data.crops`.
+replicated. `sample_target_transt` is TransT's context crop, `ltr.data.crops`. `cut_area` has
+pytracking's square with black outside the frame, as OSTrack cuts it.
 """
 
 from __future__ import annotations
@@ -38,14 +39,7 @@ def sample_target(
     its neighbour where the crop reaches it, unless `exact_border`. BadValue for a box without area.
     """
     x, y, w, h = as_floats(target_bb)
-    area = w * h
-    side = (
-        math.ceil(math.sqrt(area) * search_area_factor) if area > 0 else 0
-    )  # NaN compares false and lands here too
-    if side < 1:
-        raise BadValue(
-            f"Too small bounding box. {w} x {h} px cannot be cropped, give a box of at least 1 px"
-        )
+    side = area_side(w, h, search_area_factor)
     x1, y1 = round(x + 0.5 * w - side * 0.5), round(y + 0.5 * h - side * 0.5)
     crop, mask_crop = cut_window(im, (x1, y1, side, side), mask, exact_border)
     factor = 1.0
@@ -72,6 +66,56 @@ def sample_target_transt(
     """
     window = crops.context_window(as_floats(target_bb), search_area_factor, int(output_sz))
     return crops.cut(im, window), window.scale
+
+
+def sample_target_ostrack(
+    im: np.ndarray,
+    target_bb,
+    search_area_factor: float,
+    output_sz: int,
+    mask: np.ndarray | None = None,
+) -> tuple[np.ndarray, float]:
+    """Return OSTrack's crop of `output_sz` px around the box xywh `target_bb`, and the resize
+    factor; see `cut_area`. `mask` is taken for the sake of the signature and not used.
+    """
+    x, y, w, h = as_floats(target_bb)
+    side = area_side(w, h, search_area_factor)
+    crop = cut_area(im, (x + 0.5 * w, y + 0.5 * h), side, int(output_sz))
+    return crop, output_sz / side
+
+
+def area_side(width: float, height: float, factor: float) -> int:
+    """Return the side of a square of `factor` times the side of the square with the box's area;
+    BadValue for a box without area.
+    """
+    area = width * height
+    # NaN compares false and lands at 0 too.
+    side = math.ceil(math.sqrt(area) * factor) if area > 0 else 0
+    if side < 1:
+        raise BadValue(
+            f"Too small bounding box. {width} x {height} px cannot be cropped, give a box of at "
+            "least 1 px"
+        )
+    return side
+
+
+def cut_area(im: np.ndarray, center: tuple[float, float], side: int, output_sz: int) -> np.ndarray:
+    """Return the square of `side` px around `center` (x, y) of an (H, W, 3) image, bilinearly
+    resized to `output_sz`; black outside the frame.
+
+    As in OSTrack the last row or column of the frame is black where the crop reaches it.
+    """
+    height, width = im.shape[:2]
+    left, top = (round(middle - side * 0.5) for middle in center)
+    right = left + side if left + side < width else width - 1
+    bottom = top + side if top + side < height else height - 1
+    patch = np.zeros((side, side, 3), im.dtype)
+    seen = im[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)]
+    rows = slice(max(-top, 0), max(-top, 0) + seen.shape[0])
+    columns = slice(max(-left, 0), max(-left, 0) + seen.shape[1])
+    if seen.size:
+        patch[rows, columns] = seen
+    return cv2.resize(patch, (output_sz, output_sz))
 
 
 def transform_image_to_crop(

@@ -11,7 +11,7 @@ from typing import Any
 
 from ltr.admin.settings import Settings
 from ltr.io.registry import Line
-from ltr.train_settings.spot import ocean_sparse, transt_sparse
+from ltr.train_settings.spot import ocean_sparse, ostrack_sparse, transt_sparse
 from spot_ext.training import recipe
 from spot_ext.training.config import DatasetConfig, SparseConfig
 
@@ -46,6 +46,8 @@ LINES: dict[str, Line] = {
     "transt_sparse_k5": labels_per_video(transt_sparse, "SP-TransT", k=5),
     "ocean_sparse_k2": labels_per_video(ocean_sparse, "SP-Ocean", k=2),
     "ocean_sparse_k5": labels_per_video(ocean_sparse, "SP-Ocean", k=5),
+    "ostrack_sparse_k2": labels_per_video(ostrack_sparse, "SP-OSTrack", k=2),
+    "ostrack_sparse_k5": labels_per_video(ostrack_sparse, "SP-OSTrack", k=5),
 }
 # Full supervision: the same data, draws, augmentation and schedule, with all labels and without
 # unlabelled frames. It shows what the sparse recipe would reach if every frame were labelled.
@@ -62,6 +64,13 @@ LINES["ocean_full"] = variant(
     k=None,
     unlabelled=0,
     publish="ocean",
+)
+LINES["ostrack_sparse_full"] = variant(
+    ostrack_sparse,
+    "OSTrack with all labels, as SP-OSTrack is trained",
+    k=None,
+    unlabelled=0,
+    publish="spot_ostrack_full",
 )
 # GOT-10k's server asks for trackers that saw its training set alone: one data set, a shorter
 # schedule, and the rate drops or the backbone joins earlier in it.
@@ -80,4 +89,12 @@ LINES["ocean_sparse_got10k"] = variant(
     epochs=300,
     optim={"unfreeze_epoch": 60},
     publish="spot_ocean_got10k",
+)
+LINES["ostrack_sparse_got10k"] = variant(
+    ostrack_sparse,
+    "SP-OSTrack, GOT-10k only",
+    datasets=GOT10K_ONLY,
+    epochs=100,
+    optim={"decay_epoch": 80},
+    publish="spot_ostrack_got10k",
 )

@@ -8,6 +8,7 @@ from ltr.admin.errors import BadValue, suggestion
 from spot_ext.training.architectures.base import Architecture, Prediction
 from spot_ext.training.architectures.light import TransTLightArchitecture
 from spot_ext.training.architectures.ocean import OceanArchitecture
+from spot_ext.training.architectures.ostrack import OSTrackArchitecture
 from spot_ext.training.architectures.transt import TransTArchitecture
 
 __all__ = ["DEFAULT", "SHIPPED", "Architecture", "Prediction", "get_architecture"]
@@ -16,6 +17,7 @@ __all__ = ["DEFAULT", "SHIPPED", "Architecture", "Prediction", "get_architecture
 _ARCHITECTURES: dict[str, Callable[[str, bool], Architecture]] = {
     **dict.fromkeys(("transt", "transt_small"), TransTArchitecture),
     **dict.fromkeys(("ocean", "ocean_small"), OceanArchitecture),
+    **dict.fromkeys(("ostrack", "ostrack_small"), OSTrackArchitecture),
     "transt_light": TransTLightArchitecture,
 }
 

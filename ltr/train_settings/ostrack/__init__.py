@@ -1,0 +1,1 @@
+"""OSTrack with full supervision."""
