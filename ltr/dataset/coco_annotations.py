@@ -55,7 +55,7 @@ class CocoAnnotations:
         info: Any = None
         if self._cache is not None and self._cache.is_file():
             try:
-                arrays, info = open_arrays(self._cache)
+                arrays, info = open_arrays(self._cache, verify=True)
             except BadInput as error:
                 log.warning("%s; it is made anew", error)
         if info is None or (info.get("format"), info.get("stamp")) != (_FORMAT, stamp):

@@ -152,8 +152,8 @@ class _Stored:
         can be made again.
         """
         if file.is_file():
-            with contextlib.suppress(BadInput, KeyError, OSError):
-                arrays, info = open_arrays(file)
+            try:
+                arrays, info = open_arrays(file, verify=True, advice="it is made again")
                 if info.get("format") == _FORMAT:
                     columns = {
                         name[5:]: array
@@ -163,6 +163,10 @@ class _Stored:
                     starts = {name: arrays[f"start/{name}"] for name in columns}
                     keys = arrays["keys"].tobytes().decode().split("\n")
                     return cls(keys, arrays["stamps"], columns, starts)
+            except BadInput as error:
+                log.warning("%s", error)
+            except (KeyError, OSError):
+                pass
         return cls([], np.empty((0, 0), np.int64), {}, {})
 
     def find(self, keys: Sequence[str], stamps: np.ndarray) -> np.ndarray:

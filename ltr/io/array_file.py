@@ -8,11 +8,13 @@ all processes share, so loader workers hold no copies.
 from __future__ import annotations
 
 import json
+import math
 import mmap
 import os
 import struct
 import zlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -57,18 +59,25 @@ def open_arrays(
         header = json.loads(mapped[8:start])
         metadata = header.pop("__metadata__")
         info, crcs = json.loads(metadata["info"]), json.loads(metadata.get("crc32", "{}"))
-        size = start + max((entry["data_offsets"][1] for entry in header.values()), default=0)
+        if not isinstance(info, dict) or not isinstance(crcs, dict):
+            raise TypeError
+        places = {name: _Place.of(entry) for name, entry in header.items()}
+    # Errors of JSON and UTF-8 are ValueErrors; brackets in brackets are a RecursionError.
     except (
         ValueError,
         KeyError,
+        IndexError,
         TypeError,
         AttributeError,
+        OverflowError,
+        RecursionError,
         struct.error,
-    ):  # JSON and UTF-8 errors are ValueErrors
+    ):
         raise BadValue(f"'{path}' is damaged: its header cannot be read; {advice}") from None
+    size = start + max((place.end for place in places.values()), default=0)
     if len(mapped) != size:
         raise BadValue(f"'{path}' is damaged: {len(mapped)} bytes long instead of {size}; {advice}")
-    arrays = {name: _array(mapped, start, entry) for name, entry in header.items()}
+    arrays = {name: place.array(mapped, start) for name, place in places.items()}
     for name in arrays if verify else ():
         if _crc(arrays[name]) != crcs.get(name):
             raise BadValue(
@@ -78,12 +87,33 @@ def open_arrays(
     return arrays, info
 
 
-def _array(mapped: mmap.mmap, start: int, entry: Mapping[str, Any]) -> np.ndarray:
-    shape, kind = tuple(entry["shape"]), DTYPES[entry["dtype"]]
-    count = int(np.prod(shape, dtype=np.int64))
-    if not count:
-        return np.empty(shape, kind)
-    return np.frombuffer(mapped, kind, count, start + entry["data_offsets"][0]).reshape(shape)
+@dataclass(frozen=True)
+class _Place:
+    """Where an array lies in a file, as the header says it."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    begin: int
+    end: int
+
+    @classmethod
+    def of(cls, entry: Mapping[str, Any]) -> _Place:
+        """Return the place of a header's entry; ValueError or KeyError where it makes no sense."""
+        dtype = np.dtype(DTYPES[entry["dtype"]])
+        shape = tuple(entry["shape"])
+        begin, end = entry["data_offsets"]
+        if not all(type(number) is int and number >= 0 for number in (*shape, begin, end)):
+            raise ValueError
+        if end - begin != math.prod(shape) * dtype.itemsize:
+            raise ValueError
+        return cls(shape, dtype, begin, end)
+
+    def array(self, mapped: mmap.mmap, start: int) -> np.ndarray:
+        """Map the array; the header ends at `start`."""
+        count = math.prod(self.shape)
+        if not count:
+            return np.empty(self.shape, self.dtype)
+        return np.frombuffer(mapped, self.dtype, count, start + self.begin).reshape(self.shape)
 
 
 def _crc(array: np.ndarray) -> int:

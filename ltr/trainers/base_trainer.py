@@ -34,6 +34,7 @@ from ltr.io.checkpoint import (
 from ltr.io.files import DiskFull, is_disk_full
 from ltr.parallel import distributed
 from ltr.parallel.device import available_device
+from ltr.parallel.loader_workers import worker_failure
 from ltr.parallel.stopping import StopRequest, Terminated, stop_requests
 
 log = logging.getLogger(__name__)
@@ -149,7 +150,8 @@ class BaseTrainer:
                 raise
             except Exception as error:
                 print(f"Training crashed at epoch {self.epoch}")
-                if (failure := gpu_failure(error)) is not None:
+                failure = gpu_failure(error) or worker_failure(error)
+                if failure is not None:
                     raise BadInput(f"{failure} {self._how_to_go_on()}") from error
                 failures += 1
                 if is_disk_full(error):

@@ -10,7 +10,9 @@ kB an epoch).
 from __future__ import annotations
 
 import json
+import logging
 import math
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +21,9 @@ from typing import Any
 import numpy as np
 
 from ltr.admin.errors import BadValue
-from ltr.io.files import write_text
+from ltr.io.files import atomic_write, write_text
+
+log = logging.getLogger(__name__)
 
 FILE = "history.jsonl"
 SHOWN_PATHS = 48  # object paths whose exploration is followed
@@ -58,6 +62,23 @@ class HistoryWriter:
     def __init__(self, run_folder: Path):
         self.path = Path(run_folder) / FILE
         self.counts = np.zeros(BINS, dtype=np.int64)  # of the epoch so far
+
+    def mend(self) -> None:
+        """Put a damaged file aside and go on with its sound lines: only reports read it."""
+        sound, damage = _sound_lines(self.path)
+        if damage is None:
+            return
+        aside = self.path.with_name(f"{self.path.name}.damaged")
+        with atomic_write(aside) as temporary:
+            shutil.copyfile(self.path, temporary)
+        write_text(self.path, "".join(f"{text}\n" for _, text in sound))
+        log.warning(
+            "%s is damaged (%s): it was put aside as %s, the run goes on with its %d sound lines",
+            self.path,
+            damage,
+            aside.name,
+            len(sound),
+        )
 
     def start_epoch(self) -> None:
         """Forget confidences of an epoch that was not finished."""
@@ -111,19 +132,46 @@ def read(run_folder: Path) -> list[Epoch]:
 
 
 def _lines(path: Path) -> list[tuple[int, str]]:
-    if not path.is_file():
-        return []
-    lines = path.read_text(encoding="utf-8").splitlines()
-    try:
-        return [(int(json.loads(line)["epoch"]), line) for line in lines]
-    except (ValueError, KeyError, TypeError) as error:
+    sound, damage = _sound_lines(path)
+    if damage is not None:
         raise BadValue(
-            f"{path} is damaged ({error}); remove it, the run goes on without its first part"
-        ) from error
+            f"{path} is damaged ({damage}); start the training again, which puts it aside and goes "
+            "on with its sound lines, or remove it"
+        )
+    return sound
+
+
+def _sound_lines(path: Path) -> tuple[list[tuple[int, str]], str | None]:
+    """Return epoch and text of the lines that can be read, and what is wrong with the first other.
+
+    A power cut may leave zeros or a part of a line at the end.
+    """
+    if not path.is_file():
+        return [], None
+    sound: list[tuple[int, str]] = []
+    damage = None
+    for number, line in enumerate(path.read_bytes().split(b"\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            text = line.decode()
+            sound.append((_epoch(json.loads(text)).number, text))
+        except (
+            ValueError,
+            KeyError,
+            IndexError,
+            TypeError,
+            AttributeError,
+            RecursionError,
+        ) as error:
+            damage = damage or f"line {number}: {str(error)[:100]}"
+    return sound, damage
 
 
 def _epoch(line: Mapping[str, Any]) -> Epoch:
     explored = {int(path): _from_text(text) for path, text in line["explored"].items()}
+    if type(line["epoch"]) is not int or not isinstance(line["stats"], dict):
+        raise ValueError("its epoch is no number, or its statistics have no names")
     return Epoch(line["epoch"], line["stage"], line["stats"], line["confidences"], explored)
 
 

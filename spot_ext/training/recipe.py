@@ -128,6 +128,7 @@ def make_trainer(
         worker_count(config.num_workers),
         config.max_fault_share,
         for_gpu=device.type == "cuda",
+        largest_batch=max(config.batch, config.labelled + 2 * config.unlabelled),
     )
     writer = (
         TensorboardWriter(

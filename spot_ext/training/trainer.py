@@ -7,16 +7,18 @@ from __future__ import annotations
 import logging
 import math
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
-from ltr.admin.errors import BadInput
+from ltr.admin.errors import BadInput, BadValue
 from ltr.admin.loading import load_state
 from ltr.admin.multigpu import sharing_gradients, sharing_norms, unwrapped
 from ltr.data import faults
 from ltr.data.seeding import torch_generator
-from ltr.io.checkpoint import write_checkpoint
+from ltr.io.checkpoint import checkpoint_files, write_checkpoint
 from ltr.io.files import atomic_write, remove_abandoned
 from ltr.parallel import distributed
 from ltr.trainers.base_trainer import BaseTrainer
@@ -68,6 +70,9 @@ class SparseTrainer(BaseTrainer):
         self.stats = {"train": {}}
         self.step = StudentStep(actor.net, optimizer, actor.config.optim)
         self.history = HistoryWriter(self.pool.store_folder.parent)
+        if distributed.is_main_process():
+            # Now, and not when an epoch is done: it would be lost.
+            self.history.mend()
         # Of the next epoch, when it was stopped in its midst.
         self.partial_epoch: PartialEpoch | None = None
 
@@ -222,6 +227,7 @@ class SparseTrainer(BaseTrainer):
     def read_state(self, path: Path) -> dict:
         """Also the teacher, and whether the store of the same epoch is there and whole."""
         state = super().read_state(path)
+        _check_is_of_training(state, path)
         if "begun" not in state:
             state["teacher"] = super().read_state(self._teacher_of(path))["net"]
         PseudoLabelStore.open(self.pool.store_folder, self.store_epoch(state["epoch"]))
@@ -257,6 +263,10 @@ class SparseTrainer(BaseTrainer):
                 "give the same "
                 "seed or move the checkpoints away"
             )
+        if isinstance(state.get("recipe"), Mapping):
+            changes = changed_settings(state["recipe"], self.config.to_plain())
+            if changes:
+                log.warning("settings that differ from the checkpoint's: %s", "; ".join(changes))
         own = ("recipe", "seed", "teacher", "begun")
         super().load_state({name: value for name, value in state.items() if name not in own}, path)
         if "teacher" in state:
@@ -299,6 +309,36 @@ class SparseTrainer(BaseTrainer):
 
     def _teacher_of(self, path: Path) -> Path:
         return path.with_name(path.name.replace(f"{self.checkpoint_suffix}.pth.tar", "_t.pth.tar"))
+
+
+def _check_is_of_training(state: Mapping[str, Any], path: Path) -> None:
+    """Raise BadValue for a file at a checkpoint's place that training cannot go on from."""
+    lacking = [name for name in ("epoch", "net", "optimizer") if name not in state]
+    if lacking:
+        raise BadValue(
+            f"{path} is no checkpoint of a training: it has no '{lacking[0]}', as files of a "
+            "teacher; copy the right file there"
+        )
+    if type(state["epoch"]) is not int or state["epoch"] < 0:
+        raise BadValue(f"{path} is damaged: its epoch is {state['epoch']!r:.40}; copy it again")
+    named = [file.epoch for file in checkpoint_files(path.parent) if file.path == path]
+    if named and "begun" not in state and named[0] != state["epoch"]:
+        raise BadValue(
+            f"{path} holds epoch {state['epoch']}, not the one of its name; give it back its name"
+        )
+
+
+def changed_settings(before: Any, now: Any, name: str = "") -> list[str]:
+    """Return `name: before -> now` for each setting of a recipe that differs."""
+    if isinstance(before, Mapping) and isinstance(now, Mapping):
+        keys = list(dict.fromkeys([*before, *now]))
+        parts = [
+            changed_settings(before.get(key), now.get(key), f"{name}.{key}" if name else str(key))
+            for key in keys
+        ]
+        return [text for part in parts for text in part]
+    before, now = (list(x) if isinstance(x, tuple) else x for x in (before, now))
+    return [] if before == now else [f"{name} {str(before)[:60]} -> {str(now)[:60]}"]
 
 
 def require_same_networks(*nets: nn.Module) -> None:

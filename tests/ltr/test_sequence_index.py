@@ -167,3 +167,36 @@ def test_array_files_round_trip(tmp_path):
         read[key].dtype == arrays[key].dtype and np.array_equal(read[key], arrays[key])
         for key in arrays
     )
+
+
+def _flip_a_value(content: bytes) -> bytes:
+    start = 8 + int.from_bytes(content[:8], "little")
+    return content[: start + 2] + bytes([content[start + 2] ^ 0x40]) + content[start + 3 :]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        _flip_a_value,
+        lambda content: content.replace(b'"F32"', b'"F23"'),
+        lambda content: content.replace(b'"shape":[3,4]', b'"shape":[9,4]'),
+        lambda content: content[:-3],
+        lambda content: b"",
+    ],
+)
+def test_a_damaged_index_is_told_and_made_again(damage, tmp_path, caplog):
+    annotation = tmp_path / "truth.txt"
+    annotation.write_text("1,2,3,4\n")
+    file = tmp_path / "index.safetensors"
+
+    def values():
+        boxes = np.full((3, 4), 7, np.float32)
+        read = SequenceIndex.open(file, ["walk"], [[annotation]], lambda _: {"b": boxes}, "x")
+        return read[0]["b"]
+
+    expected = values()
+    whole = file.read_bytes()
+    file.write_bytes(damage(whole))
+    assert np.array_equal(values(), expected)
+    assert "is damaged" in caplog.text and "it is made again" in caplog.text
+    assert np.array_equal(values(), expected)

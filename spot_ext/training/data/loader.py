@@ -16,11 +16,15 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from ltr.data import faults
 from ltr.data.seeding import generator
 from ltr.parallel.distributed import get_world_size, rank_slice
+from ltr.parallel.loader_workers import WORKER_SECONDS, require_shared_memory
 from spot_ext.training.data.crops import CropConfig, search_window, template_window
 from spot_ext.training.data.exploration import coarse_box, draw_pair, draw_unlabelled
 from spot_ext.training.data.frames import FrameReader
 from spot_ext.training.data.samples import LabelledPair, Triplet, collate
 from spot_ext.training.data.videos import BURN_IN, SPARSE, VideoPool
+
+# Bytes of a pixel of a crop.
+CHANNELS = 3
 
 
 @dataclass(frozen=True)
@@ -154,6 +158,8 @@ class SparseLoader:
     """One loader for the whole run; its workers live through all epochs and both stages.
 
     More draws of an epoch than `max_fault_share` that meet unusable files end the run (`faults`).
+    `largest_batch` is the number of pairs of the largest batch of the run, a triplet counting as
+    two, for which workers need room in the shared memory.
     """
 
     def __init__(
@@ -163,8 +169,12 @@ class SparseLoader:
         num_workers: int = 0,
         max_fault_share: float = 1.0,
         for_gpu: bool = False,
+        largest_batch: int = 0,
     ):
+        self._largest_batch = largest_batch
         self.pool = source.pool
+        self._source, self._num_workers = source, num_workers
+        self._are_workers_started = False
         self.faults = faults.FaultLog(max_fault_share)
         self.draws = EpochDraws(iterations)
         self.loader = DataLoader(
@@ -178,6 +188,7 @@ class SparseLoader:
             # A process that uses CUDA must not be forked.
             multiprocessing_context="spawn" if for_gpu and num_workers else None,
             worker_init_fn=_single_threaded,
+            timeout=WORKER_SECONDS if num_workers else 0,
         )
 
     def epoch(
@@ -191,6 +202,13 @@ class SparseLoader:
         )
         self.faults.start_epoch()
         own = (self.draws.labelled + self.draws.unlabelled) // get_world_size()
+        if self._num_workers and not self._are_workers_started:
+            crops = self._source.crops
+            pixels = crops.template_size**2 + crops.search_size**2
+            # Workers live through both stages. A triplet has twice the crops of a pair.
+            samples = max(self._largest_batch, labelled + 2 * unlabelled) // get_world_size()
+            require_shared_memory(samples * pixels * CHANNELS, self._num_workers)
+            self._are_workers_started = True
         return self.faults.unpack(iter(self.loader), lambda _: own)
 
     def __len__(self) -> int:

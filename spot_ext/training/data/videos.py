@@ -108,16 +108,25 @@ class VideoPool:
         return {**self.__dict__, "_store": None}  # each worker opens its own memory map
 
     def open_store(self, sources: Sequence[LabelledDataset]) -> PseudoLabelStore:
-        """The store's labels-only version, made on first use by reading the labelled rows of every
-        annotation file once.
+        """Return the store's labels-only version.
 
-        A store that was made for other labels is refused.
+        It is made on first use by reading the labelled rows of every annotation file once. Where it
+        is damaged, or gone while checkpoints are there, it is made again; versions of later epochs
+        stay. A store that was made for other labels is refused.
         """
-        if not (self.store_folder / INDEX_FILE).exists():
-            return PseudoLabelStore.create(
-                self.store_folder, [self._entry(*place) for place in self._places(sources)]
-            )
-        store = PseudoLabelStore.open(self.store_folder, 0)
+
+        def entries() -> list[SequenceTrack]:
+            return [self._entry(*place) for place in self._places(sources)]
+
+        has_checkpoints = any(self.store_folder.parent.glob("*.pth.tar"))
+        if not (self.store_folder / INDEX_FILE).exists() and not has_checkpoints:
+            return PseudoLabelStore.create(self.store_folder, entries())
+        try:
+            store = PseudoLabelStore.open(self.store_folder, 0)
+        except BadInput as error:
+            store = PseudoLabelStore.mend(self.store_folder, entries())
+            log.warning("%s; it was written anew from the labels", str(error).partition(";")[0])
+            return store
         store.require_labels(
             [
                 ((key, number), track.frame_ids.tolist())

@@ -14,7 +14,11 @@ from spot_ext.boxes.checks import is_box
 from spot_ext.boxes.labels import SequenceTrack
 
 # The remedy that ends a sentence about a damaged file of the store.
-IF_DAMAGED = "remove it and continue from an older checkpoint"
+IF_DAMAGED = (
+    "start the training again: it writes anew what follows from the labels, or goes back one "
+    "checkpoint"
+)
+_COLUMNS = {"lengths", "path_numbers", "key_offsets", "key_ids", "name_offsets", "names"}
 
 
 def check_labels(item: SequenceTrack) -> None:
@@ -67,6 +71,8 @@ class TrackIndex:
     def open(cls, file: str | os.PathLike, verify: bool) -> TrackIndex:
         """Map an index file; FileNotFoundError when absent, BadValue when damaged."""
         arrays, info = open_arrays(file, verify, IF_DAMAGED)
+        if not set(arrays) >= _COLUMNS or not isinstance(info.get("stamp"), str):
+            raise BadValue(f"'{file}' is damaged: a part of it has another name; {IF_DAMAGED}")
         return cls(arrays, info["stamp"])
 
     def write(self, file: str | os.PathLike) -> None:

@@ -10,10 +10,11 @@ keep the box they came with, pseudo-labels are kept to 0.1 px, confidences to 1e
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,7 @@ from spot_ext.training.pseudo_labels.writer import (
 )
 
 INDEX_FILE = "index.safetensors"
+_TABLE_COLUMNS = {field.name for field in fields(FrameTable)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,12 +182,7 @@ class PseudoLabelStore:
                 "folder"
             )
         index = TrackIndex.build(tracks)
-        table = FrameTable(
-            np.array([len(item.track) for item in tracks], np.int32),
-            _joined([item.track.frame_ids for item in tracks], np.int32),
-            _joined([item.track.boxes_xywh for item in tracks], np.float32).reshape(-1, 4),
-            _joined([_confidence_units(item) for item in tracks], np.uint16),
-        )
+        table = _table_of(tracks)
         (folder / INDEX_FILE).unlink(missing_ok=True)
         for version in _version_files(folder).values():
             version.unlink()
@@ -193,6 +190,29 @@ class PseudoLabelStore:
         # The index comes last: a folder with an index holds a complete store.
         index.write(folder / INDEX_FILE)
         return cls(folder, epoch, verify=False)
+
+    @classmethod
+    def mend(cls, folder: str | os.PathLike, tracks: Sequence[SequenceTrack]) -> PseudoLabelStore:
+        """Write anew what follows from the labels `tracks`: index and version of epoch 0; open it.
+
+        The versions of later epochs, which belong to checkpoints, stay. BadValue where they were
+        made for other labels.
+        """
+        folder = Path(folder)
+        for item in tracks:
+            check_labels(item)
+        index = TrackIndex.build(tracks)
+        stamps = _stamps(folder)
+        other = [name for name, stamp in stamps.items() if stamp != index.stamp]
+        if other:
+            raise BadValue(
+                f"'{folder}': {', '.join(other)} were made for other labels than this run's; use "
+                "the label files and data sets the run began with, or start anew by removing the "
+                "run's folder"
+            )
+        write_version(folder, 0, index.stamp, _table_of(tracks))
+        index.write(folder / INDEX_FILE)
+        return cls(folder, 0)
 
     def reopen(self, epoch: int | None = None) -> None:
         """Move to the version of another epoch, by default the newest.
@@ -302,6 +322,11 @@ class PseudoLabelStore:
                 f"'{self.folder}' has no pseudo-labels of epoch {epoch} (there are: {have}); "
                 "resume from the checkpoint of one of these epochs"
             ) from None
+        if set(arrays) != _TABLE_COLUMNS or "stamp" not in info:
+            raise BadValue(
+                f"'{self.folder}': the version of epoch {epoch} is damaged: a part of it has "
+                f"another name; {IF_DAMAGED}"
+            )
         if info["stamp"] != self._index.stamp:
             raise BadValue(
                 f"'{self.folder}': the version of epoch {epoch} belongs to other labels than the "
@@ -324,6 +349,25 @@ class PseudoLabelStore:
                 view = self.track(index)
                 number = self.key_of(index)[1]
                 yield SequenceTrack(key, number, view.copied(str(number + 1)), view.length)
+
+
+def _table_of(tracks: Sequence[SequenceTrack]) -> FrameTable:
+    """Return the table of a version that knows what `tracks` hold."""
+    return FrameTable(
+        np.array([len(item.track) for item in tracks], np.int32),
+        _joined([item.track.frame_ids for item in tracks], np.int32),
+        _joined([item.track.boxes_xywh for item in tracks], np.float32).reshape(-1, 4),
+        _joined([_confidence_units(item) for item in tracks], np.uint16),
+    )
+
+
+def _stamps(folder: Path) -> dict[str, object]:
+    """Return the stamp of each whole file of a store by its name."""
+    stamps = {}
+    for path in (folder / INDEX_FILE, *_version_files(folder).values()):
+        with contextlib.suppress(BadValue, OSError):
+            stamps[path.name] = open_arrays(path, verify=True)[1].get("stamp")
+    return stamps
 
 
 def _version_files(folder: Path) -> dict[int, Path]:
