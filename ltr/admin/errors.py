@@ -7,6 +7,7 @@ print it without a traceback; every other exception is a defect of ours and keep
 from __future__ import annotations
 
 import difflib
+import errno
 import logging
 import os
 import sys
@@ -16,6 +17,9 @@ from ltr.parallel.threads import limit_openmp_spinning
 
 # Characters; comparing longer texts with known names takes minutes and finds none.
 _LONGEST_NAME = 200
+
+# Characters of a file that a sentence repeats.
+_LONGEST_QUOTE = 80
 
 
 class BadInput(Exception):
@@ -47,6 +51,14 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     return f", did you mean '{near[0]}'?" if near else ""
 
 
+def in_short(text: object) -> str:
+    """Return a text of a file as a sentence repeats it: cut where long, control signs escaped."""
+    shown = str(text)
+    if len(shown) > _LONGEST_QUOTE:
+        shown = f"{shown[:_LONGEST_QUOTE]}…"
+    return shown if shown.isprintable() else repr(shown)[1:-1]
+
+
 def show_messages(level: int = logging.INFO) -> None:
     """Show this project's log messages from `level` on, and other packages' warnings, as plain
     lines on stderr.
@@ -73,6 +85,13 @@ def run_script(main: Callable[[], int | None]) -> None:
         status = main()
     except BadInput as error:
         print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+    except OSError as error:
+        # Names come from the user, in too many places to ask at each.
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        name = in_short(error.filename or "a name")
+        print(f"error: {name} is longer than a name may be here; shorten it", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

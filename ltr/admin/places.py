@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -100,7 +101,8 @@ def declared_places(
     for kind, value in arguments:
         if kind in _INPUTS:
             for path in _paths(value):
-                if path.expanduser().exists():
+                # Unlike Path.exists it has an answer for names that are too long, too.
+                if os.path.exists(os.path.expanduser(path)):
                     guard.add_input(path)
         if kind in _OUTPUTS and kind is not work_folder:
             for path in _paths(value):
@@ -125,7 +127,7 @@ def add_output(path: Path, is_folder: bool = False) -> None:
 
 def require_output(path: Path, is_folder: bool = False) -> None:
     """Raise CannotWrite or Kept where an output of the running command cannot go to `path`."""
-    require_place(path, is_folder or path.is_dir())
+    require_place(path, is_folder or os.path.isdir(path))
 
 
 def _arguments(parser: argparse.ArgumentParser) -> list[argparse.Action]:

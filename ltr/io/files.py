@@ -146,7 +146,8 @@ def require_place(path: str | os.PathLike, is_folder: bool = False) -> None:
     path = Path(path)
     if _is_stream(path):
         return
-    if is_folder and not path.exists():
+    # Unlike the methods of Path these have an answer for names that are too long, too.
+    if is_folder and not os.path.exists(path):
         folder = path
     elif is_folder:
         folder = Path(os.path.realpath(path))
@@ -350,7 +351,7 @@ def _is_about(error: OSError, path: Path, temporary: Path) -> bool:
 def _cannot_write(path: Path, error: OSError | ValueError) -> CannotWrite:
     if not isinstance(error, OSError):
         return CannotWrite(f"{str(path)!r} cannot be written ({error}); name another place")
-    blocker = next((parent for parent in path.parents if parent.is_file()), None)
+    blocker = next((parent for parent in path.parents if os.path.isfile(parent)), None)
     if blocker is not None:
         return CannotWrite(
             f"{path} cannot be written: {blocker} is a file, not a folder; name another place",

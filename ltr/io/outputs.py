@@ -187,7 +187,7 @@ def record_folder(target: Path, content: Path) -> None:
 
 
 def _real(path: str | os.PathLike) -> Path:
-    return Path(os.path.realpath(Path(path).expanduser()))
+    return Path(os.path.realpath(os.path.expanduser(path)))
 
 
 def _line(name: str, content: Path) -> str:

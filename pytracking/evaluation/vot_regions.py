@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ltr.admin.errors import BadValue
+from ltr.admin.errors import BadValue, in_short
 
 Rectangle = collections.namedtuple("Rectangle", ["x", "y", "width", "height"])
 Point = collections.namedtuple("Point", ["x", "y"])
@@ -33,8 +33,8 @@ def parse_region(text: str) -> Rectangle | Polygon:
     if len(numbers) >= 6 and len(numbers) % 2 == 0:
         return Polygon([Point(*pair) for pair in zip(numbers[::2], numbers[1::2], strict=True)])
     raise BadValue(
-        f"VOT region '{text.strip()}': give 4 numbers x, y, width, height, or the x and y of at "
-        "least 3 corners"
+        f"VOT region '{in_short(text.strip())}': give 4 numbers x, y, width, height, "
+        "or the x and y of at least 3 corners"
     )
 
 

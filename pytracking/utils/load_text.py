@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ltr.admin.errors import BadInput, BadValue, MissingFile
+from ltr.admin.errors import BadInput, BadValue, MissingFile, in_short
 
 
 def load_text(
@@ -55,7 +55,8 @@ def _first_that_reads(path: str | os.PathLike, delimiter, read) -> np.ndarray:
             return read(one)
         except (ValueError, OSError) as error:  # wrong delimiter or unreadable file
             problem = error
-    raise BadInput(f"Could not read file {path}: {problem}")
+    reason = in_short(str(problem).partition("\n")[0])
+    raise BadInput(f"Could not read file {path}: {reason}")
 
 
 def read_boxes(path: str | os.PathLike, columns: int | None = 4) -> np.ndarray:
@@ -91,7 +92,8 @@ def _check_row(line: str, width: int, path: str | os.PathLike, number: int) -> N
             float(field)
         except ValueError:
             raise BadValue(
-                f"{path} line {number}: '{field}' is no number - every line holds {width} numbers"
+                f"{path} line {number}: '{in_short(field)}' is no number - every line holds "
+                f"{width} numbers"
             ) from None
     if len(fields) != width:
         raise BadValue(
@@ -107,7 +109,7 @@ def read_flags(path: str | os.PathLike) -> np.ndarray:
     fields = read_text(path).replace(",", " ").split()
     unknown = next((field for field in fields if field not in ("0", "1", "0.0", "1.0")), None)
     if unknown is not None:
-        raise BadValue(f"{path}: '{unknown}' is neither 0 nor 1")
+        raise BadValue(f"{path}: '{in_short(unknown)}' is neither 0 nor 1")
     return np.array([field[0] == "1" for field in fields], dtype=bool)
 
 

@@ -91,7 +91,7 @@ def _is_file_of_sample(path: Path) -> bool:
         return False
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
+    except (ValueError, RecursionError):
         # Reading the requests says what is wrong with the file.
         return False
     return isinstance(content, dict) and label_file.RESULT in content

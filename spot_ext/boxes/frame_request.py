@@ -16,13 +16,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ltr.admin.errors import BadValue, MissingFile
+from ltr.admin.errors import BadValue, MissingFile, in_short
 from ltr.io.files import write_text
 
 COLUMNS = ("video", "object", "frame", "score", "reason")
 REQUESTS = "requests"
 
 Box = tuple[float, float, float, float]  # x, y, w, h in frame pixels
+
+# Digits of an object's number.
+LONGEST_NUMBER = 19
 
 
 @dataclass(frozen=True)
@@ -114,17 +117,22 @@ def read(path: Path) -> list[FileEntry]:
 
 
 def _csv_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        # Line 1 is the header.
-        for number, row in enumerate(csv.DictReader(file), 2):
-            yield f"{path} line {number}", row
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            # Line 1 is the header.
+            for number, row in enumerate(csv.DictReader(file), 2):
+                yield f"{path} line {number}", row
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise BadValue(
+            f"{path} is not a CSV file in UTF-8 ({in_short(error)}); write it again"
+        ) from None
 
 
 def _json_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise BadValue(f"{path} is not a JSON file ({error}); write it again") from None
+    except (ValueError, RecursionError) as error:
+        raise BadValue(f"{path} is not a JSON file ({in_short(error)}); write it again") from None
     lists = [content]
     if isinstance(content, dict):
         lists = [value for value in content.values() if isinstance(value, list)]
@@ -157,7 +165,8 @@ def _entry(where: str, row: Mapping[str, Any]) -> FileEntry:
         score = None if value in (None, "") else float(str(value))
     except ValueError:
         raise BadValue(
-            f"{where}: frame '{frame}' or score '{value}' is no number; correct it"
+            f"{where}: frame '{in_short(frame)}' or score '{in_short(value)}' is no number; "
+            "correct it"
         ) from None
     if is_old_review and score is not None:
         score = 1 - score
@@ -175,7 +184,7 @@ def _entry(where: str, row: Mapping[str, Any]) -> FileEntry:
 def _object_id(row: Mapping[str, Any]) -> str:
     """Return the object's name; earlier suggestions count the objects of a video from 0."""
     old_number = str(row.get("path") if row.get("path") is not None else "")
-    if old_number.isdecimal():
+    if old_number.isdecimal() and len(old_number) < LONGEST_NUMBER:
         return str(int(old_number) + 1)
     return str(row.get("object") or "")
 

@@ -24,9 +24,13 @@ VERBS = [verb.name for verb in find_verbs()]
 
 
 @pytest.fixture
-def desk(tmp_path, monkeypatch):
+def desk(tmp_path, tmp_path_factory, monkeypatch):
     """A folder with videos and boxes, in which commands are given."""
     monkeypatch.chdir(tmp_path)
+    # Nothing depends on the machine's local.py, and none is written beside the code.
+    elsewhere = tmp_path_factory.mktemp("local")
+    monkeypatch.setenv("LTR_LOCAL", str(elsewhere / "ltr.py"))
+    monkeypatch.setenv("PYTRACKING_LOCAL", str(elsewhere / "pytracking.py"))
     walk = tmp_path / "videos/walk"
     walk.mkdir(parents=True)
     for number in range(4):

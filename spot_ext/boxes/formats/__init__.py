@@ -13,7 +13,7 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ltr.admin.errors import BadValue, MissingFile, suggestion
+from ltr.admin.errors import BadInput, BadValue, MissingFile, in_short, suggestion
 from ltr.frames.names import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from ltr.io import outputs
 from spot_ext.boxes.formats.candidate import Candidate
@@ -72,6 +72,14 @@ def read(
         return infos.matched(reader.read(path, infos), path)
     except UnicodeDecodeError as error:
         raise BadValue(f"{path} is not UTF-8 text ({error}); save it as UTF-8") from None
+    except BadInput:
+        raise
+    # A file in the folder that may not be read, or a name in it that no file can have.
+    except OSError as error:
+        place = in_short(error.filename or path)
+        raise BadValue(
+            f"{path}: {place} cannot be read ({error.strerror}); correct its name or its rights"
+        ) from None
 
 
 def write(

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ltr.admin.errors import BadValue, suggestion
+from ltr.admin.errors import BadValue, in_short, suggestion
 from ltr.io.files import write_text
 
 
@@ -22,6 +22,11 @@ def load(path: Path) -> Any:
         raise BadValue(
             f"{path} line {error.lineno}: not JSON ({error.msg}); export it again"
         ) from None
+    except UnicodeDecodeError:
+        raise
+    # Numbers of thousands of digits.
+    except ValueError as error:
+        raise BadValue(f"{path}: not JSON ({in_short(error)}); export it again") from None
     except RecursionError:
         raise BadValue(f"{path}: nested too deeply for a file of boxes; export it again") from None
 

@@ -23,13 +23,14 @@ import dataclasses
 import json
 import logging
 import os
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ltr.admin.errors import BadValue, MissingFile, suggestion
+from ltr.admin.errors import BadValue, MissingFile, in_short, suggestion
 from ltr.io.files import atomic_write, write_text
 from spot_ext.boxes.formats.candidate import Candidate
 from spot_ext.boxes.formats.infos import Infos
@@ -221,9 +222,11 @@ def _load_labels(path: Path) -> dict[str, Any]:
 def _each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     content = dict(pairs)
     if len(content) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in content if names.count(name) > 1)
-        raise BadValue(f"'{twice}' is there twice and one would hide the other; remove one of them")
+        counts = Counter(name for name, _ in pairs)
+        twice = next(name for name in content if counts[name] > 1)
+        raise BadValue(
+            f"'{in_short(twice)}' is there twice and one would hide the other; remove one of them"
+        )
     return content
 
 
