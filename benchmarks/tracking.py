@@ -30,9 +30,10 @@ from benchmarks.light import video
 from benchmarks.results import Results, Row, add_options
 from ltr.admin.errors import BadInput, run_script
 from ltr.data.crops import IMAGENET_MEAN, IMAGENET_STD
+from ltr.models.backbone.vit_blocks import JointAttention
 from ltr.models.neck.featurefusion_network import Attention
 from ltr.models.neck.position_encoding import PositionEmbeddingSine
-from ltr.models.tracking import ocean, transt
+from ltr.models.tracking import ocean, ostrack, transt
 from ltr.parallel.cores import usable_cores
 from ltr.parallel.precision import set_tf32
 from pytracking.features import precision
@@ -40,6 +41,7 @@ from pytracking.features.net_wrappers import MEMORY_FORMAT, NetWithBackbone
 from pytracking.parameter.transt import light
 from pytracking.tracker.base import MatchingTracker
 from pytracking.tracker.ocean import Ocean
+from pytracking.tracker.ostrack import OSTrack
 from pytracking.tracker.transt import TransT
 from pytracking.utils import TrackerParams
 
@@ -94,16 +96,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def subjects(small: bool) -> list[Subject]:
-    """TransT and Ocean with random weights, always the same."""
+    """Return TransT, Ocean and OSTrack with random weights, always the same."""
     torch.manual_seed(0)
     if small:
         return [
             Subject("TransT (small)", TransT, transt.transt_small().eval()),
             Subject("Ocean (small)", Ocean, ocean.ocean_small().eval()),
+            Subject("OSTrack (small)", OSTrack, ostrack.ostrack_small().eval()),
         ]
     return [
         Subject("TransT", TransT, transt.transt_resnet50(iou_head=True).eval()),
         Subject("Ocean", Ocean, ocean.ocean_resnet50(frozen_backbone_layers=()).eval()),
+        Subject("OSTrack", OSTrack, ostrack.ostrack(iou_head=True).eval()),
     ]
 
 
@@ -187,6 +191,8 @@ class Rival:
             for name, child in module.named_children():
                 if isinstance(child, Attention):
                     setattr(module, name, WeighedAttention(child))
+                if isinstance(child, JointAttention):
+                    setattr(module, name, WholeAttention(child))
         wrapper = NetWithBackbone("random weights", use_gpu=device.type == "cuda")
         wrapper.net, wrapper.device = net.to(device).requires_grad_(True), device
         parameters = TrackerParams()
@@ -210,6 +216,23 @@ class WeighedAttention(nn.Module):
     ) -> Tensor:
         turned = (x.transpose(0, 1) for x in (query, key, value))
         return self.inner(*turned, key_padding_mask=ignored)[0].transpose(0, 1)
+
+
+class WholeAttention(nn.Module):
+    """OSTrack's attention with its whole matrix in memory, as the reference has it."""
+
+    def __init__(self, ours: JointAttention):
+        super().__init__()
+        self.inner = ours
+
+    def forward(self, tokens: Tensor, rows: slice | None) -> tuple[Tensor, Tensor | None]:
+        query, key, value = (
+            part.unflatten(-1, (self.inner.nheads, -1)).transpose(1, 2)
+            for part in self.inner.qkv(tokens).chunk(3, -1)
+        )
+        weights = (query @ key.mT * query.shape[-1] ** -0.5).softmax(-1)
+        interest = None if rows is None else weights[:, :, rows].mean(2).mean(1)
+        return self.inner.proj((weights @ value).transpose(1, 2).flatten(-2)), interest
 
 
 class Plain:

@@ -18,6 +18,16 @@ from ltr.dataset.roots import find_root, log, read_lines, spec_file
 NUM_SETS = 12
 
 
+def list_sequences(root: str | Path, set_ids: Iterable[int]) -> list[tuple[int, str]]:
+    """Return (set, video) of the videos below `root` that have boxes, sorted within each set."""
+    sequences: list[tuple[int, str]] = []
+    for set_id in set_ids:
+        # Not a glob, which makes 30,000 Path objects.
+        names = os.listdir(Path(root) / f"TRAIN_{set_id}" / "anno")
+        sequences += sorted((set_id, name[:-4]) for name in names if name.endswith(".txt"))
+    return sequences
+
+
 @training_set()
 class TrackingNet(FileVideoDataset):
     """Videos `TRAIN_<set>/frames/<video>` of TrackingNet (`root`, or `trackingnet_dir` of
@@ -64,13 +74,7 @@ class TrackingNet(FileVideoDataset):
                 ", ".join(missing),
                 self.set_ids,
             )
-        sequences = []
-        for set_id in self.set_ids:
-            names = os.listdir(
-                root / f"TRAIN_{set_id}" / "anno"
-            )  # not a glob, which makes 30,000 Path objects
-            sequences += sorted((set_id, name[:-4]) for name in names if name.endswith(".txt"))
-        self.sequence_list = take_fraction(sequences, data_fraction)
+        self.sequence_list = take_fraction(list_sequences(root, self.set_ids), data_fraction)
         if not self.sequence_list:
             raise BadValue(
                 f"TrackingNet: {root} holds no annotation TRAIN_*/anno/*.txt for sets "

@@ -12,9 +12,9 @@ import sys
 import traceback
 from collections.abc import Sequence
 
+import tests.golden.checks  # noqa: F401  registers them
 from ltr.admin.errors import BadInput
-from tests.golden.checks import CHECKS
-from tests.golden.comparison import Check
+from tests.golden.comparison import Check, checks_of
 from tests.golden.folder import Golden
 
 
@@ -34,11 +34,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         golden = Golden(options.folder)
-        checks = [check for check in CHECKS if options.only in check.name]
+        known = checks_of(golden)
+        checks = [check for check in known if options.only in check.name]
         if not checks:
             raise BadInput(
                 f"no check is called '*{options.only}*'; there are "
-                f"{', '.join(c.name for c in CHECKS)}"
+                f"{', '.join(c.name for c in known)}"
             )
         missing = dict.fromkeys(name for check in checks for name in check.missing(golden))
         if missing:
@@ -77,7 +78,7 @@ def _unread(golden: Golden) -> list[str]:
     unread = [
         name
         for name in names
-        if name != "meta.json" and not any(check.reads(name) for check in CHECKS)
+        if name != "meta.json" and not any(check.reads(name) for check in checks_of(golden))
     ]
     return list(dict.fromkeys("/".join(name.split("/")[:2]) for name in unread))
 

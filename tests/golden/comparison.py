@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from tests.golden.folder import Golden
+from tests.golden.folder import SPOT, Golden
 from tests.golden.tolerances import (
     ABSOLUTE,
     RELATIVE,
@@ -183,6 +183,8 @@ class Check:
     common: tuple[str, ...] = ()
     slow: bool = False
     heavy: bool = False
+    # The form of the folders that it reads, see `Golden.form`.
+    form: str = SPOT
 
     def missing(self, golden: Golden) -> list[str]:
         """List files that the check needs and `golden` lacks."""
@@ -209,6 +211,11 @@ class Check:
 CHECKS: list[Check] = []
 
 
+def checks_of(golden: Golden) -> list[Check]:
+    """Return the checks that read folders of this form."""
+    return [check for check in CHECKS if check.form == golden.form]
+
+
 def check(
     name: str,
     *files: str,
@@ -216,6 +223,7 @@ def check(
     variants: Sequence[str] = (),
     slow: bool = False,
     heavy: bool = False,
+    form: str = SPOT,
 ) -> Callable:
     """Register a function as a check.
 
@@ -231,7 +239,7 @@ def check(
 
             filled = [file.format(variant) for file in files]
             CHECKS.append(
-                Check(name.format(variant), run, tuple(filled), tuple(common), slow, heavy)
+                Check(name.format(variant), run, tuple(filled), tuple(common), slow, heavy, form)
             )
         return function
 

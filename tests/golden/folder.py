@@ -19,6 +19,9 @@ from torch import nn
 
 from ltr.admin.errors import BadInput, MissingFile
 
+# The forms of folders: SPOT's networks with their data and method, and OSTrack.
+SPOT = "spot"
+OSTRACK = "ostrack"
 COMMITTED = Path(__file__).resolve().parent / "data"
 _SLICED = re.compile(r"(?P<name>.+?)\[(?P<slices>[\d:, ]*)\]")
 
@@ -50,8 +53,22 @@ class Golden:
 
     def common(self, name: str) -> Path:
         """Return the place of a file that all seeds share."""
-        places = [folder / name for folder in (self.folder, self.folder.parent, COMMITTED)]
+        folders = (self.folder, self.folder.parent, self.folder.parent.parent, COMMITTED)
+        places = [folder / name for folder in folders]
         return next((place for place in places if place.exists()), places[1])
+
+    @property
+    def form(self) -> str:
+        """Return what the folder holds numbers of."""
+        return OSTRACK if self.path("ostrack_criterion.npz").exists() else SPOT
+
+    def pictures(self, name: str) -> Arrays:
+        """Open an .npz file of the pictures of this seed, which OSTrack's folder shares with
+        SPOT's: `../../seedN`, by default the committed ones.
+        """
+        beside = self.folder.parent.parent / f"seed{self.seed}"
+        place = next(p for p in (beside / name, COMMITTED / "seed0" / name) if p.exists())
+        return Arrays(place)
 
     def json(self, name: str) -> Any:
         """Read a JSON file of this seed."""

@@ -15,8 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.golden.checks import CHECKS
-from tests.golden.folder import COMMITTED, parse_slices
+import tests.golden.checks  # noqa: F401  registers them
+from tests.golden.comparison import checks_of
+from tests.golden.folder import COMMITTED, OSTRACK, Golden, parse_slices
 
 LEFT_OUT = {  # by file; a name ends with * when it begins the names of several arrays
     "transt_forward_*.npz": (
@@ -37,9 +38,32 @@ LEFT_OUT = {  # by file; a name ends with * when it begins the names of several 
         "grid_*",
     ),
     "crops.npz": ("image",),
+    "ostrack_forward_*.npz": (
+        "template_u8",
+        "search_u8",
+        "*_slice",
+        "*_stats",
+        "*.top2_margin",
+        "*.n_kept",
+        "*.removed",
+        "*.margin",
+        "ce_template_mask",
+    ),
+    "ostrack_crops.npz": ("*.att_mask_bits", "*.norm_slice", "*.crop_mean", "outside*"),
+    "ostrack_pos_embed.npz": ("smooth.*", "*_stats", "*.input_slice"),
+    "tracker_ostrack.npz": ("*.removed?",),
+    "ostrack_criterion.npz": ("gaussian.*", "mask.*", "score_*"),
     "augment.npz": ("norm.image_u8", "ell.s96.image_in_u8", "affine.image_u8", "affine.*_matrix"),
 }
 SLICED = {
+    "ostrack_crops.npz": {
+        "template.crops": ":, ::8, ::8",
+        "search.crops": ":, ::16, ::16",
+        "*192.crops": ":, ::4, ::4",
+        "*384.crops": ":, ::8, ::8",
+        "more_*.crops": ":, ::4, ::4",
+    },
+    "ostrack_pos_embed.npz": {"random.*_slice": "::5, ::4"},
     "transt_forward_*.npz": {"template_norm": "::2, :, ::16, ::16"},
     "crops.npz": {"*.crops": ":, ::8, ::8"},
     "augment.npz": {
@@ -65,7 +89,8 @@ UNREAD = (".jpg",)  # kinds of files
 
 def reduce(source: Path, target: Path) -> None:
     """Write the reduced form of the folder `source` to the new folder `target`."""
-    for name in dict.fromkeys(name for check in CHECKS for name in check.files):
+    checks = checks_of(Golden(source))
+    for name in dict.fromkeys(name for check in checks for name in check.files):
         for file in (
             sorted((source / name).rglob("*")) if (source / name).is_dir() else [source / name]
         ):
@@ -121,18 +146,32 @@ def copy_common(source: Path, target: Path) -> None:
     shutil.copytree(source / "checkpoints", target / "checkpoints", dirs_exist_ok=True)
 
 
+def copy_common_of_ostrack(source: Path, target: Path) -> None:
+    """Copy the files about OSTrack in the folder `source` that no seed changes."""
+    (target / "state_dicts").mkdir(exist_ok=True)
+    names = [f"state_dicts/{path.name}" for path in source.glob("state_dicts/ostrack_*.json")]
+    for name in (*names, "ostrack_schedules.json"):
+        shutil.copyfile(source / name, target / name)
+
+
 def main(arguments: Sequence[str]) -> int:
     """Reduce DIR to OUT, by default to the committed folder of its name."""
     if not arguments or len(arguments) > 2:
         print("usage: python -m tests.golden.reduce DIR [OUT]", file=sys.stderr)
         return 2
     source = Path(arguments[0]).resolve()
-    target = Path(arguments[1]) if len(arguments) > 1 else COMMITTED / source.name
+    # OSTrack's folders lie in one of their own, as they share the pictures of SPOT's.
+    form = Golden(source).form
+    home = COMMITTED / OSTRACK if form == OSTRACK else COMMITTED
+    target = Path(arguments[1]) if len(arguments) > 1 else home / source.name
     if target.exists():
         print(f"'{target}' exists; remove it first", file=sys.stderr)
         return 2
     reduce(source, target)
-    copy_common(source.parent, target.parent)
+    if form == OSTRACK:
+        copy_common_of_ostrack(source.parent.parent, target.parent.parent)
+    else:
+        copy_common(source.parent, target.parent)
     return 0
 
 

@@ -25,12 +25,11 @@ from typing import Any
 
 import numpy as np
 
-from tests.golden.checks import CHECKS
 from tests.golden.checks.tracking import PARTED
-from tests.golden.comparison import Check, Comparison, as_float64
+from tests.golden.comparison import Check, Comparison, as_float64, checks_of
 from tests.golden.exact import ExactGolden, InFloat64, OtherSeed
 from tests.golden.fidelity import write_table
-from tests.golden.folder import COMMITTED
+from tests.golden.folder import COMMITTED, Golden
 from tests.golden.tolerances import (
     ABSOLUTE,
     FILE,
@@ -73,11 +72,12 @@ class Run:
             kind = f"float64_rounded_{self.rounding}"
         return f"seed{self.seed}.{kind}"
 
-    def checks(self) -> list[Check]:
-        """List the checks that the run makes."""
+    def checks(self, folder: Path) -> list[Check]:
+        """List the checks of the folder that the run makes."""
+        checks = checks_of(Golden(folder))
         if self.rounding is None or self.rounding <= 1:
-            return CHECKS
-        return [check for check in CHECKS if not is_costly(check)]
+            return checks
+        return [check for check in checks if not is_costly(check)]
 
 
 def is_costly(check: Check) -> bool:
@@ -132,7 +132,7 @@ def record(run: Run, folder: Path, target: Path) -> None:
     exact = run.rounding is not None
     arrays: dict[str, np.ndarray] = {}
     described: dict[str, dict[str, Any]] = {}
-    for check in run.checks():
+    for check in run.checks(folder):
         golden = (
             ExactGolden(folder, run.seed, run.rounding or None)
             if exact
@@ -173,21 +173,25 @@ def load(path: Path) -> dict[str, dict[str, Recorded]]:
     return results
 
 
-def planned_runs(seeds: Sequence[int]) -> list[Run]:
-    """List all runs: the first seed under all kernels and roundings, the others under few."""
+def planned_runs(seeds: Sequence[int], few: bool = False) -> list[Run]:
+    """List all runs: the first seed under all kernels and roundings, the others under few; with
+    `few` the first one, too.
+    """
     runs = []
     usable = [setting for setting in kernels.SETTINGS if kernels.usable(setting)]
+    if few:
+        usable = [kernels.DEFAULT, kernels.WITHOUT_ONEDNN]
     for number, seed in enumerate(seeds):
         chosen = usable if number == 0 else [kernels.DEFAULT, kernels.WITHOUT_ONEDNN]
         runs.extend(Run(seed, setting) for setting in chosen)
         runs.append(Run(seed, kernels.DEFAULT, 0))
         if number == 0:
-            roundings = range(1, ROUNDINGS + 1)
+            roundings = range(1, 2 if few else ROUNDINGS + 1)
             runs.extend(Run(seed, kernels.DEFAULT, rounding) for rounding in roundings)
     return runs
 
 
-def measure(runs: Sequence[Run], folder: Path, work: Path) -> None:
+def measure(runs: Sequence[Run], folder: Path, work: Path, few: bool = False) -> None:
     """Make the runs that `work` does not hold yet, one after the other."""
     for number, run in enumerate(runs):
         target = work / f"{run.name}.npz"
@@ -197,6 +201,7 @@ def measure(runs: Sequence[Run], folder: Path, work: Path) -> None:
         command = [sys.executable, "-m", "tests.golden.spread", "--run", str(number)]
         command += ["--work", str(work), "--folder", str(folder)]
         command += ["--seeds", *(str(seed) for seed in dict.fromkeys(r.seed for r in runs))]
+        command += ["--few"] if few else []
         subprocess.run(command, env={**os.environ, **run.kernels.environment}, check=True)
 
 
@@ -322,9 +327,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--folder", type=Path, default=COMMITTED / "seed0", help="folder of reference numbers"
     )
     parser.add_argument("--seeds", type=int, nargs="+", default=list(SEEDS))
+    parser.add_argument(
+        "--few", action="store_true", help="few kernels and roundings for the first seed, too"
+    )
     parser.add_argument("--run", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
-    runs = planned_runs(options.seeds)
+    runs = planned_runs(options.seeds, options.few)
     options.work.mkdir(parents=True, exist_ok=True)
     if options.run is not None:
         run = runs[options.run]
@@ -332,13 +340,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
             record(run, options.folder, options.work / f"{run.name}.npz")
         return 0
 
-    measure(runs, options.folder, options.work)
-    tolerances = derive(runs, options.work, json.loads(OBSERVED.read_text()))
-    measured = {
+    measure(runs, options.folder, options.work, options.few)
+    found = derive(runs, options.work, json.loads(OBSERVED.read_text()))
+    form = Golden(options.folder).form
+    measured = json.loads(FILE.read_text())["measured"]
+    measured[form] = {
         "cpu": kernels.cpu_name(),
         "seeds": options.seeds,
         "runs": [run.name for run in runs],
     }
+    # What was measured on folders of the other form stays.
+    names = {check.name for check in checks_of(Golden(options.folder))}
+    others = {
+        name: entry for name, entry in Tolerances.load().quantities.items() if name not in names
+    }
+    tolerances = Tolerances({**others, **found.quantities})
     tolerances.save(FILE, measured)
     write_table(Tolerances.load())
     print(f"{FILE} and docs/fidelity.md are written")

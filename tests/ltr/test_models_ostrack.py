@@ -1,6 +1,8 @@
 """OSTrack: its transformer, elimination, head, decoding, weights, low-rank changes."""
 
 import math
+import sys
+import types
 
 import pytest
 import torch
@@ -250,9 +252,28 @@ def test_weights_of_a_vit_with_resized_position_codes(tmp_path):
 
 
 def test_timm_is_named_when_it_is_missing(monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "timm", None)
-    with pytest.raises(NotConfigured, match="package timm"):
-        load_vit_weights(OneStreamViT(4, 16, width=192, depth=1, nheads=3))
+    monkeypatch.setitem(sys.modules, "timm", None)
+    for weights in (None, "timm"):
+        with pytest.raises(NotConfigured, match="package timm"):
+            load_vit_weights(OneStreamViT(4, 16, width=192, depth=1, nheads=3), weights)
+
+
+def test_weights_of_timm_fit_by_their_names(monkeypatch):
+    """With a stand-in for the package, whose ViTs have the names of `OneStreamViT` and a head."""
+    backbone = OneStreamViT(4, 16, width=192, depth=1, nheads=3)
+    state = {name: torch.randn_like(value) for name, value in backbone.state_dict().items()}
+    theirs = {
+        name: value for name, value in state.items() if name not in ("pos_embed_z", "pos_embed_x")
+    }
+    theirs["head.weight"] = torch.zeros(10, 192)
+    made = types.SimpleNamespace(state_dict=lambda: theirs)
+    asked = []
+    timm = types.ModuleType("timm")
+    timm.create_model = lambda name, pretrained: asked.append((name, pretrained)) or made
+    monkeypatch.setitem(sys.modules, "timm", timm)
+    load_vit_weights(backbone)
+    assert asked == [("vit_tiny_patch16_224", True)]
+    assert torch.equal(backbone.blocks[0].attn.qkv.weight, state["blocks.0.attn.qkv.weight"])
 
 
 WRONG = {

@@ -283,3 +283,57 @@ def test_scripts_let_waiting_threads_sleep_before_torch_is_loaded(name, value, t
         env=environment | ({name: value} if name else {}),
     )
     assert done.stdout == f"{then} False\n"
+
+
+@pytest.mark.parametrize("name", ["ostrack", "ostrack_ce", "ostrack384_ce", "ostrack_got10k"])
+def test_ostrack_recipes_on_small_data(
+    name, recipes, lasot_root, got10k_root, trackingnet_root, local_py, tmp_path, monkeypatch
+):
+    """The recipes as they are, with a tiny transformer, without COCO, and one batch."""
+    monkeypatch.setenv("LTR_LOCAL", str(local_py))
+    from ltr.dataset import Got10k
+    from ltr.models.tracking import ostrack
+    from ltr.train_settings.ostrack import ostrack as recipe
+    from ltr.trainers import LTRTrainer
+
+    weights = tmp_path / "ws" / "pretrained_networks"
+    local_py.write_text(
+        "class EnvironmentSettings:\n"
+        f"    workspace_dir = {str(tmp_path / 'ws')!r}\n    got10k_dir = {str(got10k_root)!r}\n"
+        f"    pretrained_networks = {str(weights)!r}\n"
+    )
+    asked = []
+
+    def tiny(template_sz, search_sz, elimination, drop_path, backbone_weights):
+        asked.append(backbone_weights)
+        elimination = None if elimination is None else {1: 0.7}
+        sizes = {"width": 16, "depth": 2, "nheads": 2, "head_width": 16}
+        return ostrack.ostrack(
+            template_sz, search_sz, elimination=elimination, drop_path=drop_path, **sizes
+        )
+
+    monkeypatch.setattr(recipe, "ostrack", tiny)
+    monkeypatch.setattr(recipe, "published_datasets", lambda: [Got10k(split="all")])
+    seen = []
+
+    def one_batch(trainer, epochs, load_latest, fail_safe):
+        loader = trainer.loaders[0]
+        trainer.epoch = 60
+        trainer._tell_epoch(loader)
+        samples = [loader.dataset[loader._keys.key(index)] for index in range(2)]
+        data = trainer._prepare(loader.collate_fn(samples))
+        loss, _ = trainer.actor(data)
+        trainer._step(loss)
+        seen.append((epochs, tuple(data["search_images"].shape)))
+        seen.append(trainer.actor.net.backbone.keep_rate)
+        seen.append([group["lr"] for group in trainer.optimizer.param_groups])
+
+    monkeypatch.setattr(LTRTrainer, "train", one_batch)
+    script.run_training("ostrack", name)
+    size = 384 if "384" in name else 256
+    epochs = 100 if "got10k" in name else 300
+    rates = {"ostrack": None, "ostrack_got10k": pytest.approx(0.7287, abs=1e-3)}
+    assert seen[0] == (epochs, (2, 3, size, size))
+    assert seen[1] == rates.get(name, pytest.approx(0.85))
+    assert seen[2] == [4e-4, 4e-5]
+    assert asked == [str(weights / "mae_pretrain_vit_base.pth")]

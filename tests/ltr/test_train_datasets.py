@@ -398,3 +398,9 @@ def test_bad_files_are_reported_and_skipped(got10k_root, caplog):
         image.unlink()
     with pytest.raises(BadInput, match="50 draws in a row failed, the last one with: there is no"):
         sampler[0]
+
+
+def test_trackingnets_videos_are_listed_by_the_name_that_others_import(trackingnet_root):
+    from ltr.dataset.tracking_net import list_sequences
+
+    assert list_sequences(str(trackingnet_root), [2, 0]) == [(2, "c"), (0, "a"), (0, "b")]

@@ -18,6 +18,8 @@ from ltr.models.backbone.one_stream_vit import OneStreamViT, resize_position_cod
 
 logger = logging.getLogger(__name__)
 
+# In the place of a file.
+TIMM = "timm"
 # timm's names by the width of the network.
 TIMM_NAMES = {
     192: "vit_tiny_patch16_224",
@@ -32,10 +34,10 @@ def load_vit_weights(backbone: OneStreamViT, weights: str | os.PathLike | None =
     """Fill `backbone` with the weights of a ViT of its size; its position codes are resized from
     the file's.
 
-    `weights` is a file whose entries, or those of its entry `model`, have ViT's names. Without it
-    the package timm loads its own, which may download them.
+    `weights` is a file whose entries, or those of its entry `model`, have ViT's names. Without it,
+    or with 'timm', the package timm loads its own, which may download them.
     """
-    if weights is None:
+    if weights is None or weights == TIMM:
         source, state = _from_timm(backbone.width)
     else:
         source = str(weights)

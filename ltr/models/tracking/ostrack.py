@@ -12,18 +12,20 @@ import logging
 import math
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ltr.admin.errors import BadValue
 from ltr.admin.model_constructor import model_constructor
-from ltr.models.backbone.one_stream_vit import ConvStem, OneStreamViT, PatchEmbed
+from ltr.models.backbone.one_stream_vit import OneStreamViT
+from ltr.models.backbone.vit_blocks import ConvStem, PatchEmbed
 from ltr.models.backbone.vit_weights import load_vit_weights
 from ltr.models.decoding import Prediction
 from ltr.models.folding import fold_norms
 from ltr.models.layers.lora import merge_lora
+from ltr.models.tracking.center_head import CenterHead
 from ltr.models.tracking.transt import MLP
 from ltr.parallel.precision import outside_autocast
 
@@ -31,57 +33,10 @@ __all__ = ["CenterHead", "OSTrack", "decode", "from_state_dict", "ostrack", "ost
 
 logger = logging.getLogger(__name__)
 
-# Scores and sizes stay this far from 0 and 1, so that the logarithms of the loss are finite.
-CLAMP = 1e-4
-# The initial score of every position (Lin et al., "Focal loss", ICCV 2017, section 3.3): without
-# it the loss of so many background positions outweighs all else at first.
-INITIAL_SCORE = 0.1
 # Elimination as published: after the attention of these blocks, the share of search tokens kept.
 PUBLISHED_ELIMINATION = {3: 0.7, 6: 0.7, 9: 0.7}
-BRANCHES = {"ctr": 1, "offset": 2, "size": 2}
-
-
-class CenterHead(nn.Module):
-    """Three branches of convolutions on a map: is the target's centre here, where exactly, and how
-    large is the target. `width` is that of the first convolution; each of the next has half.
-    """
-
-    def __init__(self, in_channels: int, width: int = 256):
-        super().__init__()
-        for name, outputs in BRANCHES.items():
-            channels = in_channels
-            for number in range(4):
-                planes = width >> number
-                layer = nn.Sequential(
-                    nn.Conv2d(channels, planes, 3, padding=1),
-                    nn.BatchNorm2d(planes),
-                    nn.ReLU(inplace=True),
-                )
-                self.add_module(f"conv{number + 1}_{name}", layer)
-                channels = planes
-            self.add_module(f"conv5_{name}", nn.Conv2d(channels, outputs, 1))
-        for parameter in self.parameters():
-            if parameter.dim() > 1:
-                nn.init.xavier_uniform_(parameter)
-        last = cast(nn.Conv2d, self.get_submodule("conv5_ctr"))
-        nn.init.constant_(cast(Tensor, last.bias), math.log(INITIAL_SCORE / (1 - INITIAL_SCORE)))
-
-    def forward(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the maps of scores (B, 1, h, w), offsets (B, 2, h, w) in cells and sizes (B, 2, h,
-        w) as shares of the crop, of features (B, C, h, w).
-        """
-        maps = []
-        for name in BRANCHES:
-            branch = features
-            for number in range(1, 6):
-                branch = self.get_submodule(f"conv{number}_{name}")(branch)
-            maps.append(branch)
-        score, offset, size = maps
-        return (
-            score.sigmoid().clamp(CLAMP, 1 - CLAMP),
-            offset,
-            size.sigmoid().clamp(CLAMP, 1 - CLAMP),
-        )
+# Entries of a checkpoint's `net_info`, arguments of the factory.
+SHAPES_CANNOT_TELL = ("nheads", "elimination", "template_rows", "context_crops")
 
 
 class OSTrack(nn.Module):
@@ -101,9 +56,12 @@ class OSTrack(nn.Module):
     fp32_heads = ("box_head", "iou_embed")
 
     def __init__(
-        self, backbone: OneStreamViT, head_width: int = 256, iou_head: bool = False,
+        self,
+        backbone: OneStreamViT,
+        head_width: int = 256,
+        iou_head: bool = False,
         context_crops: bool = False,
-    ):  # fmt: skip
+    ):
         super().__init__()
         # The order of the children is that of the parameters in published optimiser states.
         self.backbone = backbone
@@ -212,8 +170,8 @@ def ostrack(
     `nheads` is ViT-tiny, (384, 6) ViT-small.
 
     `nheads` is by default a head for 64 channels. `backbone_weights` is a file of a ViT of this
-    size, MAE's or timm's; `backbone_pretrained` without it takes timm's weights of a ViT of this
-    width. See `OneStreamViT` for what concerns the backbone.
+    size, such as MAE's, or 'timm'; `backbone_pretrained` without it takes timm's weights of a ViT
+    of this width. See `OneStreamViT` for what concerns the backbone.
     """
     backbone = OneStreamViT(
         _tokens("template_sz", template_sz, PatchEmbed.stride),
@@ -284,10 +242,6 @@ def from_state_dict(state_dict: Mapping[str, Tensor], net_info: Mapping | None =
             "damaged or of another network"
         ) from error
     return net.eval()
-
-
-# Entries of `net_info`, arguments of the factory.
-SHAPES_CANNOT_TELL = ("nheads", "elimination", "template_rows", "context_crops")
 
 
 def sizes(state_dict: Mapping[str, Tensor]) -> dict[str, Any]:

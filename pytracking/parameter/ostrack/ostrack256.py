@@ -4,9 +4,12 @@ from pytracking.features.net_wrappers import NetWithBackbone
 from pytracking.utils import TrackerParams
 
 
-def parameters(net_path: str = "ostrack256.pth.tar", search_factor: float = 4.0) -> TrackerParams:
+def parameters(
+    net_path: str = "ostrack256.pth.tar", search_factor: float = 4.0, **network
+) -> TrackerParams:
     """Return parameters with the network `net_path`, looked for in `network_path` of local.py when
-    tracking starts. `search_factor` is the one that the network was trained with.
+    tracking starts. `search_factor` is the one that the network was trained with; `network` are
+    options of the network that its file does not hold.
     """
     params = TrackerParams()
     params.debug = 0
@@ -14,5 +17,5 @@ def parameters(net_path: str = "ostrack256.pth.tar", search_factor: float = 4.0)
     params.use_gpu = True
     params.window_penalty = 1.0  # higher favours targets that moved little
     params.search_factor = search_factor
-    params.net = NetWithBackbone(net_path=net_path, use_gpu=params.use_gpu)
+    params.net = NetWithBackbone(net_path=net_path, use_gpu=params.use_gpu, **network)
     return params

@@ -7,6 +7,7 @@ file is `<name>.pth.tar` in `network_path` of local.py.
 from __future__ import annotations
 
 from ltr.io.registry import Line, calling
+from ltr.models.tracking.ostrack import PUBLISHED_ELIMINATION
 
 # The parameter file that all lines call with the path of their network.
 BASE = "pytracking.parameter.ostrack.ostrack256"
@@ -23,10 +24,22 @@ LINES: dict[str, Line] = {
     name: calling(BASE, "parameters", summary, net_path=f"{name}.pth.tar")
     for name, summary in NETWORKS.items()
 }
-LINES["ostrack384"] = calling(
+LINES["ostrack256_ce"] = calling(
     BASE,
     "parameters",
-    "OSTrack as published for larger crops: template 192 px, search region 384 px.",
-    net_path="ostrack384.pth.tar",
+    "OSTrack as published with candidate elimination.",
+    net_path="ostrack256_ce.pth.tar",
+    elimination=PUBLISHED_ELIMINATION,
+)
+LARGE = "OSTrack as published for larger crops: template 192 px, search region 384 px"
+LINES["ostrack384"] = calling(
+    BASE, "parameters", f"{LARGE}.", net_path="ostrack384.pth.tar", search_factor=5.0
+)
+LINES["ostrack384_ce"] = calling(
+    BASE,
+    "parameters",
+    f"{LARGE}, with candidate elimination.",
+    net_path="ostrack384_ce.pth.tar",
     search_factor=5.0,
+    elimination=PUBLISHED_ELIMINATION,
 )
