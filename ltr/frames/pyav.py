@@ -28,7 +28,7 @@ def open_container(path: Path) -> Any:
     """Open a video file. Raises BadInput where it cannot be opened or holds no readable video."""
     av = import_av()
     try:
-        container = av.open(str(path))
+        container = av.open(str(path), metadata_errors="replace")
     except FileNotFoundError:
         raise MissingFile(f"there is no video {path}; correct the path") from None
     except (av.FFmpegError, OSError) as error:

@@ -20,7 +20,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from ltr.admin.errors import BadInput
+from ltr.admin.errors import BadInput, in_short
 from ltr.io import outputs
 
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
@@ -31,7 +31,6 @@ _ADVICE = {
     errno.EROFS: "name a place on another disk",
     errno.EACCES: "name another place, or have its rights changed",
     errno.EPERM: "name another place, or have its rights changed",
-    errno.ENAMETOOLONG: "give it a shorter name",
     errno.EMFILE: "close other programs, or raise the limit with ulimit -n",
 }
 # Written to a place before the work, so that a disk without room is noticed; one block of most
@@ -329,7 +328,7 @@ def _told(path: Path, temporary: Path) -> Iterator[None]:
             raise _cannot_write(path, error) from error
         raise
     finally:
-        if temporary.is_dir():
+        if os.path.isdir(temporary):
             shutil.rmtree(temporary, ignore_errors=True)
         else:
             with contextlib.suppress(OSError):
@@ -351,6 +350,10 @@ def _is_about(error: OSError, path: Path, temporary: Path) -> bool:
 def _cannot_write(path: Path, error: OSError | ValueError) -> CannotWrite:
     if not isinstance(error, OSError):
         return CannotWrite(f"{str(path)!r} cannot be written ({error}); name another place")
+    if error.errno == errno.ENAMETOOLONG:
+        return CannotWrite(
+            f"{in_short(path)} cannot be written ({error.strerror}); give it a shorter name", error
+        )
     blocker = next((parent for parent in path.parents if os.path.isfile(parent)), None)
     if blocker is not None:
         return CannotWrite(

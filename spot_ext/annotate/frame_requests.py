@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ltr.admin.errors import BadValue, suggestion
+from ltr.admin.errors import BadValue, in_short, suggestion
 from ltr.data.seeding import generator
 from ltr.dataset.video_folder import VideoFolder
 from spot_ext.boxes import frame_request, key_frames
@@ -111,8 +111,8 @@ def _sampled(path: Path, frame_counts: Mapping[str, int]) -> dict[str, list[Fram
 def _check_frame(where: str, frame_id: int, video: str, frame_counts: Mapping[str, int]) -> None:
     if video not in frame_counts:
         raise BadValue(
-            f"{where}: there is no video '{video}'{suggestion(video, frame_counts)}; give the "
-            "file of this folder"
+            f"{where}: there is no video '{in_short(video)}'{suggestion(video, frame_counts)}; "
+            "give the file of this folder"
         )
     if not 0 <= frame_id < frame_counts[video]:
         raise BadValue(

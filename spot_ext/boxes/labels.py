@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ltr.admin.errors import BadValue, suggestion
+from ltr.admin.errors import BadValue, in_short, suggestion
 from spot_ext.boxes.checks import check_box
 from spot_ext.boxes.track import ObjectTrack
 
@@ -120,8 +120,8 @@ class LabelSet:
     def __post_init__(self) -> None:
         if self.mode not in MODES:
             raise BadValue(
-                f"mode '{self.mode}' of a label set is unknown{suggestion(self.mode, MODES)};"
-                f" use one of {', '.join(MODES)}"
+                f"mode '{in_short(self.mode)}' of a label set is unknown"
+                f"{suggestion(self.mode, MODES)}; use one of {', '.join(MODES)}"
             )
 
     @property

@@ -6,6 +6,7 @@ Several boxes of one kind in a frame are the normal case here, and ids say nothi
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -101,6 +102,8 @@ def _mot(path: Path, names: Sequence[str]) -> Iterator[tuple[str, Row]]:
             values = line.replace(",", " ").split()
             try:
                 frame, _, x, y, w, h, score = map(float, [*values, "1"][:7])
+                if not all(map(math.isfinite, (frame, x, y, w, h, score))):
+                    raise ValueError
             except ValueError:
                 raise BadValue(
                     f"{file} line {number}: '{line.strip()[:60]}' is not "

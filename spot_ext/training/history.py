@@ -26,6 +26,8 @@ from ltr.io.files import atomic_write, write_text
 log = logging.getLogger(__name__)
 
 FILE = "history.jsonl"
+# Frames that a line may name; weeks of video.
+MOST_FRAMES = 100_000_000
 SHOWN_PATHS = 48  # object paths whose exploration is followed
 BINS = 20  # of the histogram of confidences, over 0..1
 
@@ -189,6 +191,8 @@ def _as_text(frame_ids: np.ndarray) -> str:
 
 def _from_text(text: str) -> np.ndarray:
     ends = [[int(number) for number in part.split("-")] for part in text.split()]
+    if sum(end[-1] - end[0] for end in ends) > MOST_FRAMES:
+        raise ValueError("more frames than a video has")
     return np.concatenate(
         [np.empty(0, np.int64), *(np.arange(end[0], end[-1] + 1) for end in ends)]
     )

@@ -253,7 +253,7 @@ def _frame_rate(path: Path) -> float | None:
     try:
         import av
 
-        with av.open(str(path)) as container:
+        with av.open(str(path), metadata_errors="replace") as container:
             rate = container.streams.video[0].average_rate
     except (ImportError, OSError, IndexError, ValueError):
         return None

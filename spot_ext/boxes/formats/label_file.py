@@ -179,7 +179,7 @@ def _video_labels(key: str, entries: Any, path: Path) -> VideoLabels:
         try:
             quality = _quality(entry.get("quality"))
             tracks.append(labelled_track(entry["f_ids"], entry.get("bboxes"), quality))
-        except BadValue as error:
+        except (BadValue, OverflowError) as error:
             raise BadValue(
                 f"{where}: {error}; correct the file or choose the key frames again"
             ) from None

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ltr.admin.errors import BadValue
+from ltr.admin.errors import BadValue, in_short
 from spot_ext.boxes.checks import check_box
 from spot_ext.boxes.formats.infos import Infos, VideoInfo
 from spot_ext.boxes.track import ObjectTrack, TrackRow, VideoBoxes
@@ -113,9 +113,11 @@ class BoxTable:
             objects[object_id] = _Object(label)
         elif label and objects[object_id].label != label:
             if objects[object_id].label:
+                before = in_short(objects[object_id].label)
                 raise BadValue(
-                    f"{where or self.path}: object '{object_id}' of video '{video}' is a "
-                    f"'{label}' here and a '{objects[object_id].label}' before; correct one of them"
+                    f"{where or self.path}: object '{in_short(object_id)}' of video "
+                    f"'{in_short(video)}' is a '{in_short(label)}' here and a '{before}' before; "
+                    "correct one of them"
                 )
             objects[object_id].label = label
 
