@@ -12,7 +12,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ltr.admin.errors import BadInput, BadValue
+from ltr.admin.errors import BadInput, BadValue, in_short
 from ltr.dataset.annotations import read_lines
 from ltr.io.files import write_text
 from spot_ext.boxes.formats.candidate import Candidate
@@ -222,9 +222,10 @@ def _first_frame(rows: list[tuple[str, list[str]]], video: str, wanted: int | No
     lowest, where = min(numbers)
     highest, _ = max(numbers)
     if lowest < 1:
+        first, last = in_short(lowest), in_short(highest)
         raise BadValue(
-            f"{where}: video '{video}' has no frame {lowest - 1}: the file counts frames from "
-            f"{lowest}, it has frames {lowest} to {highest}, and MOTChallenge counts from 1; "
+            f"{where}: video '{video}' has no frame {in_short(lowest - 1)}: the file counts frames "
+            f"from {first}, it has frames {first} to {last}, and MOTChallenge counts from 1; "
             "convert it with `export --first-frame 0`, or add 1 to the first column"
         )
     return 1

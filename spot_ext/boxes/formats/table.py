@@ -277,8 +277,8 @@ class BoxTable:
                 raise BadValue(video.mismatch)
             last = " and on" if count is None else f" to {count - 1}"
             raise BadValue(
-                f"{where}: video '{video.name}' has no frame {frame_id}, its frames are 0{last}; "
-                "correct it"
+                f"{where}: video '{video.name}' has no frame {in_short(frame_id)}, its "
+                f"frames are 0{last}; correct it"
             )
         return frame_id
 
