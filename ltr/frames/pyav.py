@@ -14,13 +14,11 @@ MATRIX_TOLERANCE = 0.01
 
 
 def import_av() -> Any:
-    """Return PyAV's module. Raises BadInput, naming the extra, when it is missing."""
+    """Return PyAV's module. Raises BadInput, saying how to install it, when it is missing."""
     try:
         import av
     except ImportError:
-        raise BadInput(
-            'reading video files needs the package av: pip install "spot-tracking[video]"'
-        ) from None
+        raise BadInput("reading video files needs the package av: pip install av") from None
     return av
 
 

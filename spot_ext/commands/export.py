@@ -7,9 +7,12 @@ import json
 import sys
 from pathlib import Path
 
+from ltr.admin.errors import BadValue
 from ltr.admin.places import input_place, output_tree
 from spot_ext.commands import verb
 
+# Not a format that can be read back, so it is none of `spot_ext.boxes.formats`.
+FILM = "video"
 FORMATS = """formats:
   csv          video,object,frame,x,y,w,h,confidence,human,label
   coco         COCO JSON with videos and tracks; also reads plain COCO, TAO, YouTube-VIS
@@ -20,6 +23,7 @@ FORMATS = """formats:
   got10k       <video>/groundtruth.txt, absence.label, cover.label, meta_info.ini, list.txt
   lasot        <class>/<class>-<number>/groundtruth.txt, full_occlusion.txt, out_of_view.txt
   keyframes    the JSON of key frames that `sample` writes and `train` reads
+  video        films with the boxes drawn in: PLACE.mp4 of one video, or a folder: a film a video
 
 docs/formats.md says what each of them holds and what it cannot.
 """
@@ -85,6 +89,9 @@ def run(options: argparse.Namespace) -> None:
     """Read the boxes, write them, and say what was written."""
     from spot_ext.boxes import formats
 
+    if options.format == FILM:
+        _export_films(options)
+        return
     # Before the videos are opened.
     formats.check_name(options.format)
     formats.check_suffix(options.out, options.format)
@@ -115,6 +122,26 @@ def run(options: argparse.Namespace) -> None:
         f"{_many(total['absent'], 'absence')}: {options.out} ({options.format}, "
         f"{_many(len(files), 'file')})\n"
     )
+
+
+def _export_films(options: argparse.Namespace) -> None:
+    """Write films of the boxes, and say which."""
+    from ltr.dataset.video_folder import VideoFolder
+    from spot_ext.boxes import formats
+    from spot_ext.propagate.film import write_films
+
+    place = options.videos or _labelled_videos(options.boxes)
+    if place is None:
+        raise BadValue("a film needs the videos; give their folder with --videos")
+    folder = VideoFolder(place.expanduser())
+    reading = formats.ReadOptions(options.first_frame, options.mismatch)
+    videos = formats.read(options.boxes, options.source, folder, reading)
+    files = write_films(videos, folder, options.out)
+    if options.json:
+        summary = {"format": FILM, "out": str(options.out), "files": [str(file) for file in files]}
+        sys.stdout.write(json.dumps(summary, indent=2, ensure_ascii=False) + "\n")
+        return
+    sys.stdout.write("".join(f"film: {file}\n" for file in files))
 
 
 def _labelled_videos(folder: Path) -> Path | None:

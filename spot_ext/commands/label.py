@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from ltr.admin.arguments import EPOCHS, SEED
 from ltr.admin.places import input_place, work_folder
 from spot_ext.commands import suggest_next, verb
 from spot_ext.commands.track import add_network_arguments, print_summary
+
+FILMS_FOLDER = "films"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,6 +47,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="how many rounds to adapt (default 8); more are slower and closer to these videos",
     )
     parser.add_argument("--seed", type=SEED, default=0)
+    parser.add_argument(
+        "--video",
+        action="store_true",
+        help="also write films with the boxes drawn in: DIR/films/VIDEO.mp4",
+    )
     add_network_arguments(parser)
 
 
@@ -63,11 +71,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 )
 def run(options: argparse.Namespace) -> int:
     """Label the videos, print a summary and return the exit status."""
+    from ltr.io import outputs
     from ltr.parallel.device import device_name
     from spot_ext.propagate.adapting import EPOCHS
     from spot_ext.propagate.labelling import LabelJob, guard_outputs, label
 
     guard_outputs(options.out)
+    if options.video:
+        outputs.current().add_output(options.out / FILMS_FOLDER, is_tree=True)
     summary = label(
         LabelJob(
             options.folder,
@@ -81,16 +92,32 @@ def run(options: argparse.Namespace) -> int:
             options.seed,
         )
     )
-    frames = sum(video["frames"] * video["objects"] for video in summary["videos"])
+    films = []
+    if options.video:
+        films = _write_films(options.folder.expanduser(), options.out)
+    boxes_count = sum(
+        video["frames"] * video["objects"] - video["without_box"] for video in summary["videos"]
+    )
     print_summary(
         summary,
         options.json,
-        f"{frames} boxes in {len(summary['videos'])} videos: {options.out / 'boxes.csv'}\n"
+        f"{boxes_count} boxes in {len(summary['videos'])} videos: {options.out / 'boxes.csv'}\n"
         f"{summary['to_review']} frames worth a look: {options.out / 'review.csv'}"
-        + (f"\ntracker: {options.out / 'tracker.pth.tar'}" if options.adapt else ""),
+        + (f"\ntracker: {options.out / 'tracker.pth.tar'}" if options.adapt else "")
+        + "".join(f"\nfilm: {film}" for film in films),
     )
     boxes = options.out / "boxes.csv"
     review = options.out / "review.csv"
     shown = ("--propagated", boxes, "--suggest", review)
     suggest_next("annotate", options.folder, "--boxes", options.boxes, *shown)
     return 1 if summary["failed"] else 0
+
+
+def _write_films(folder: Path, out: Path) -> list[Path]:
+    """Write the films of what `label` has just written, and return their files."""
+    from ltr.dataset.video_folder import VideoFolder
+    from spot_ext.boxes import formats
+    from spot_ext.propagate.film import write_films
+
+    videos = VideoFolder(folder)
+    return write_films(formats.read(out / "boxes.csv", "csv", videos), videos, out / FILMS_FOLDER)

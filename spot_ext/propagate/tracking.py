@@ -7,19 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ltr.admin.errors import BadValue
 from ltr.frames.opening import open_video
-from ltr.frames.wrappers import Frames, OneSize
+from ltr.frames.wrappers import OneSize
 from ltr.geometry.checks import check_box
 from ltr.io.progress import CountProgress
-from pytracking.evaluation.display import draw_objects
 from pytracking.evaluation.video import VideoWriter
 from spot_ext.boxes import formats
 from spot_ext.boxes.track import ObjectTrack, VideoBoxes
+from spot_ext.propagate.film import write_film
 from spot_ext.propagate.follow import Walk
-from spot_ext.propagate.fuse import Fused, fuse
+from spot_ext.propagate.fuse import fuse
 from spot_ext.propagate.key_frame_tracker import KeyFrameTracker
 from spot_ext.propagate.network import SHIPPED, open_network
 from spot_ext.propagate.propagation import check_boxes, dense
@@ -49,9 +47,9 @@ def track(job: TrackJob) -> dict[str, Any]:
     check_boxes(given, count)
     height, width = frames.read(job.start).shape[:2]
     _check_inside(job.box_xywh, width, height)
-    writer = None
     if job.annotated is not None:
-        writer = VideoWriter(job.annotated, frames.fps, not_over=job.video)
+        # A place that cannot be written is told before the work.
+        VideoWriter(job.annotated, frames.fps, not_over=job.video)
 
     tracker = open_network(job.net).make_tracker(job.device)()
     started = time.time()
@@ -64,12 +62,12 @@ def track(job: TrackJob) -> dict[str, Any]:
     fused = fuse(given.objects[0], walk, Walk.empty(count))
     seconds = time.time() - started
 
-    if writer is not None:
-        _draw(frames, job.start, fused, writer)
     result = dense(given, [fused], frame_count=count, size=(width, height))
     result = _from_frame(result, job.start)
     if job.out is not None:
         formats.write([result], job.out, "csv")
+    if job.annotated is not None:
+        write_film(result, frames, job.annotated, frames.fps, job.video, job.start)
     boxes = result.objects[0]
     return {
         "video": str(job.video),
@@ -103,14 +101,3 @@ def _from_frame(video: VideoBoxes, first: int) -> VideoBoxes:
         for item in video.objects
     )
     return VideoBoxes(video.video, objects, video.frame_count, video.size, video.fps)
-
-
-def _draw(frames: Frames, first: int, fused: Fused, writer: VideoWriter) -> None:
-    """Write the frames with the box; only after tracking is it known where the target was lost."""
-    try:
-        for frame_id in range(first, len(frames)):
-            box = fused.boxes_xywh[frame_id]
-            shown = box if np.isfinite(box).all() else None
-            writer.write(draw_objects(frames.read(frame_id), {1: shown}))
-    finally:
-        writer.close()

@@ -290,7 +290,7 @@ def test_track_writes_a_line_a_frame_and_a_video(folder, network_file, capsys):
 BAD = {
     "three numbers": (["--box", "1,2,3"], "expected four numbers x,y,w,h"),
     "no area": (["--box", "1,2,0,5"], "at least 1 pixel"),
-    "outside": (["--box", "500,2,9,5"], "outside the frame of 160x120"),
+    "outside": (["--box", "500,2,9,5"], "outside its frame of 160x120"),
     "late start": (["--box", "1,2,9,5", "--start", "99"], "has frames 0 to 13"),
 }
 
