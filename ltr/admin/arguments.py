@@ -58,6 +58,9 @@ class Number:
 
     def check(self, name: str, value: float) -> None:
         """Raise BadValue where the value of the argument `name` is out of its limits."""
+        is_share = (self.lowest, self.highest) == (0, 1)
+        if is_share and not self.lowest <= value <= self.highest:
+            raise BadValue(f"{name} {value}: give a number from 0 to 1")
         if not math.isfinite(value) or value > self.highest:
             raise BadValue(f"{name} {value}: give at most {self.highest:,} ({self.reason})")
         if value < self.lowest:
