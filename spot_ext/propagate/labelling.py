@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ltr.admin.errors import BadInput, BadValue
+from ltr.admin.invocation import spot_command
 from ltr.dataset.video_folder import VideoFolder
 from ltr.frames.fingerprint import Fingerprints
 from ltr.frames.wrappers import OneSize
@@ -184,7 +185,7 @@ def _human_boxes(job: LabelJob, folder: VideoFolder) -> list[VideoBoxes]:
     if not given:
         raise BadInput(
             f"{job.boxes} holds no box that a person drew on a video of {folder.root}; draw some "
-            "with `python -m spot_ext annotate`"
+            f"with `{spot_command('annotate', job.folder)}`"
         )
     left_out = len(names) - len(given)
     if left_out:

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from ltr.admin.errors import BadValue
+from ltr.admin.errors import BadInput, BadValue
 from ltr.dataset.video_folder import VideoFolder
 from ltr.frames.opening import open_video
 from spot_ext.__main__ import main
@@ -106,3 +106,12 @@ def test_export_of_films_needs_the_videos(tmp_path):
     arguments = ["--format", "video", "--out", str(tmp_path / "films")]
     with pytest.raises(BadValue, match="give their folder with --videos"):
         main(["export", str(tmp_path / "boxes.csv"), *arguments])
+
+
+def test_boxes_of_no_person_name_the_command_that_draws_some(folder, tmp_path):
+    found = ObjectTrack.found("1", [0], [[10, 20, 30, 40]], 0.4)
+    formats.write([VideoBoxes("walk", (found,), 3)], tmp_path / "boxes.csv", "csv")
+    arguments = ["--boxes", str(tmp_path / "boxes.csv"), "--out", str(tmp_path / "out")]
+    # Quoted, as the folder's name holds a blank.
+    with pytest.raises(BadInput, match=f"draw some with `.*spot annotate '{folder}'`"):
+        main(["label", str(folder), *arguments])

@@ -19,6 +19,7 @@ from PIL import Image
 
 from ltr.admin.environment import find_env_settings
 from ltr.admin.errors import BadInput, BadValue, MissingFile
+from ltr.admin.invocation import spot_command
 from ltr.data.seeding import generator
 from ltr.io.array_file import open_arrays, write_arrays
 from spot_ext.rendering.drawn.backdrops import BACKDROPS, backdrop
@@ -86,7 +87,8 @@ def open_bank(sources: tuple[str, ...], file: str | None = None) -> Bank:
     if file is not None:
         if not Path(file).is_file():
             raise MissingFile(
-                f"scenes: no bank '{file}'; write it with `python -m spot_ext scenes --bank {file}`"
+                f"scenes: no bank '{file}'; write it with "
+                f"`{spot_command('scenes', '--bank', file)}`"
             )
         return Bank(*open_arrays(file))
     sources = pictures.checked(sources)
