@@ -31,7 +31,7 @@ def true_or_false(text: str) -> bool:
 
 def positive(text: str) -> int:
     """Parse a count: a whole number from 1."""
-    if not text.isdigit() or len(text) > _LONGEST_NUMBER or int(text) < 1:
+    if not text.isdecimal() or len(text) > _LONGEST_NUMBER or int(text) < 1:
         raise argparse.ArgumentTypeError(f"'{text}' is not a whole number from 1")
     return int(text)
 

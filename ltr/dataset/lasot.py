@@ -131,6 +131,7 @@ class Lasot(FileVideoDataset):
             )
         if not names:
             raise BadValue(
-                f"LaSOT: {self.root} holds no folder <class>/<class>-<number>; correct lasot_dir"
+                f"LaSOT: {self.root} holds no folder <class>/<class>-<number>; give the "
+                "folder of the class folders, in lasot_dir of local.py or as root"
             )
         return names

@@ -65,7 +65,7 @@ def read_ids(path: Path, count: int) -> list[int]:
     """Ids (0-based) below `count`, one a line."""
     ids = []
     for number, line in enumerate(read_names(path), 1):
-        if not line.isdigit() or int(line) >= count:
+        if not line.isdecimal() or int(line) >= count:
             raise BadValue(
                 f"{path} line {number}: '{line[:40]}' is no number of one of the {count} "
                 "sequences; this "

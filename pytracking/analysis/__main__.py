@@ -177,7 +177,7 @@ def _play(trackers: list, args: argparse.Namespace) -> None:
     playback_results(
         trackers,
         get_dataset(*args.dataset_name)[
-            int(args.sequence) if args.sequence.isdigit() else args.sequence
+            int(args.sequence) if args.sequence.isdecimal() else args.sequence
         ],
     )
 

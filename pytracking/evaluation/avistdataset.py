@@ -10,7 +10,6 @@ from ltr.admin.errors import MissingFile
 from ltr.dataset.registry import evaluation_set
 from pytracking.evaluation.attributes import WithAttributes
 from pytracking.evaluation.data import BaseDataset, Sequence, SequenceList, lazy_list
-from pytracking.evaluation.environment import local_file
 from pytracking.evaluation.lasotdataset import read_visibility
 from pytracking.evaluation.lists import report_partial, report_without_frames
 from pytracking.evaluation.tabledataset import text_stems
@@ -32,9 +31,8 @@ class AVisTDataset(WithAttributes, BaseDataset):
         self.sequence_list = text_stems(os.path.join(self.base_path, "anno"))
         if not self.sequence_list:
             raise MissingFile(
-                f"AVisT: no anno/<sequence>.txt in '{self.base_path}' - point avist_path in "
-                f"{local_file()} at "
-                "the folder that holds anno/ and sequences/"
+                f"AVisT: no anno/<sequence>.txt in '{self.base_path}' - "
+                + self.remedy("avist_path", "anno/ and sequences/")
             )
         report_partial(self.title, len(self.sequence_list), 120, self.base_path)
         report_without_frames(

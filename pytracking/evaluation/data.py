@@ -16,6 +16,7 @@ from ltr.admin.errors import BadInput, BadValue, MissingFile, suggestion
 from ltr.data.image_loader import imread_indexed
 from pytracking.evaluation.environment import (
     env_settings,
+    local_file,
     required_folder,
     settings_at,
 )
@@ -53,6 +54,12 @@ class BaseDataset:
         if self.root is not None and not os.path.isdir(self.root):
             raise MissingFile(f"{name}: there is no folder '{self.root}'")
         return required_folder(self.env_settings, attribute, name)
+
+    def remedy(self, attribute: str, content: str) -> str:
+        """Return what to do where the folder does not hold `content`: the end of an error."""
+        if self.root is not None:
+            return f"give the folder that holds {content}"
+        return f"point {attribute} in {local_file()} at the folder that holds {content}"
 
 
 class Sequence:

@@ -30,7 +30,7 @@ def draw_objects(
     for number, (object_id, box) in enumerate(boxes_xywh.items()):
         if box is None or not np.isfinite(box).all():
             continue
-        color = object_color(int(object_id) - 1 if str(object_id).isdigit() else number)
+        color = object_color(int(object_id) - 1 if str(object_id).isdecimal() else number)
         x, y, _, _ = draw_box(picture, box, color, thickness)
         if len(boxes_xywh) > 1:
             write_label(picture, str(object_id), (x, y), color, thickness)

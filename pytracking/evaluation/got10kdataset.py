@@ -10,7 +10,6 @@ from ltr.dataset import got10k_layout as layout
 from ltr.dataset.registry import evaluation_set
 from ltr.dataset.roots import read_ids
 from pytracking.evaluation.data import BaseDataset, Sequence, SequenceList, lazy_list
-from pytracking.evaluation.environment import local_file
 from pytracking.evaluation.frames import first_frame_masks, numbered_frames
 from pytracking.evaluation.lists import spec_list
 from pytracking.utils.load_text import read_boxes, read_text
@@ -52,9 +51,8 @@ class GOT10KDataset(BaseDataset):
         list_file = os.path.join(self.base_path, layout.LIST)
         if not os.path.isfile(list_file):
             raise MissingFile(
-                f"{self.title}: no list.txt in '{self.base_path}' - point {self.path_attribute} in "
-                f"{local_file()} at the folder that holds "
-                f"{os.path.basename(self.base_path)}/list.txt"
+                f"{self.title}: no list.txt in '{self.base_path}' - "
+                + self.remedy(self.path_attribute, f"{os.path.basename(self.base_path)}/list.txt")
             )
         names = read_text(list_file).split()
         return self._held_out(names) if self.split == "ltrval" else names

@@ -18,7 +18,6 @@ import numpy as np
 from ltr.admin.errors import BadInput, BadValue, MissingFile
 from ltr.dataset.registry import evaluation_set
 from pytracking.evaluation.data import BaseDataset, LazySequence, Sequence, SequenceList
-from pytracking.evaluation.environment import local_file
 from pytracking.utils.load_text import read_text
 
 FILE = "LaGOT_{}_object_per_sequence_annotations_final.json"
@@ -39,8 +38,8 @@ class LaGOTDataset(BaseDataset):
         file = os.path.join(self.base_path, FILE.format("one" if sot_mode else "multiple"))
         if not os.path.isfile(file):
             raise MissingFile(
-                f"{TAG}: no {os.path.basename(file)} in '{self.base_path}' - point lagot_path in "
-                f"{local_file()} at the folder that holds it"
+                f"{TAG}: no {os.path.basename(file)} in '{self.base_path}' - "
+                + self.remedy("lagot_path", "it")
             )
         try:
             self.annotations: dict[str, dict] = json.loads(read_text(file))

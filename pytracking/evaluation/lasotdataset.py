@@ -14,7 +14,6 @@ from ltr.dataset.registry import evaluation_set
 from ltr.frames.names import natural_key
 from pytracking.evaluation.attributes import OfficialAttributes, WithAttributes
 from pytracking.evaluation.data import BaseDataset, Sequence, SequenceList, lazy_list
-from pytracking.evaluation.environment import local_file
 from pytracking.evaluation.frames import first_frame_masks, frame_range
 from pytracking.evaluation.lists import report_partial, shortened, spec_list
 from pytracking.utils.load_text import read_boxes, read_flags, read_text
@@ -92,8 +91,8 @@ class LaSOTDataset(WithAttributes, BaseDataset):
         names = [name for name in names if name in present]
         if not names:
             raise BadInput(
-                f"{self.title}: no such sequence in '{self.base_path}' (looked for {rule}) - point "
-                f"{self.path_attribute} in {local_file()} at the folder of class folders"
+                f"{self.title}: no such sequence in '{self.base_path}' (looked for {rule}) - "
+                + self.remedy(self.path_attribute, "the class folders")
             )
         if not absent:
             report_partial(self.title, len(names), self.expected, self.base_path)

@@ -17,7 +17,6 @@ from ltr.admin.errors import BadValue, MissingFile
 from ltr.data.image_loader import default_image_loader
 from ltr.dataset.registry import evaluation_set
 from pytracking.evaluation.data import BaseDataset, LazySequence, Sequence, SequenceList
-from pytracking.evaluation.environment import local_file
 from pytracking.evaluation.frames import frame_range
 from pytracking.evaluation.lists import report_partial, report_without_frames
 from pytracking.utils.load_text import read_text
@@ -96,9 +95,8 @@ class OxUvADataset(BaseDataset):
         file = os.path.join(self.base_path, folder, f"{split}.csv")
         if not os.path.isfile(file):
             raise MissingFile(
-                f"OxUvA: no {folder}/{split}.csv in '{self.base_path}' - point oxuva_path in "
-                f"{local_file()} at "
-                "the folder that holds tasks/, annotations/ and images/"
+                f"OxUvA: no {folder}/{split}.csv in '{self.base_path}' - "
+                + self.remedy("oxuva_path", "tasks/, annotations/ and images/")
             )
         rows = [
             (number, row)

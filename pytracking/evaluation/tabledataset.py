@@ -9,7 +9,6 @@ import os
 
 from ltr.admin.errors import MissingFile
 from pytracking.evaluation.data import BaseDataset, LazySequence, Sequence, SequenceList
-from pytracking.evaluation.environment import local_file
 from pytracking.evaluation.frames import frame_range
 from pytracking.evaluation.lists import report_partial
 from pytracking.utils.load_text import read_boxes, read_text
@@ -43,9 +42,8 @@ class TableDataset(BaseDataset):
         infos = self._describe_sequences()
         if not infos:
             raise MissingFile(
-                f"{self.title}: no {self.layout} in '{self.base_path}' - point "
-                f"{self.path_attribute} in "
-                f"{local_file()} at the folder that holds it"
+                f"{self.title}: no {self.layout} in '{self.base_path}' - "
+                + self.remedy(self.path_attribute, "it")
             )
         report_partial(self.title, len(infos), self.expected, self.base_path)
         if self.attribute is not None:

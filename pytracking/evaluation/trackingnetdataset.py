@@ -9,7 +9,6 @@ import os
 from ltr.admin.errors import MissingFile
 from ltr.dataset.registry import evaluation_set
 from pytracking.evaluation.data import BaseDataset, Sequence, SequenceList, lazy_list
-from pytracking.evaluation.environment import local_file
 from pytracking.evaluation.frames import first_frame_masks, numbered_frames
 from pytracking.evaluation.lists import report_partial, report_without_frames
 from pytracking.evaluation.tabledataset import text_stems
@@ -38,9 +37,8 @@ class TrackingNetDataset(BaseDataset):
         self.sequence_list = text_stems(os.path.join(self.base_path, "TEST", "anno"))
         if not self.sequence_list:
             raise MissingFile(
-                f"TrackingNet: no TEST/anno/<sequence>.txt in '{self.base_path}' - point "
-                "trackingnet_path in "
-                f"{local_file()} at the folder that holds TEST/"
+                f"TrackingNet: no TEST/anno/<sequence>.txt in '{self.base_path}' - "
+                + self.remedy("trackingnet_path", "TEST/")
             )
         report_partial("TrackingNet", len(self.sequence_list), SEQUENCES, self.base_path)
         if load_frames:

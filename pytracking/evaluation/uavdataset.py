@@ -59,7 +59,7 @@ class UAVDataset(WithAttributes, TableDataset):
         last_of_part: dict[str, int] = {}
         for stem in sorted(stems, key=natural_key):  # part 10 after part 9
             video, _, part = stem.rpartition("_")
-            if not part.isdigit() or os.path.isdir(self._image_folder(stem)):
+            if not part.isdecimal() or os.path.isdir(self._image_folder(stem)):
                 video, part = stem, "1"
             first = FIRST_FRAME.get(stem)
             if first is None and part == "1":

@@ -248,6 +248,6 @@ def object_ids(tracks: Iterable[str]) -> list[str]:
 
 def _place_of_id(name: str) -> tuple[bool, int, str, str]:
     """Return the key by which ids are sorted: numbers by their length and digits, so by value."""
-    is_number = name.isascii() and name.isdigit()
+    is_number = name.isascii() and name.isdecimal()
     digits = name.lstrip("0") if is_number else ""
     return not is_number, len(digits), digits, name

@@ -43,7 +43,7 @@ def _size_of_whole_file(path: str | os.PathLike) -> tuple[int, int] | None:
             if start.startswith(b"\xff\xd8\xff"):
                 size, end = _jpeg_size(file), b"\xff\xd9"
             elif start.startswith(_PNG_START) and start[12:16] == b"IHDR":
-                size, end = struct.unpack(">II", start[16:24]), _PNG_END
+                size, end = _png_size(file, start), _PNG_END
             else:
                 return None
             if size is None or 0 in size:
@@ -76,6 +76,22 @@ def _jpeg_size(file: BinaryIO) -> tuple[int, int] | None:
         if marker == 0xDA or length < 2 or (marker == 0xE1 and head[4:8] == b"Exif"):
             return None
         file.seek(length - 7, os.SEEK_CUR)
+
+
+def _png_size(file: BinaryIO, start: bytes) -> tuple[int, int] | None:
+    """Return the header's size; None for turned pictures (chunk eXIf), which decoding turns."""
+    position = len(_PNG_START)
+    while True:
+        file.seek(position)
+        head = file.read(8)
+        if len(head) < 8 or head[4:] == b"IEND":
+            break
+        if head[4:] == b"eXIf":
+            return None
+        # a chunk is its length, its name, its content and a checksum
+        position += 12 + int.from_bytes(head[:4], "big")
+    width, height = struct.unpack(">II", start[16:24])
+    return width, height
 
 
 def _refuse_unfinished(path: str | os.PathLike) -> None:

@@ -97,6 +97,8 @@ def check_sequence(sequence: SequenceFiles, decode: bool = False) -> SequenceRes
     def report(kind: str) -> Finding:
         return found.setdefault(kind, Finding(kind, sequence.name))
 
+    if not sequence.frames:
+        report(MISSING).add("it has no frames at all")
     sizes = _check_frames(sequence, decode, report)
     for target, boxes in sequence.tracks.items():
         _check_boxes(sequence, target, np.asarray(boxes, np.float64).reshape(-1, 4), sizes, report)

@@ -17,11 +17,13 @@ from ltr.admin.environment import ensure_local_file
 from ltr.admin.errors import BadInput, BadValue, MissingFile, suggestion
 from ltr.dataset.file_video_dataset import FileVideoDataset
 from ltr.dataset.registry import evaluation_sets, import_all, plain_name, training_sets
+from ltr.dataset.video_folder import VideoFolder
+from ltr.frames.names import PACKED_SUFFIXES, has_suffix
 from ltr.geometry.checks import is_box
 from ltr.io import plugins
 from pytracking.evaluation import environment
 from pytracking.evaluation.datasets import open_dataset
-from spot_ext.check.sequences import ANNOTATION, Finding, SequenceFiles
+from spot_ext.check.sequences import ANNOTATION, UNREADABLE, Finding, SequenceFiles
 
 log = logging.getLogger(__name__)
 
@@ -174,7 +176,11 @@ def _open_first(folders: Sequence[Path | None], open_at: Callable[[Path | None],
     raise problems[0]
 
 
-def _training_sequence(dataset, name: str, seq_id: int) -> SequenceFiles:
+def _training_sequence(dataset, name: str, seq_id: int) -> SequenceFiles | Finding:
+    if isinstance(dataset, VideoFolder):
+        problem = _unreadable_video(dataset, name, seq_id)
+        if problem is not None:
+            return problem
     info = dataset.get_sequence_info(seq_id)
     tracks = _tracks(info.get("bbox"))
     num_frames = max((len(boxes) for boxes in tracks.values()), default=0)
@@ -185,7 +191,7 @@ def _training_sequence(dataset, name: str, seq_id: int) -> SequenceFiles:
         if hasattr(dataset, "frame_path")
         else _noted(dataset, num_frames, lambda i: dataset.get_frame(seq_id, i))
     )
-    if paths and (os.path.isfile(paths[0]) or not _is_packed(dataset, seq_id)):
+    if paths and _are_images(dataset, seq_id, paths):
         return SequenceFiles(
             name, paths, tracks, shown, optional, own_folder=isinstance(dataset, FileVideoDataset)
         )
@@ -197,6 +203,24 @@ def _training_sequence(dataset, name: str, seq_id: int) -> SequenceFiles:
         optional,
         read_size=lambda i: _size(dataset.get_frame(seq_id, i)),
     )
+
+
+def _unreadable_video(dataset: VideoFolder, name: str, seq_id: int) -> Finding | None:
+    """Return what is wrong with a video whose frames cannot be counted."""
+    try:
+        dataset.get_sequence_length(seq_id)
+    except (BadInput, OSError) as error:
+        finding = Finding(UNREADABLE, name)
+        finding.add(str(error), str(dataset.frame_files(seq_id)[0]))
+        return finding
+    return None
+
+
+def _are_images(dataset, seq_id: int, paths: Sequence[str]) -> bool:
+    """Tell whether the frames are image files; else they are read through the data set."""
+    if has_suffix(paths[0], PACKED_SUFFIXES):
+        return False
+    return os.path.isfile(paths[0]) or not _is_packed(dataset, seq_id)
 
 
 def _noted(dataset, count: int, read: Callable[[int], Any]) -> tuple[str, ...]:

@@ -201,6 +201,6 @@ def _report(options: argparse.Namespace, dataset, labels, path: Path) -> None:
 
 
 def _set_id(text: str) -> int:
-    if not text.strip().isdigit():
+    if not text.strip().isdecimal():
         raise BadValue(f"--split {text}: TrackingNet's sets are numbers, e.g. --split 0,1,2,3")
     return int(text)

@@ -18,6 +18,7 @@ from ltr.models.backbone.ocean_backbone import UnpaddedResNet, map_cells
 from ltr.models.backbone.pretrained import load_imagenet_weights
 from ltr.models.backbone.transt_backbone import SmallResNet, TruncatedResNet50
 from ltr.models.tracking import ocean
+from tests.golden.tolerances import MARGIN
 
 SMALL = {"width": 4, "channels": 8, "depth": 1}
 
@@ -335,7 +336,11 @@ def test_imagenet_weights_enter_the_centre_of_larger_shortcuts(tmp_path):
         )
     with torch.no_grad():
         features, expected = net(images(1, 127)), theirs(images(1, 127))
-    torch.testing.assert_close(features, expected, rtol=0, atol=1e-6 * expected.max().item())
+        exact = theirs.double()(images(1, 127).double())
+    # Both sum in float32, in another order; how far such a sum strays depends on the kernels.
+    bound = MARGIN * (expected - exact).abs().max().item()
+    assert (features - exact).abs().max().item() <= bound
+    assert bound < 1e-4 * exact.abs().max().item()
 
 
 # ---------------------------------------------------------------- what is held still

@@ -67,9 +67,14 @@ def write_tree(path: Path, texts: Mapping[str, str | None]) -> list[Path]:
 def numbers_of(objects: Sequence[ObjectTrack]) -> list[int]:
     """A number for each object: its id where all ids are numbers from 1, else its place."""
     ids = [item.object_id for item in objects]
-    if all(name.isascii() and name.isdigit() and name[0] != "0" and len(name) < 10 for name in ids):
+    if all(_is_plain_number(name) for name in ids):
         return [int(name) for name in ids]
     return list(range(1, len(ids) + 1))
+
+
+def _is_plain_number(name: str) -> bool:
+    """Tell whether a name is a number from 1 as people write it, of at most nine digits."""
+    return name.isascii() and name.isdecimal() and name[0] != "0" and len(name) < 10
 
 
 def class_names(videos: Iterable[VideoBoxes]) -> list[str]:

@@ -68,7 +68,7 @@ def write(videos: Sequence[VideoBoxes], path: Path, infos: Infos) -> list[Path]:
 def _class_of(name: str) -> str:
     """`car` of `car-12`; empty for other names."""
     start, dash, number = name.rpartition("-")
-    return start if dash and start and number.isdigit() else ""
+    return start if dash and start and number.isdecimal() else ""
 
 
 def _is_in_class(folder: Path) -> bool:

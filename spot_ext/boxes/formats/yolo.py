@@ -239,7 +239,7 @@ def _read_video(
     video: str, files: Mapping[Path, int], size: tuple[int, int], names: list[str], table: BoxTable
 ) -> None:
     rows = _rows(files)
-    six_is_id = all(cells[5].isdigit() for _, _, cells in rows if len(cells) == 6)
+    six_is_id = all(cells[5].isdecimal() for _, _, cells in rows if len(cells) == 6)
 
     def has_id(cells: list[str]) -> bool:
         return len(cells) == 7 or (len(cells) == 6 and six_is_id)

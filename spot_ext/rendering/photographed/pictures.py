@@ -227,7 +227,7 @@ def licences(names: Sequence[str]) -> dict[str, str]:
 
 def _off_size(path: Path) -> tuple[int, str]:
     width = path.name.partition("x")[0]
-    return (abs(int(width) - 1920) if width.isdigit() else 10**6), path.name
+    return (abs(int(width) - 1920) if width.isdecimal() else 10**6), path.name
 
 
 def all_files(names: Sequence[str], kind: str) -> Iterator[tuple[str, Path]]:
