@@ -21,6 +21,7 @@ from pytracking.analysis.attributes import (
 )
 from pytracking.analysis.got10k import got10k_table
 from pytracking.analysis.plot_results import per_sequence_rows, plot_results, result_rows
+from pytracking.analysis.result_lengths import length_note
 from pytracking.analysis.scores import PLOT_TYPES
 from pytracking.analysis.tables import STYLES, ResultRow, format_rows, make_rows
 from pytracking.analysis.toolkits import toolkit_rows
@@ -60,11 +61,11 @@ def _run(args: argparse.Namespace) -> None:
         "verbose": args.format == "text",
         "force_evaluation": True,
     }
-    rows, files = _SHOWN[args.show](trackers, args, report, options)
-    _output(
-        format_rows(rows, args.format, report + (" (corrected)" if args.corrected else "")),
-        args.out,
-    )
+    dataset = _sequences_of(args)
+    rows, files = _SHOWN[args.show](trackers, dataset, args, report, options)
+    table = format_rows(rows, args.format, report + (" (corrected)" if args.corrected else ""))
+    note = length_note(trackers, dataset)
+    _output(table + _NOTE_STYLES[args.format].format(note) if note else table, args.out)
     for path in files:
         print(path)
 
@@ -82,9 +83,9 @@ def _sequences_of(args: argparse.Namespace) -> list:
 
 
 def _scores(
-    trackers: list, args: argparse.Namespace, report: str, options: dict
+    trackers: list, dataset: list, args: argparse.Namespace, report: str, options: dict
 ) -> tuple[list[ResultRow], list[Path]]:
-    dataset, merge = _sequences_of(args), args.merge or args.spread
+    merge = args.merge or args.spread
     options["corrected"] = args.corrected
     rows = result_rows(
         trackers, dataset, report, args.merge, args.plot_types, spread=args.spread, **options
@@ -121,21 +122,21 @@ def _got10k_columns(
 
 
 def _sequences(
-    trackers: list, args: argparse.Namespace, report: str, options: dict
+    trackers: list, dataset: list, args: argparse.Namespace, report: str, options: dict
 ) -> tuple[list[ResultRow], list[Path]]:
     return per_sequence_rows(
-        trackers, _sequences_of(args), report, args.merge, corrected=args.corrected, **options
+        trackers, dataset, report, args.merge, corrected=args.corrected, **options
     ), []
 
 
 def _toolkits(
-    trackers: list, args: argparse.Namespace, report: str, options: dict
+    trackers: list, dataset: list, args: argparse.Namespace, report: str, options: dict
 ) -> tuple[list[ResultRow], list[Path]]:
-    return toolkit_rows(trackers, _sequences_of(args), report, args.merge, **options), []
+    return toolkit_rows(trackers, dataset, report, args.merge, **options), []
 
 
 def _attributes(
-    trackers: list, args: argparse.Namespace, report: str, options: dict
+    trackers: list, dataset: list, args: argparse.Namespace, report: str, options: dict
 ) -> tuple[list[ResultRow], list[Path]]:
     if len(args.dataset_name) > 1:
         raise BadValue(
@@ -158,6 +159,10 @@ _SHOWN: Mapping[str, Any] = {
     "toolkits": _toolkits,
     "attributes": _attributes,
 }
+
+
+# A table for a program takes no sentence; it is on stderr in any case.
+_NOTE_STYLES = {"text": "{}", "markdown": "\n{}", "latex": "% {}", "csv": ""}
 
 
 def _show_masks(trackers: list, args: argparse.Namespace) -> None:

@@ -18,13 +18,14 @@ import torch
 from torch import Tensor
 
 from ltr.admin.errors import BadValue
-from ltr.io.progress import counted
+from ltr.io.progress import counted as with_progress
 from pytracking.analysis.eval_cache import Options, keep_evaluation
 from pytracking.analysis.frame_errors import (
     calc_err_center,
     calc_iou_overlap,
     calc_seq_err_robust,
     checked_visibility,
+    counted_frames,
     frame_errors,
 )
 from pytracking.analysis.prec_rec_f1 import extract_results_prec_rec_f1
@@ -88,7 +89,7 @@ def extract_results(
         raise BadValue(f"plot_bin_gap must be above 0 and at most 1, got {plot_bin_gap}")
 
     rule = _Rule(_overlap_thresholds(plot_bin_gap), exclude_invalid_frames, corrected)
-    progress = counted(dataset, report_name, "sequences", shown=verbose)
+    progress = with_progress(dataset, report_name, "sequences", shown=verbose)
     scores = {
         **_score_all(trackers, progress, len(dataset), rule, skip_missing_seq),
         "threshold_set_overlap": rule.thresholds_overlap.tolist(),
@@ -186,7 +187,9 @@ def _score_boxes(pred_bb: Tensor, seq: Any, rule: _Rule) -> tuple[Tensor, Tensor
             pred_bb, anno_bb, seq.dataset, seq.target_visible
         )
         average = overlap[valid].mean()
-        length = int(valid.sum()) if rule.exclude_invalid_frames else len(anno_bb)
+        counted = counted_frames(anno_bb, seq.dataset)
+        overlap, center, center_norm = overlap[counted], center[counted], center_norm[counted]
+        length = int(valid.sum()) if rule.exclude_invalid_frames else len(overlap)
         success = overlap[:, None] > rule.thresholds_overlap
     if length == 0:
         raise BadValue("Seq length zero: no frame has a valid ground-truth box")

@@ -39,7 +39,7 @@ def calc_seq_err_robust(
         pred_bb: (M, 4) predicted xywh boxes. A box without area takes the box before it; surplus
             rows are dropped; missing rows are filled with empty boxes, except for the tag 'lasot',
             where they are an error. Row 0 is replaced by the ground truth.
-        anno_bb: (N, 4) ground truth. Rows with NaN are accepted for the tag 'uav' only.
+        anno_bb: (N, 4) ground truth. Rows with NaN, of which nothing is known, are not valid.
         dataset: tag of the sequence; 'uav' and 'lasot' treat frames without a target differently.
         target_visible: (N,) booleans, or None when all frames show the target.
 
@@ -49,7 +49,7 @@ def calc_seq_err_robust(
         'uav').
 
     Raises:
-        BadValue: invalid predictions, NaN ground truth, wrong lengths.
+        BadValue: invalid predictions, wrong lengths.
     """
     pred_bb, anno_bb = checked_boxes(pred_bb, "results"), checked_boxes(anno_bb, "ground truth")
     visible = checked_visibility(target_visible, len(anno_bb))
@@ -81,13 +81,21 @@ def frame_errors(
     return overlap, center, center_norm, valid
 
 
+def counted_frames(anno_bb: Tensor, dataset: str) -> Tensor:
+    """Return (N,) booleans: the frames that a score is about.
+
+    Where the ground truth is NaN nothing is known, and the frame counts nowhere. The tag 'uav'
+    marks frames without the target in this way, which pytracking counts among all frames.
+    """
+    if dataset == "uav":
+        return torch.ones(len(anno_bb), dtype=torch.bool)
+    return ~anno_bb.isnan().any(1)
+
+
 def _repair(pred_bb: Tensor, anno_bb: Tensor, dataset: str) -> Tensor:
     """Return one usable box per ground-truth row (see `calc_seq_err_robust`)."""
     if pred_bb.isnan().any() or (pred_bb[:, 2:] < 0).any():
         raise BadValue("Error: Invalid results: a box holds NaN or a negative size")
-    if dataset != "uav" and anno_bb.isnan().any():
-        raise BadValue("Warning: NaNs in annotation; only sequences of the tag 'uav' may hold them")
-
     n = len(anno_bb)
     if len(pred_bb) < n and dataset == "lasot":
         raise BadValue(

@@ -16,9 +16,13 @@ import torch
 from torch import Tensor
 
 from ltr.admin.errors import BadValue
-from ltr.io.progress import counted
+from ltr.io.progress import counted as with_progress
 from pytracking.analysis.eval_cache import F1Options, keep_evaluation, tracker_entry
-from pytracking.analysis.frame_errors import calc_seq_err_robust, checked_visibility
+from pytracking.analysis.frame_errors import (
+    calc_seq_err_robust,
+    checked_visibility,
+    counted_frames,
+)
 from pytracking.analysis.result_files import (
     check_request,
     ground_truth,
@@ -75,7 +79,7 @@ def extract_results_prec_rec_f1(
         raise BadValue(f"anno_period must be at least 1, got {anno_period}")
     frames: list[list[tuple[Tensor, Tensor, Tensor]]] = [[] for _ in trackers]
     valid_sequence = [1] * len(dataset)
-    for s, seq in enumerate(counted(dataset, report_name, "sequences", shown=verbose)):
+    for s, seq in enumerate(with_progress(dataset, report_name, "sequences", shown=verbose)):
         missing = [tracker for tracker in trackers if not result_file(tracker, seq).is_file()]
         if missing and not skip_missing_seq:
             raise missing_result(missing[0], seq)
@@ -161,10 +165,10 @@ def _judge(tracker: Any, seq: Any, anno_period: int) -> tuple[Tensor, Tensor, Te
             "has no target_visible; choose other plot_types for this data set"
         )
     scores = read_presence_scores(tracker, seq, len(anno_bb))[::anno_period]
+    anno_bb = anno_bb[::anno_period]
     overlap, _, _, valid = calc_seq_err_robust(
-        read_result(tracker, seq)[::anno_period],
-        anno_bb[::anno_period],
-        seq.dataset,
-        visible[::anno_period],
+        read_result(tracker, seq)[::anno_period], anno_bb, seq.dataset, visible[::anno_period]
     )
-    return overlap.where(valid, overlap.new_zeros(())), scores, valid
+    overlap = overlap.where(valid, overlap.new_zeros(()))
+    counted = counted_frames(anno_bb, seq.dataset)
+    return overlap[counted], scores[counted], valid[counted]

@@ -18,6 +18,7 @@ import numpy as np
 from ltr.admin.errors import BadValue
 from ltr.geometry.array_boxes import got10k_iou
 from pytracking.analysis import eval_cache
+from pytracking.analysis.frame_errors import counted_frames
 from pytracking.analysis.result_files import (
     ground_truth,
     missing_result,
@@ -111,13 +112,16 @@ def _score(tracker: Any, seq: Any) -> PysotScores:
         raise missing_result(tracker, seq)
     with scoring(tracker, seq):
         truth, boxes = ground_truth(seq).numpy(), read_result(tracker, seq).numpy()
-        n = len(truth)
-        if len(boxes) != n:
+        if len(boxes) != len(truth):
             raise BadValue(
-                f"pysot's scores need a box for each of the {n} frames, there are {len(boxes)}"
+                f"pysot's scores need a box for each of the {len(truth)} frames, there are "
+                f"{len(boxes)}"
             )
+    known = counted_frames(ground_truth(seq), seq.dataset).numpy()
+    truth, boxes = truth[known], boxes[known]
+    n = len(truth)
     if seq.dataset == "lasot" and seq.target_visible is not None:
-        counted = np.asarray(seq.target_visible, bool)
+        counted = np.asarray(seq.target_visible, bool)[known]
         truth, boxes = truth[counted], boxes[counted]
     overlap = np.where((truth > 0).all(1), got10k_iou(boxes, truth, None), -1.0)
     centers = truth[:, :2] + (truth[:, 2:] - 1) / 2, boxes[:, :2] + (boxes[:, 2:] - 1) / 2

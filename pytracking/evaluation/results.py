@@ -12,6 +12,7 @@ from ltr.admin.errors import BadInput
 from ltr.data.image_loader import imwrite_indexed
 from ltr.io.files import atomic_write, write_text
 from pytracking.evaluation.data import Sequence
+from pytracking.utils.load_text import count_boxes
 
 
 def result_files(seq: Sequence, results_dir: str) -> list[Path]:
@@ -27,8 +28,28 @@ def result_files(seq: Sequence, results_dir: str) -> list[Path]:
 
 
 def results_exist(seq: Sequence, results_dir: str) -> bool:
-    """Whether the tracker has finished `seq`. The box files are written last, and whole."""
-    return all(file.is_file() for file in result_files(seq, results_dir))
+    """Tell whether the tracker has finished `seq`: its box files are there, a box for each frame.
+
+    The box files are written last, and whole; one that is shorter was copied from elsewhere or
+    edited.
+    """
+    are_there = all(file.is_file() for file in result_files(seq, results_dir))
+    return are_there and short_result(seq, results_dir) is None
+
+
+def short_result(seq: Sequence, results_dir: str) -> str | None:
+    """Return a sentence about a box file with fewer boxes than frames; None where there is none.
+
+    Files of several objects hold a row for each frame with the object, and OxUvA's have a form of
+    their own: they are not counted.
+    """
+    if seq.dataset == "oxuva" or seq.object_ids is not None:
+        return None
+    (file,) = result_files(seq, results_dir)
+    boxes = count_boxes(file) if file.is_file() else len(seq.frames)
+    if boxes >= len(seq.frames):
+        return None
+    return f"{file} has {boxes} boxes for {len(seq.frames)} frames; '{seq.name}' is tracked again"
 
 
 def save_results(

@@ -17,7 +17,7 @@ from ltr.parallel.stopping import ending_on_sigterm
 from pytracking.evaluation.batch import check_batch, track_many
 from pytracking.evaluation.cluster import Cluster
 from pytracking.evaluation.data import Sequence
-from pytracking.evaluation.results import results_exist, save_results
+from pytracking.evaluation.results import results_exist, save_results, short_result
 from pytracking.evaluation.tracker import Tracker
 from pytracking.evaluation.workers import Lost, Part, Processes, Workers, outcomes
 
@@ -85,6 +85,10 @@ def run_dataset(
         for seq, tracker in jobs
         if anew or not results_exist(seq, tracker.results_dir)
     ]
+    for seq, tracker in pending:
+        sentence = None if anew else short_result(seq, tracker.results_dir)
+        if sentence is not None:
+            _log.warning("%s", sentence)
     for tracker in trackers:
         if any(one is tracker for _, one in pending):
             tracker.check()

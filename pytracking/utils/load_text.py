@@ -59,6 +59,12 @@ def _first_that_reads(path: str | os.PathLike, delimiter, read) -> np.ndarray:
     raise BadInput(f"Could not read file {path}: {reason}")
 
 
+def count_boxes(path: str | os.PathLike) -> int:
+    """Return the number of rows of a box file; empty lines at the end do not count."""
+    text = read_text(path).rstrip()
+    return text.count("\n") + 1 if text else 0
+
+
 def read_boxes(path: str | os.PathLike, columns: int | None = 4) -> np.ndarray:
     """The rows of a box file `(N, columns)` float64; commas, tabs and spaces separate, `nan` is a
     number.

@@ -98,14 +98,12 @@ def test_E04_average_overlap_without_a_valid_frame_is_nan(new):
         (G[:6], seq(tag="lasot", vis=SHOWN), {}, "Mis-match in tracker prediction and GT lengths"),
         (np.vstack([G[:9], [[-1, -1, -1, -1]]]), seq(), {}, "Error: Invalid results"),
         (np.vstack([G[:9], [[np.nan] * 4]]), seq(), {}, "Error: Invalid results"),
-        (G, seq(gt=np.vstack([G[:9], [[np.nan] * 4]])), {}, "Warning: NaNs in annotation"),
     ],
     ids=[
         "E04_no_valid_frame",
         "E06_too_short_for_lasot",
         "E08_negative_size",
         "E08_nan",
-        "E09_nan_ground_truth",
     ],
 )
 def test_exception_for(new, result, sequence, kwargs, message):

@@ -150,7 +150,7 @@ def test_what_concerns_every_sequence_ends_the_run_at_once(got10k, machine, caps
         run_dataset(get_dataset("got10k_val"), [tracker])
     for name in (FIRST, SECOND):  # finished results need no network
         os.makedirs(tracker.results_dir, exist_ok=True)
-        Path(tracker.results_dir, f"{name}.txt").touch()
+        Path(tracker.results_dir, f"{name}.txt").write_text("1\t1\t5\t5\n" * 5)
     assert run_dataset(get_dataset("got10k_val"), [tracker]) == []
 
 
