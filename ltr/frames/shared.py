@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -83,12 +84,16 @@ def shared_source(place: Path) -> FrameSource:
 
 
 def file_stamp(place: Path) -> tuple[int, int] | None:
-    """Return change time and size of a file; None where it is no file of its own."""
-    try:
-        state = os.stat(place)
-    except OSError:
-        return None
-    return state.st_mtime_ns, state.st_size
+    """Return change time and size of a file, or of the archive that `place` is a folder in; None
+    where there is neither.
+    """
+    for path in (place, *place.parents):
+        try:
+            state = os.stat(path)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        return (state.st_mtime_ns, state.st_size) if stat.S_ISREG(state.st_mode) else None
+    return None
 
 
 def open_count() -> int:

@@ -75,9 +75,18 @@ class TarFrames(FrameSource):
         return self._members
 
 
-@functools.lru_cache(maxsize=TABLES_KEPT)
 def folders_in(shard: Path) -> dict[str, list[Member]]:
-    """Return the images of every folder in an archive, in order; read once per process."""
+    """Return the images of every folder in an archive, in order; read again when it is another."""
+    try:
+        state = os.stat(shard)
+    except OSError:
+        return _folders(shard, None)
+    return _folders(shard, (state.st_mtime_ns, state.st_size))
+
+
+@functools.lru_cache(maxsize=TABLES_KEPT)
+def _folders(shard: Path, _stamp: tuple[int, int] | None) -> dict[str, list[Member]]:
+    """Return the folders of an archive; the stamp is the part of the key that sees a new one."""
     folders: dict[str, list[Member]] = {}
     for member in _contents(shard):
         folder = os.path.dirname(member.name).removeprefix("./")

@@ -17,15 +17,17 @@ from typing import Any
 import numpy as np
 
 from ltr.admin.errors import BadValue, suggestion
+from ltr.frames.fingerprint import sampled_fingerprint
 from ltr.io import run_lock
 from ltr.io.progress import CountProgress
 from pytracking.evaluation import get_dataset
+from pytracking.evaluation.data import Sequence as VideoSequence
 from pytracking.evaluation.data import SequenceList
 from pytracking.evaluation.tracker import Tracker
 from pytracking.utils.loading import network_candidates
 from spot_ext.tuning.scores import METRICS
 from spot_ext.tuning.space import Space, default_values, search_space
-from spot_ext.tuning.study import Study, Trial
+from spot_ext.tuning.study import FRAMES, Study, Trial
 from spot_ext.tuning.workers import Job, Workers
 
 log = logging.getLogger(__name__)
@@ -184,10 +186,20 @@ def _description(
         "metric": search.metric,
         "seed": search.seed,
         "sequences": [seq.name for seq in dataset],
+        FRAMES: {seq.name: _content(seq) for seq in dataset},
         "network": ", ".join(digests),
         "range": {name: list(ends) for name, ends in space.items()},
         "default": defaults,
     }
+
+
+def _content(seq: VideoSequence) -> str:
+    """Return a fingerprint of a sequence's frames and boxes: its scores are bound to it."""
+    frames = sampled_fingerprint([Path(str(frame)) for frame in seq.frames])
+    truth = seq.ground_truth_rect
+    rows = truth.values() if isinstance(truth, dict) else [truth]
+    boxes = b"".join(np.ascontiguousarray(boxes, np.float64).tobytes() for boxes in rows)
+    return f"{frames}-{hashlib.sha256(boxes).hexdigest()[:DIGEST_LENGTH]}"
 
 
 def _run_trials(

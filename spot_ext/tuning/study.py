@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ltr.admin.errors import BadInput
+from ltr.frames.fingerprint import changed_videos
 from spot_ext.tuning.scores import Part, score
 from spot_ext.tuning.space import Space, written
 
@@ -22,6 +23,8 @@ TRIALS_IN_GROUP = 8
 STUDY_FILE = "study.db"
 # The study's attribute with the description of the search.
 DESCRIPTION = "search"
+# The entry of the description with a fingerprint of every sequence.
+FRAMES = "frames"
 # Attributes "group 0 <sequence>" hold the scores of a group's trials on one sequence.
 SCORES_PREFIX = "group "
 
@@ -153,6 +156,17 @@ class Study:
         if stored is None:
             self.study.set_user_attr(DESCRIPTION, description)
             return
+        if FRAMES not in stored:
+            # A study of an earlier version did not keep them; from now on it does.
+            stored = {**stored, FRAMES: description.get(FRAMES, {})}
+            self.study.set_user_attr(DESCRIPTION, stored)
+        changed = changed_videos(stored[FRAMES], description.get(FRAMES, {}))
+        if changed:
+            raise BadInput(
+                f"{folder} holds a search with other frames or boxes of {', '.join(changed[:3])}"
+                f"{' and more' if len(changed) > 3 else ''}; its scores are not theirs, give "
+                "another --run folder, or delete this one"
+            )
         for name in {**stored, **description}:
             if stored.get(name) != description.get(name):
                 raise BadInput(

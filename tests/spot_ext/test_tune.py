@@ -4,11 +4,13 @@ tracker that has a speed.
 
 import builtins
 import importlib
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from ltr.admin.errors import BadInput
 from ltr.io import plugins
@@ -301,6 +303,50 @@ def test_a_folder_keeps_one_search(tmp_path):
     searched(tmp_path / "run", 1)
     with pytest.raises(BadInput, match=r"another metric .auc there, ao now.; give another --run"):
         searched(tmp_path / "run", 1, metric="ao")
+
+
+def images_of(tree):
+    return sorted((tree / "video_01").glob("*.jpg"))
+
+
+def replace_images(tree):
+    for image in images_of(tree):
+        Image.new("RGB", (128, 96), (200, 0, 0)).save(image)
+
+
+def move_boxes(tree):
+    boxes = tree / "video_01/groundtruth.txt"
+    boxes.write_text(boxes.read_text().replace(",", ",1", 1))
+
+
+CHANGES = {
+    "other pictures": (replace_images, True),
+    "other boxes": (move_boxes, True),
+    "new times": (lambda tree: [os.utime(image, (1, 1)) for image in images_of(tree)], False),
+}
+
+
+@pytest.mark.parametrize(("change", "is_refused"), CHANGES.values(), ids=CHANGES)
+def test_scores_are_bound_to_frames_and_boxes(tree, tmp_path, change, is_refused):
+    searched(tmp_path / "run", 1)
+    change(tree)
+    if is_refused:
+        with pytest.raises(BadInput, match="other frames or boxes of video_01; its scores are"):
+            searched(tmp_path / "run", 2)
+    else:
+        assert len(searched(tmp_path / "run", 2)[1]) == 1
+
+
+def test_a_study_of_an_earlier_version_goes_on_and_is_bound_from_then_on(tree, tmp_path):
+    searched(tmp_path / "run", 1)
+    storage = f"sqlite:///{tmp_path / 'run/study.db'}"
+    stored = importlib.import_module("optuna").load_study(study_name="tune", storage=storage)
+    description = stored.user_attrs["search"]
+    stored.set_user_attr("search", {k: v for k, v in description.items() if k != "frames"})
+    searched(tmp_path / "run", 2)
+    replace_images(tree)
+    with pytest.raises(BadInput, match="other frames"):
+        searched(tmp_path / "run", 3)
 
 
 def test_without_optuna_one_sentence(tmp_path, monkeypatch):
