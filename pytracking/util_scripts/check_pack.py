@@ -11,7 +11,7 @@ import argparse
 import os
 import sys
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +33,7 @@ from pytracking.evaluation.lists import shortened
 
 GOT10K, TRACKINGNET = "got10k_test", "trackingnet"
 COUNTS = {GOT10K: 180, TRACKINGNET: 511}
+GOT10K_PREFIX = "GOT-10k_"
 GOT_RUNS = 3
 
 
@@ -84,7 +85,7 @@ def tell_problems(path: str | os.PathLike, dataset: str | None = None) -> int:
 def _open(path: str | os.PathLike, dataset: str | None) -> tuple[dict[str, str], Expected]:
     entries = _read(path)
     if dataset is None:
-        dataset = GOT10K if any("/" in name for name in entries) else TRACKINGNET
+        dataset = _dataset_of(entries)
     elif dataset not in COUNTS:
         raise BadValue(f"unknown data set '{dataset}', use {' or '.join(COUNTS)}")
     try:
@@ -93,6 +94,15 @@ def _open(path: str | os.PathLike, dataset: str | None) -> tuple[dict[str, str],
         )
     except BadInput as error:
         return entries, Expected(dataset, {}, str(error))
+
+
+def _dataset_of(entries: Iterable[str]) -> str:
+    """Return the data set whose sequences an archive seems to hold.
+
+    Files of GOT-10k carry its name, wherever they lie: a folder around all is no mark of it.
+    """
+    is_got10k = any(part.startswith(GOT10K_PREFIX) for name in entries for part in name.split("/"))
+    return GOT10K if is_got10k else TRACKINGNET
 
 
 def _read(path: str | os.PathLike) -> dict[str, str]:

@@ -310,6 +310,23 @@ def test_whole_trackingnet_archive_is_fit(place, capsys):
     assert said[1] == f"{archive}: fit for upload, trackingnet, 511 sequences"
 
 
+FOLDERED = {
+    "TrackingNet in a folder": ["mine/video_1.txt", "mine/video_2.txt"],
+    "TrackingNet two folders deep": ["a/mine/video_1.txt", "a/mine/video_2.txt"],
+    "GOT-10k in a folder": ["mine/GOT-10k_Test_000001/GOT-10k_Test_000001_001.txt"],
+}
+
+
+@pytest.mark.parametrize("names", FOLDERED.values(), ids=FOLDERED)
+def test_an_archive_of_a_folder_says_what_to_zip(names, tmp_path, place):
+    with zipfile.ZipFile(tmp_path / "mine.zip", "w") as archive:
+        for name in names:
+            archive.writestr(name, "1,2,3,4\n")
+    (problem,) = find_problems(tmp_path / "mine.zip")
+    folder = names[0].split("/")[0]
+    assert problem == f"everything lies in a folder '{folder}/' - zip its content, not the folder"
+
+
 def run(*command) -> subprocess.CompletedProcess:
     return subprocess.run(
         [sys.executable, *command], capture_output=True, text=True, cwd=REPO, timeout=120
