@@ -21,7 +21,7 @@ from pytracking.analysis.attributes import (
 )
 from pytracking.analysis.got10k import got10k_table
 from pytracking.analysis.plot_results import per_sequence_rows, plot_results, result_rows
-from pytracking.analysis.result_lengths import length_note
+from pytracking.analysis.result_lengths import warn_of_other_lengths
 from pytracking.analysis.scores import PLOT_TYPES
 from pytracking.analysis.tables import STYLES, ResultRow, format_rows, make_rows
 from pytracking.analysis.toolkits import toolkit_rows
@@ -64,7 +64,7 @@ def _run(args: argparse.Namespace) -> None:
     dataset = _sequences_of(args)
     rows, files = _SHOWN[args.show](trackers, dataset, args, report, options)
     table = format_rows(rows, args.format, report + (" (corrected)" if args.corrected else ""))
-    note = length_note(trackers, dataset)
+    note = warn_of_other_lengths(trackers, dataset)
     _output(table + _NOTE_STYLES[args.format].format(note) if note else table, args.out)
     for path in files:
         print(path)

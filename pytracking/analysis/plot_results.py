@@ -27,7 +27,7 @@ from pytracking.analysis.eval_cache import check_eval_data_is_valid
 from pytracking.analysis.got10k import plot_got_success
 from pytracking.analysis.load_results import check_and_load_precomputed_results, load_results
 from pytracking.analysis.radar import plot_radar_draw_save
-from pytracking.analysis.result_lengths import length_note
+from pytracking.analysis.result_lengths import warn_of_other_lengths
 from pytracking.analysis.scores import (
     data_set_curves,
     get_auc_curve,
@@ -152,8 +152,8 @@ def print_results(
     eval_data = load_results(trackers, dataset, report_name, plot_types, **kwargs)
     print(f"\nReporting results over {_counts(eval_data)} sequences")
     rows = _rows(eval_data, plot_types, merge_results, spread)
-    table = format_rows(rows, table_name=report_name + _variant(kwargs))
-    print(table + length_note(trackers, dataset))
+    print(format_rows(rows, table_name=report_name + _variant(kwargs)))
+    warn_of_other_lengths(trackers, dataset)
     return as_dict(rows)
 
 
@@ -229,8 +229,8 @@ def print_per_sequence_results(
     eval_data = load_results(trackers, dataset, report_name, "success", **kwargs)
     rows = _per_sequence(eval_data, merge_results, keep)
     print(f"\nReporting results over {_counts(eval_data)} sequences")
-    table = format_rows(rows, table_name=report_name + _variant(kwargs))
-    print(table + length_note(trackers, dataset))
+    print(format_rows(rows, table_name=report_name + _variant(kwargs)))
+    warn_of_other_lengths(trackers, dataset)
     return as_dict(rows)
 
 

@@ -59,10 +59,10 @@ def find_other_lengths(trackers: Sequence[Any], dataset: Iterable[Any]) -> list[
     return found
 
 
-def length_note(trackers: Sequence[Any], dataset: Iterable[Any]) -> str:
-    """Return the line below a table that names results of another length, '' where there is none.
+def warn_of_other_lengths(trackers: Sequence[Any], dataset: Iterable[Any]) -> str:
+    """Log a warning that names results of another length; return it as a line for below a table.
 
-    The same sentence is logged as a warning.
+    The line is '' where there is none.
     """
     lengths = find_other_lengths(trackers, dataset)
     if not lengths:

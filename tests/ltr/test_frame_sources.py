@@ -175,9 +175,9 @@ def test_bad_files_name_themselves(tmp_path, make, error, text):
         open_source(make(tmp_path)).read(7)
 
 
-def test_without_pyav_the_extra_is_named(tmp_path, monkeypatch):
+def test_without_pyav_the_package_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "av", None)
-    with pytest.raises(BadInput, match=r"spot-tracking\[video\]"):
+    with pytest.raises(BadInput, match="needs the package av: pip install av"):
         open_source(damaged_video(tmp_path)).read(0)
 
 

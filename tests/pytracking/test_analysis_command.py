@@ -101,6 +101,18 @@ def test_command(run, line, expected):
     assert [text for text in expected if text not in out] == []
 
 
+@pytest.mark.parametrize(
+    ("style", "start"), [("text", "Warning"), ("markdown", "\nWarning"), ("latex", "% Warning")]
+)
+def test_results_of_another_length_are_named_below_the_table(run, style, start):
+    out = run(f"c p --dataset_name toy --show sequences --format {style}")
+    assert f"\n{start}: C on s1 has 6 boxes for 10 frames of ground truth; " in out
+
+
+def test_a_table_for_programs_has_rows_only(run):
+    assert "Warning" not in run("c p --dataset_name toy --show sequences --format csv")
+
+
 def test_table_is_written_in_the_style_of_its_ending(run, tmp_path):
     for ending, start in (
         ("md", "| toy | A |"),

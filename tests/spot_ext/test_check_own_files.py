@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import spot_ext.rendering.photographed  # noqa: F401  registers its data set
 from ltr.frames.names import VIDEO_SUFFIXES
 from spot_ext import __main__ as command
 from spot_ext.check import check_dataset, sequences
@@ -103,6 +104,7 @@ OTHER_ADVICE = {
     "got10kvos_val": "got10k_mask_path",
     "lasotvos": "takes no folder",
     "trackingnetvos": "trackingnet_mask_path",
+    "renderedvideos": "takes no folder",
     "syntheticvideo": "takes no folder",
     "syntheticvideoblend": "takes no folder",
     "dv2017_test_chal": "choose one of train, val, test-dev",
