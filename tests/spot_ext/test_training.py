@@ -247,6 +247,10 @@ def test_resumed_run_equals_an_uninterrupted_one(settings, tree, last):
     assert_same_end(whole, recipe.train(settings("parts"), tiny(tree)))
 
 
+# OSTrack's published weights have these names of the plain ViT; no output depends on them.
+WITHOUT_USE = {"cls_token", "pos_embed"}
+
+
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_backbone_joins_in_its_epoch_also_when_the_run_is_resumed_there(settings, tree, name):
     """Weights and statistics stand still until epoch 3; a run resumed exactly there or after it
@@ -269,7 +273,7 @@ def test_backbone_joins_in_its_epoch_also_when_the_run_is_resumed_there(settings
         same = [
             torch.equal(value, net[f"{prefix}.{key}"])
             for key, value in started.items()
-            if value.is_floating_point()
+            if value.is_floating_point() and key not in WITHOUT_USE
         ]
         assert all(same) if epoch < 3 else not any(same), f"epoch {epoch}"
     last_rates = whole.stats["train"]["LearningRate/group1"].history
