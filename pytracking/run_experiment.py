@@ -23,15 +23,22 @@ from ltr.admin.errors import BadInput, BadValue, MissingFile, run_script, sugges
 from ltr.io.plugins import importable, modules_in
 from pytracking.evaluation.environment import ensure_local_file, env_settings
 from pytracking.evaluation.running import Failure, run_dataset
+from pytracking.utils.arguments import add_device
 
 
 def run_experiment(
-    experiment_module: str, experiment_name: str, debug: int = 0, threads: int = 0
+    experiment_module: str,
+    experiment_name: str,
+    debug: int = 0,
+    threads: int = 0,
+    *,
+    device: str | None = None,
 ) -> list[Failure]:
     """Run the trackers and sequences that `pytracking.experiments.<module>.<name>()` returns as
     `(trackers, dataset)`.
 
-    `debug` and `threads` are those of `run_dataset`. Returns the sequences that failed.
+    `debug` and `threads` are those of `run_dataset`. `device` ('cpu', 'cuda:1', …) replaces that of
+    every tracker's parameter file. Returns the sequences that failed.
     """
     env_settings()  # plug-in folders named in local.py
     module_name = f"pytracking.experiments.{experiment_module}"
@@ -56,6 +63,9 @@ def run_experiment(
             f"{module.__file__}: {experiment_name}() must return the pair (trackers, dataset)"
         )
     trackers, dataset = returned
+    if device is not None:
+        for tracker in trackers:
+            tracker.device = device
     return run_dataset(dataset, trackers, debug, threads)
 
 
@@ -75,15 +85,19 @@ def main() -> int:
     parser.add_argument(
         "--threads", type=PROCESSES, default=0, help="number of worker processes (default 0: none)"
     )
+    add_device(parser)
     args = parser.parse_args()
     check_numbers(parser, args)
 
     ensure_local_file()
-    return (
-        1
-        if run_experiment(args.experiment_module, args.experiment_name, args.debug, args.threads)
-        else 0
+    failures = run_experiment(
+        args.experiment_module,
+        args.experiment_name,
+        args.debug,
+        args.threads,
+        device=args.device,
     )
+    return 1 if failures else 0
 
 
 if __name__ == "__main__":

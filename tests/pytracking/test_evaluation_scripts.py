@@ -40,7 +40,10 @@ def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess:
                 "--device",
             ],
         ),
-        ("run_experiment.py", ["experiment_module", "experiment_name", "--debug", "--threads"]),
+        (
+            "run_experiment.py",
+            ["experiment_module", "experiment_name", "--debug", "--threads", "--device"],
+        ),
     ],
 )
 def test_help_lists_every_flag(machine, script, flags):
@@ -185,3 +188,12 @@ def test_exports_of_the_package():
         run("-c", code, cwd=SCRIPTS.parent).stdout
         == "module 'pytracking' has no attribute 'no_such'\n"
     )
+
+
+@pytest.mark.parametrize("device", [None, "cpu"])
+def test_device_of_an_experiment_reaches_every_tracker(got10k, machine, monkeypatch, device):
+    module = sys.modules[run_experiment.__module__]
+    ran = []
+    monkeypatch.setattr(module, "run_dataset", lambda data, trackers, *_: ran.extend(trackers))
+    run_experiment("myexp", "my_experiment", device=device)
+    assert ran and {tracker.device for tracker in ran} == {device}
