@@ -22,7 +22,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
-from tests.support.kernels import DEFAULT, MEDIUM, SETTINGS, Kernels, cpu_name, usable
+from ltr.parallel.cores import usable_cores
+from tests.support.kernels import DEFAULT, MEDIUM, SETTINGS, THREADS, Kernels, cpu_name, usable
 from tests.support.numeric import existing_files
 
 REPO = Path(__file__).resolve().parents[1]
@@ -86,6 +87,15 @@ def read_report(path: Path) -> tuple[int, list[str]]:
     return passed, failed
 
 
+def process_count(kernels: Kernels) -> str:
+    """Return how many processes test at once: one for the cores that a setting's threads take.
+
+    More would wait for each other's threads, which spin before they sleep.
+    """
+    threads = int(kernels.environment.get(THREADS, "1"))
+    return str(max(1, usable_cores() // threads))
+
+
 def setting_of_commit(commit: str, settings: Sequence[Kernels]) -> Kernels:
     """Choose a setting by a commit's hash, always the same one for a commit."""
     return settings[int(commit, 16) % len(settings)]
@@ -120,7 +130,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
 
     chosen = "numeric" if options.slow else "numeric and not slow"
-    selection = ["-n", options.workers, "-m", chosen, *(options.tests or existing_files())]
+    selection = ["-m", chosen, *(options.tests or existing_files())]
     print(f"numeric tests on {cpu_name()}")
     print(f"{'kernels':<26} {'passed':>6} {'failed':>6} {'time':>10}")
     rows = []
@@ -128,7 +138,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not usable(kernels):
             print(f"{kernels.name:<26} skipped: this CPU lacks {kernels.needs}")
             continue
-        rows.append(run_tests(kernels, selection))
+        workers = process_count(kernels) if options.workers == "auto" else options.workers
+        rows.append(run_tests(kernels, ["-n", workers, *selection]))
         print(rows[-1], flush=True)
     for row in rows:
         for name in row.failed:

@@ -32,6 +32,15 @@ def test_a_commit_always_gets_the_same_setting_and_every_setting_is_reached():
 
 
 @pytest.mark.parametrize(
+    ("cores", "threads", "processes"), [(2, 1, 2), (2, 2, 1), (1, 2, 1), (8, 2, 4)]
+)
+def test_threads_of_all_processes_fit_the_cores(cores, threads, processes, monkeypatch):
+    monkeypatch.setattr(command, "usable_cores", lambda: cores)
+    setting = kernels.Kernels("some threads", {kernels.THREADS: str(threads)})
+    assert command.process_count(setting) == str(processes)
+
+
+@pytest.mark.parametrize(
     ("source", "status", "row"),
     [
         ("def test_good(): pass", 0, "green"),

@@ -98,6 +98,8 @@ def _train(values: dict[str, str], out: Path, err: Path, arguments: list[str]) -
     """The command in a forked process: importing torch in each would take longer than the
     training.
     """
+    # OpenMP's threads do not survive a fork: a child waits for ever for those its parent had.
+    torch.set_num_threads(1)
     os.environ.clear()
     os.environ.update(values)
     sys.stdout, sys.stderr = out.open("w", buffering=1), err.open("w", buffering=1)
