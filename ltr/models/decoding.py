@@ -26,6 +26,13 @@ class Prediction:
     boxes_cxcywh_BN4: Tensor  # normalised by the crop size
     ious_BN: Tensor | None  # predicted IoU with the true box; None without an IoU head
 
+    def columns(self) -> Tensor:
+        """Return (B, N, 5), or (B, N, 6) with an IoU head: score, box cxcywh, predicted IoU."""
+        columns = [self.scores_BN[..., None], self.boxes_cxcywh_BN4]
+        if self.ious_BN is not None:
+            columns.append(self.ious_BN[..., None])
+        return torch.cat(columns, dim=-1)
+
 
 def decode_transt(outputs: Mapping[str, Tensor]) -> Prediction:
     """Return the candidates of TransT's family. Class 0 is the target."""

@@ -128,7 +128,7 @@ def folder(tmp_path) -> Path:
     return write_folder(tmp_path)
 
 
-def test_label_writes_dense_boxes_review_and_settings(folder, network_file, capsys):
+def test_label_writes_dense_boxes_review_settings_and_films(folder, network_file, capsys):
     out = folder / "out"
     assert (
         spot(
@@ -144,9 +144,13 @@ def test_label_writes_dense_boxes_review_and_settings(folder, network_file, caps
             "--device",
             "cpu",
             "--json",
+            "--video",
         )
         == 0
     )
+    assert [len(open_video(out / "films" / name)) for name in ("walk.mp4", "run.mp4")] == [
+        COUNT
+    ] * 2
     summary = json.loads(capsys.readouterr().out)
     assert [video["video"] for video in summary["videos"]] == ["walk", "run"] and not summary[
         "failed"

@@ -56,11 +56,7 @@ class TransT(MatchingTracker):
     @staticmethod
     def read(outputs: dict[str, torch.Tensor]) -> torch.Tensor:
         """Columns: target score, box cxcywh in units of the crop and, when predicted, IoU."""
-        prediction = decode_transt(outputs)
-        columns = [prediction.scores_BN[..., None], prediction.boxes_cxcywh_BN4]
-        if prediction.ious_BN is not None:
-            columns.append(prediction.ious_BN[..., None])
-        return torch.cat(columns, dim=-1)
+        return decode_transt(outputs).columns()
 
     def follow(self, table: np.ndarray, image_shape: tuple[int, ...]) -> dict[str, Any]:
         """Take the best position.

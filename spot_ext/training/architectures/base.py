@@ -33,6 +33,18 @@ def with_iou_head(network: str, options: Mapping[str, Any], known: Iterable[str]
     return {**options, "iou_head": True}
 
 
+def head_and_backbone_groups(net: nn.Module, lr: float, lr_backbone: float) -> list[dict]:
+    """Return the optimiser's groups of a network whose backbone is its module `backbone`.
+
+    Parameters that are held still are among them, so that the groups of a resumed run are the same
+    at any epoch.
+    """
+    named = list(net.named_parameters())
+    head = [parameter for name, parameter in named if not name.startswith("backbone.")]
+    backbone = [parameter for name, parameter in named if name.startswith("backbone.")]
+    return [{"params": head, "lr": lr}, {"params": backbone, "lr": lr_backbone}]
+
+
 class Criterion(Protocol):
     """The losses of one network, as sums and counts (`ltr.models.loss.means`).
 

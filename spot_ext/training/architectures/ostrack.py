@@ -15,7 +15,7 @@ from ltr.models.backbone.base import Backbone
 from ltr.models.decoding import Prediction
 from ltr.models.loss.ostrack_criterion import OSTrackCriterion
 from ltr.models.tracking import ostrack
-from spot_ext.training.architectures.base import Outputs, with_iou_head
+from spot_ext.training.architectures.base import Outputs, head_and_backbone_groups, with_iou_head
 
 
 class OSTrackArchitecture:
@@ -49,12 +49,7 @@ class OSTrackArchitecture:
 
     def parameter_groups(self, net: nn.Module, lr: float, lr_backbone: float) -> list[dict]:
         """Return the heads first, then the backbone with its own rate."""
-        # Held still or not: the groups of a resumed run are the same at any epoch.
-        named = list(net.named_parameters())
-        return [
-            {"params": [p for name, p in named if not name.startswith("backbone.")], "lr": lr},
-            {"params": [p for name, p in named if name.startswith("backbone.")], "lr": lr_backbone},
-        ]
+        return head_and_backbone_groups(net, lr, lr_backbone)
 
     def predict(
         self, net: nn.Module, searches: Tensor, templates: Tensor, labelled: int

@@ -17,7 +17,7 @@ from ltr.models.backbone.transt_backbone import Joiner
 from ltr.models.decoding import Prediction, decode_transt
 from ltr.models.loss.transt_criterion import TransTCriterion
 from ltr.models.tracking import transt
-from spot_ext.training.architectures.base import Outputs, with_iou_head
+from spot_ext.training.architectures.base import Outputs, head_and_backbone_groups, with_iou_head
 
 
 class TransTArchitecture:
@@ -49,13 +49,8 @@ class TransTArchitecture:
         return cast(Backbone, cast(Joiner, net.backbone)[0].body)
 
     def parameter_groups(self, net: nn.Module, lr: float, lr_backbone: float) -> list[dict]:
-        """Head first, then the backbone with its own rate."""
-        # Held still or not: the groups of a resumed run are the same at any epoch.
-        named = list(net.named_parameters())
-        return [
-            {"params": [p for name, p in named if not name.startswith("backbone.")], "lr": lr},
-            {"params": [p for name, p in named if name.startswith("backbone.")], "lr": lr_backbone},
-        ]
+        """Return the heads first, then the backbone with its own rate."""
+        return head_and_backbone_groups(net, lr, lr_backbone)
 
     def predict(
         self, net: nn.Module, searches: Tensor, templates: Tensor, labelled: int

@@ -59,6 +59,11 @@ def state_dict(golden: Golden, compare: Comparison, which: str) -> None:
     parameters.
     """
     expected, net = golden.common_json(f"state_dicts/{STATE_DICTS[which]}.json"), TENSORS[which]()
+    compare_state_dict(net, expected, compare)
+
+
+def compare_state_dict(net: torch.nn.Module, expected: dict, compare: Comparison) -> None:
+    """Compare class, parameters and entries of a network with their description."""
     entries = expected["entries"].items()
     compare.equal("class", type(net).__name__, expected["class"])
     compare.equal("parameter count", sum(p.numel() for p in net.parameters()), expected["n_params"])

@@ -19,6 +19,7 @@ from pytracking.tracker.ostrack import OSTrack
 from pytracking.tracker.ostrack.ostrack import window
 from spot_ext.training import augmentation
 from tests.golden import formulas
+from tests.golden.checks.networks import compare_state_dict
 from tests.golden.checks.tracking import compare_track, run_tracker
 from tests.golden.comparison import Comparison, check
 from tests.golden.folder import Arrays, Golden
@@ -94,20 +95,8 @@ def state_dict(golden: Golden, compare: Comparison, which: str) -> None:
     """Names, order, shapes and types of all entries."""
     name, _ = STATE_DICTS[which]
     expected = golden.common_json(f"state_dicts/{name}.json")
-    entries = expected["entries"].items()
     net = _network(which)
-    compare.equal("class", type(net).__name__, expected["class"])
-    compare.equal("parameter count", sum(p.numel() for p in net.parameters()), expected["n_params"])
-    compare.equal(
-        "parameter order",
-        [name for name, _ in net.named_parameters()],
-        [name for name, entry in entries if entry["kind"] == "param"],
-    )
-    compare.equal(
-        "entries",
-        {name: [list(value.shape), str(value.dtype)] for name, value in net.state_dict().items()},
-        {name: [entry["shape"], f"torch.{entry['dtype']}"] for name, entry in entries},
-    )
+    compare_state_dict(net, expected, compare)
 
 
 @check(
