@@ -119,7 +119,7 @@ def torch_load_legacy(path: str | os.PathLike, trust_pickle: bool = False) -> di
     again.
     """
     content = files.read_checkpoint(path, trust_pickle)
-    revived = {
+    revived: dict[str, Any] = {
         name: files.from_plain(content[name]) for name in ("stats", "settings") if name in content
     }
     if "constructor" in content:
@@ -292,6 +292,7 @@ def _build(
         )
     # A parameter file may know what neither the weights nor the file tell.
     known = {**(net_info or {}), **kwargs}
+    assert family is not None
     return _made(lambda: family.from_state_dict(weights, known))
 
 

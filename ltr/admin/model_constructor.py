@@ -98,7 +98,7 @@ def constructor_function(module: str, name: str, trusted_modules: Iterable[str] 
         ) from None
     # Not by getattr, which a module may answer with code of its own.
     function = vars(found).get(name)
-    if not _is_factory(function):
+    if function is None or not _is_factory(function):
         known = [key for key, value in vars(found).items() if _is_factory(value)]
         raise MissingConstructor(
             f"'{name}' of the module '{module}' is not a factory decorated by @model_constructor"

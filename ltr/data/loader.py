@@ -8,8 +8,8 @@ import contextlib
 import inspect
 import signal
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -33,6 +33,14 @@ from ltr.parallel.distributed import (
     require_even_shares,
     require_one_process,
 )
+
+
+class _Sized(Protocol):
+    """What can be gone through and knows its length: torch's samplers, mostly."""
+
+    def __iter__(self) -> Iterator: ...
+
+    def __len__(self) -> int: ...
 
 
 class LTRLoader(DataLoader):
@@ -63,8 +71,8 @@ class LTRLoader(DataLoader):
         training: bool = True,
         batch_size: int | None = 1,
         shuffle: bool = False,
-        sampler: Iterable | None = None,
-        batch_sampler: Iterable | None = None,
+        sampler: _Sized | None = None,
+        batch_sampler: _Sized | None = None,
         num_workers: int = 0,
         epoch_interval: int = 1,
         collate_fn: Callable | None = None,
@@ -104,7 +112,7 @@ class LTRLoader(DataLoader):
                     require_even_shares({f"loader '{name}': batch_size": batch_size or 1})
                     batch_sampler = BatchSampler(sampler, batch_size or 1, drop_last)
                     batch_size, sampler, drop_last = 1, None, False
-            if get_world_size() > 1:
+            if get_world_size() > 1 and batch_sampler is not None:
                 batch_sampler = _Shared(batch_sampler)
             dataset = _SeededSamples(dataset)
         super().__init__(
@@ -233,11 +241,11 @@ def _collate(batch: Sequence, dim: int) -> Any:
     if first is None or isinstance(first, (str, bytes)):
         return list(batch)
     if isinstance(first, Mapping):
-        kind = TensorDict if isinstance(first, TensorDict) else dict
-        return kind((key, _collate([sample[key] for sample in batch], dim)) for key in first)
+        joined = {key: _collate([sample[key] for sample in batch], dim) for key in first}
+        return TensorDict(joined) if isinstance(first, TensorDict) else joined
     if isinstance(first, Sequence):
-        kind = TensorList if isinstance(first, TensorList) else list
-        return kind(_collate(items, dim) for items in zip(*batch, strict=True))
+        entries = [_collate(items, dim) for items in zip(*batch, strict=True)]
+        return TensorList(entries) if isinstance(first, TensorList) else entries
     raise TypeError(
         f"a batch cannot hold {type(first).__name__}; use tensors, arrays, numbers, text, dicts "
         "or lists"
@@ -266,7 +274,7 @@ class _KeyedSampler:
     else.
     """
 
-    def __init__(self, sampler: Iterable, keys: _Keys, batches: bool = False):
+    def __init__(self, sampler: _Sized, keys: _Keys, batches: bool = False):
         self.sampler, self.keys, self.batches = sampler, keys, batches
 
     def __iter__(self) -> Iterator:
@@ -280,7 +288,7 @@ class _KeyedSampler:
 class _Shared:
     """Of every batch the part of this process, as large as any other's."""
 
-    def __init__(self, batches: Iterable):
+    def __init__(self, batches: _Sized):
         self.batches = batches
 
     def __iter__(self) -> Iterator[list]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ElementTree
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,9 @@ from ltr.dataset.registry import training_set
 from ltr.dataset.roots import find_root
 from ltr.dataset.sequence_index import SequenceIndex, index_file
 from ltr.frames.names import natural_key
+
+# Frame number, class, box xywh, whether the target can be seen.
+_Seen = tuple[int, str, list[float], bool]
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,9 @@ class ImagenetVID(FileVideoDataset):
         self.class_list = list(self._by_class)
 
     def prepare(self) -> None:
+        self._opened()
+
+    def _opened(self) -> SequenceIndex:
         if self._index is None:
             self._index = SequenceIndex.open(
                 index_file("imagenetvid", self.root),
@@ -88,6 +94,7 @@ class ImagenetVID(FileVideoDataset):
                 self._parse,
                 "ImageNet VID",
             )
+        return self._index
 
     def has_class_info(self) -> bool:
         return True
@@ -119,7 +126,7 @@ class ImagenetVID(FileVideoDataset):
     def get_sequence_length(self, seq_id: int) -> int:
         return self.sequence_list[seq_id].stop - self.sequence_list[seq_id].first
 
-    def get_boxes(self, seq_id: int, frame_ids: Sequence[int]) -> np.ndarray:
+    def get_boxes(self, seq_id: int, frame_ids: Iterable[int]) -> np.ndarray:
         return np.array(self._record(seq_id)["bbox"][list(frame_ids)]).reshape(-1, 4)
 
     def meta(self, seq_id: int) -> OrderedDict:
@@ -133,15 +140,14 @@ class ImagenetVID(FileVideoDataset):
         return {key: record[key][tracklet.first : tracklet.stop] for key in ("bbox", "visible")}
 
     def _video(self, video: int) -> dict[str, np.ndarray]:
-        self.prepare()
-        record = self._index[video]
+        record = self._opened()[video]
         return self._parse(video) if record is None else record
 
     def _tracklets(self, video: int, min_length: int, max_target_area: float) -> list[Tracklet]:
-        record = self._index[video]
+        record = self._opened()[video]
         if record is None:
             return []
-        numbers = [int(part.rsplit("_", 1)[1]) for part in self._videos[video].split("/")]
+        set_id, vid_id = (int(part.rsplit("_", 1)[1]) for part in self._videos[video].split("/"))
         names = record["classes"].tobytes().decode().split("\n")
         bounds = np.cumsum([0, *record["lengths"]]).tolist()
         found = []
@@ -150,7 +156,13 @@ class ImagenetVID(FileVideoDataset):
             if bounds[k + 1] - bounds[k] >= min_length and side < max_target_area:
                 found.append(
                     Tracklet(
-                        *numbers, name, int(record["starts"][k]), video, bounds[k], bounds[k + 1]
+                        set_id,
+                        vid_id,
+                        name,
+                        int(record["starts"][k]),
+                        video,
+                        bounds[k],
+                        bounds[k + 1],
                     )
                 )
         return found
@@ -159,12 +171,12 @@ class ImagenetVID(FileVideoDataset):
         """All tracks of a video: `bbox` and `visible` one after another, `lengths`, `starts`,
         `classes`; `size` w, h.
         """
-        tracks: dict[str, list[tuple[int, str, list[float], bool]]] = {}
+        tracks: dict[str, list[_Seen]] = {}
         size = (0, 0)
         for file in sorted(self._folders[video].glob("*.xml")):
             size, objects = _read(file)
-            for track, *seen in objects:
-                tracks.setdefault(track, []).append((int(file.stem), *seen))
+            for track, class_name, box, in_sight in objects:
+                tracks.setdefault(track, []).append((int(file.stem), class_name, box, in_sight))
         runs = [run for track in tracks.values() for run in _contiguous(track)]
         runs.sort(key=lambda run: run[0][0])
         boxes = np.array([seen[2] for run in runs for seen in run], np.float32).reshape(-1, 4)
@@ -181,9 +193,9 @@ class ImagenetVID(FileVideoDataset):
         }
 
 
-def _contiguous(track: list[tuple]) -> list[list[tuple]]:
+def _contiguous(track: list[_Seen]) -> list[list[_Seen]]:
     """A track cut where frames are missing."""
-    runs: list[list[tuple]] = []
+    runs: list[list[_Seen]] = []
     for seen in track:
         if runs and runs[-1][-1][0] + 1 == seen[0]:
             runs[-1].append(seen)
@@ -198,22 +210,30 @@ def _read(file: Path) -> tuple[tuple[int, int], list[tuple[str, str, list[float]
     """
     try:
         root = ElementTree.parse(file).getroot()
-        size = tuple(int(root.find(f"size/{side}").text) for side in ("width", "height"))
+        size = int(_text(root, "size/width")), int(_text(root, "size/height"))
         objects = []
         for node in root.iter("object"):
             x1, y1, x2, y2 = (
-                float(node.find(f"bndbox/{edge}").text) for edge in ("xmin", "ymin", "xmax", "ymax")
+                float(_text(node, f"bndbox/{edge}")) for edge in ("xmin", "ymin", "xmax", "ymax")
             )
             objects.append(
                 (
-                    node.find("trackid").text,
-                    node.find("name").text,
+                    _text(node, "trackid"),
+                    _text(node, "name"),
                     [x1, y1, x2 - x1, y2 - y1],
-                    node.find("occluded").text.strip() == "0",
+                    _text(node, "occluded").strip() == "0",
                 )
             )
         return size, objects
-    except (ElementTree.ParseError, AttributeError, TypeError, ValueError) as error:
+    except (ElementTree.ParseError, ValueError) as error:
         raise BadValue(
             f"ImageNet VID: {file} is no annotation of this data set ({error}); copy it again"
         ) from error
+
+
+def _text(node: ElementTree.Element, path: str) -> str:
+    """Return the text of the element at `path` below a node; ValueError where there is none."""
+    found = node.findtext(path)
+    if found is None:
+        raise ValueError(f"'{path}' is missing")
+    return found

@@ -51,7 +51,9 @@ class Lasot(FileVideoDataset):
         self.class_list = sorted(entry.name for entry in os.scandir(self.root) if entry.is_dir())
         if split is None:
             sequences = [
-                f"{class_name}-{number}" for class_name in self.class_list for number in vid_ids
+                f"{class_name}-{number}"
+                for class_name in self.class_list
+                for number in vid_ids or ()
             ]
         else:
             sequences = self._training_sequences()
@@ -100,8 +102,8 @@ class Lasot(FileVideoDataset):
     def _training_sequences(self) -> list[str]:
         own, test = self.root / layout.TRAINING_LIST, self.root / layout.TESTING_LIST
         spec = spec_file(layout.TRAINING_SPEC)
-        if own.is_file() or (spec and not test.is_file()):
-            file = own if own.is_file() else spec
+        file = own if own.is_file() else None if test.is_file() else spec
+        if file is not None:
             names = read_names(file)
             absent = sum(not (layout.sequence_folder(self.root, name)).is_dir() for name in names)
             log.info(

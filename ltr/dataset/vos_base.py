@@ -128,6 +128,9 @@ class VOSDataset(BaseVideoDataset):
 
     def prepare(self) -> None:
         """Make or open the index. The first time decodes every mask."""
+        self._opened()
+
+    def _opened(self) -> SequenceIndex:
         if self._index is None:
             files = [(self._masks / video, self._images / video) for video in self.videos]
             self._index = SequenceIndex.open(
@@ -137,6 +140,7 @@ class VOSDataset(BaseVideoDataset):
                 self._read_video,
                 self.name,
             )
+        return self._index
 
     def get_sequence_info(self, seq_id: int) -> dict[str, Any]:
         """`sequence`, `frame_shape`, `frame_names`, `object_ids`, `object_sizes` (F, O), `bbox`,
@@ -146,7 +150,9 @@ class VOSDataset(BaseVideoDataset):
         video = self._video(video_id)
         chosen = range(len(video.object_ids)) if object_number is None else [object_number]
         sizes = torch.from_numpy(video.sizes[:, chosen].copy())
-        boxes = {video.object_ids[k]: torch.from_numpy(video.boxes[:, k].copy()) for k in chosen}
+        boxes: Any = {
+            video.object_ids[k]: torch.from_numpy(video.boxes[:, k].copy()) for k in chosen
+        }
         visible = (sizes > self.vis_threshold).to(torch.uint8)
         if object_number is not None:
             boxes, visible = boxes[video.object_ids[object_number]], visible[:, 0]
@@ -168,7 +174,7 @@ class VOSDataset(BaseVideoDataset):
         anno = self.get_sequence_info(seq_id) if anno is None else anno
         frames = [self.get_frame(seq_id, frame_id) for frame_id in frame_ids]
         boxes = anno["bbox"]
-        picked = {
+        picked: dict[str, list] = {
             "bbox": [
                 {key: rows[f].clone() for key, rows in boxes.items()}
                 if isinstance(boxes, dict)
@@ -261,8 +267,7 @@ class VOSDataset(BaseVideoDataset):
         return dict(sorted(init.items()))
 
     def _video(self, video_id: int) -> _Video:
-        self.prepare()
-        record = self._index[video_id]
+        record = self._opened()[video_id]
         if record is None:
             record = self._read_video(video_id)  # which says what is wrong
         names = record["frames"].tobytes().decode().split("\n")

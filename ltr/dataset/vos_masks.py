@@ -16,6 +16,7 @@ from ltr.admin.environment import env_settings, local_file
 from ltr.admin.errors import MissingFile, NotConfigured
 from ltr.data.image_loader import imread_indexed
 from ltr.dataset.annotations import count_rows
+from ltr.dataset.file_video_dataset import FileVideoDataset
 from ltr.dataset.got10k import Got10k
 from ltr.dataset.lasot import Lasot
 from ltr.dataset.registry import training_set
@@ -44,7 +45,7 @@ def _mask_root(name: str, anno_path: str | Path | None) -> Path:
     return below if anno_path is None and below.is_dir() else folder
 
 
-class _WithMasks:
+class _WithMasks(FileVideoDataset):
     """`get_frames` with `mask` (H, W) uint8, 0 and 1, beside the other annotation."""
 
     _masks: Path

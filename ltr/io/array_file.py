@@ -117,4 +117,4 @@ class _Place:
 
 
 def _crc(array: np.ndarray) -> int:
-    return zlib.crc32(memoryview(array.reshape(-1).view(np.uint8))) if array.size else 0
+    return zlib.crc32(array.reshape(-1).view(np.uint8).data) if array.size else 0

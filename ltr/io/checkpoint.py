@@ -271,7 +271,7 @@ class _StoredEnvironment:
 def _allowed_globals() -> list:
     """Classes that old checkpoints pickle, under every name they have had."""
     utils = "dlframework.common.utils"
-    modules = {
+    modules: dict[str, list[type]] = {
         "model_constructor": [NetConstructor],
         "stats": [AverageMeter, StatValue],
         "settings": [Settings],

@@ -7,7 +7,7 @@ from __future__ import annotations
 import datetime
 import time
 from collections import defaultdict, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import torch
@@ -102,7 +102,7 @@ class MetricLogger:
             meter.synchronize_between_processes()
 
     def log_every(
-        self, iterable: Iterable[Any], print_freq: int, header: str = ""
+        self, iterable: Collection[Any], print_freq: int, header: str = ""
     ) -> Iterator[Any]:
         """Yield the items of a sized iterable, printing a line after every `print_freq` of them and
         at the end.

@@ -15,6 +15,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
+from torch import Tensor
 
 from ltr.admin.errors import suggestion
 from ltr.io.files import atomic_write
@@ -110,7 +111,7 @@ def get_plot_draw_styles() -> list[dict[str, Any]]:
 def plot_draw_save(
     y: Any,
     x: Any,
-    scores: Sequence[Any],
+    scores: Sequence[Any] | Tensor,
     trackers: Sequence[Mapping[str, Any]],
     plot_draw_styles: Sequence[Mapping[str, Any]],
     result_plot_path: str | Path,
@@ -182,8 +183,8 @@ def show_figures() -> None:
         plt.show()
 
 
-def ranking(scores: Sequence[Any]) -> list[int]:
-    """Places of `scores` from best to worst, NaN last."""
+def ranking(scores: Sequence[Any] | Tensor) -> list[int]:
+    """Return the places of `scores` from best to worst, NaN last."""
     values = [float(score) for score in scores]
     return sorted(
         range(len(values)), key=lambda i: (np.isnan(values[i]), -np.nan_to_num(values[i]))
@@ -203,7 +204,7 @@ def line_style(rank: int, styles: Sequence[Mapping[str, Any]]) -> dict[str, Any]
 
 def _draw(
     curves: Sequence[tuple[np.ndarray, np.ndarray]],
-    scores: Sequence[Any],
+    scores: Sequence[Any] | Tensor,
     labels: Sequence[str],
     styles: Sequence[Mapping[str, Any]],
     folder: str | Path,
@@ -232,7 +233,8 @@ def _draw(
 
 def look(options: PlotOptions) -> AbstractContextManager:
     """The project's look while a figure is drawn; matplotlib's own settings stay as they were."""
-    return plt.rc_context({**_LOOK, "font.size": options.font_size})
+    settings: Any = {**_LOOK, "font.size": options.font_size}
+    return plt.rc_context(settings)
 
 
 def is_interactive() -> bool:

@@ -26,7 +26,7 @@ from pytracking.analysis.drawing import get_plot_draw_styles, plot_draw_save, sh
 from pytracking.analysis.result_files import missing_result, result_file
 from pytracking.analysis.scores import get_tracker_display_name
 from pytracking.evaluation import environment
-from pytracking.utils.load_text import load_text, read_boxes
+from pytracking.utils.load_text import load_text, load_text_numpy, read_boxes
 
 logger = logging.getLogger(__name__)
 
@@ -167,7 +167,7 @@ def read_truth(seq: Any) -> _Truth:
     if folder is not None and (folder / "cover.label").is_file():
         counted = (
             np.atleast_1d(
-                load_text(str(folder / "cover.label"), delimiter=(",", None), dtype=np.float64)
+                load_text_numpy(folder / "cover.label", delimiter=(",", None), dtype=np.float64)
             )
             > 0
         )

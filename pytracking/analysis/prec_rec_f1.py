@@ -92,10 +92,10 @@ def extract_results_prec_rec_f1(
             "No sequence has results of all trackers, so there is nothing to report; run the "
             "trackers first"
         )
-    curves = [
-        prec_rec_f1(*(torch.cat(part) for part in zip(*one, strict=True)), corrected)
-        for one in frames
-    ]
+    curves = []
+    for one in frames:
+        overlap, score, visible = (torch.cat(part) for part in zip(*one, strict=True))
+        curves.append(prec_rec_f1(overlap, score, visible, corrected))
     labels = raw_data_keys([tracker_entry(tracker) for tracker in trackers])
     scores = {"valid_sequence": valid_sequence, "raw_data": dict(zip(labels, curves, strict=True))}
     return keep_evaluation(

@@ -100,11 +100,13 @@ def pysot_table(
 def _mean(
     parts: Sequence[PysotScores], label: str, sequences: tuple[PysotScores, ...] = ()
 ) -> PysotScores:
-    curves = (
-        np.mean([getattr(part, f"{name}_curve") for part in parts], axis=0)
-        for name in ("success", "precision", "norm_precision")
+    return PysotScores(
+        label,
+        np.mean([part.success_curve for part in parts], axis=0),
+        np.mean([part.precision_curve for part in parts], axis=0),
+        np.mean([part.norm_precision_curve for part in parts], axis=0),
+        sequences,
     )
-    return PysotScores(label, *curves, sequences)
 
 
 def _score(tracker: Any, seq: Any) -> PysotScores:

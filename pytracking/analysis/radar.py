@@ -11,6 +11,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
+from matplotlib.projections.polar import PolarAxes
 
 from ltr.admin.errors import BadValue
 from pytracking.analysis.drawing import (
@@ -39,7 +40,7 @@ class RadarOptions(PlotOptions):
     handlelength: float = 1
     yticks: Sequence[float] | None = (20, 40, 60)
     legend_loc: str = "upper center"
-    ylim: tuple[float, float] | None = None
+    ylim: tuple[float, float] | None = None  # type: ignore[assignment]
     tick_pad: float = 10
 
 
@@ -74,6 +75,7 @@ def plot_radar_draw_save(
         figure, axes = plt.subplots(
             figsize=(width, 6.4), subplot_kw={"projection": "polar"}, layout="constrained"
         )
+        assert isinstance(axes, PolarAxes)
         axes.set_theta_offset(np.pi / 2)
         axes.set_theta_direction(-1)
         for rank, t in enumerate(order):
@@ -160,11 +162,12 @@ def plot_bars_draw_save(
             )
             for rank, t in enumerate(order)
         ]
+        turned: dict[str, Any] = {"rotation": 30, "ha": "right"}
         axes.set_xticks(
             places,
             list(scores),
             fontsize=options.font_size_axis,
-            **({"rotation": 30, "ha": "right"} if max(map(len, scores)) > 5 else {}),
+            **(turned if max(map(len, scores)) > 5 else {}),
         )
         axes.set_xlim(-0.6, len(scores) - 0.4)
         axes.set_ylim(options.ylim)

@@ -8,7 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+from torch import Tensor
+
 from ltr.admin.errors import BadValue, suggestion
+
+# One value per row: numbers, a tensor (N,) or an array (N,).
+Column = Sequence[Any] | np.ndarray | Tensor
 
 MISSING = "-"  # cell of a score that a row does not have
 
@@ -27,7 +33,7 @@ class ResultRow:
 
 
 def generate_formatted_report(
-    row_labels: Sequence[str], scores: Mapping[str, Sequence[Any]], table_name: str = ""
+    row_labels: Sequence[str], scores: Mapping[str, Column], table_name: str = ""
 ) -> str:
     """Lay out a text table: one row per label, one column per entry of `scores`, two decimals.
 
@@ -41,7 +47,7 @@ def generate_formatted_report(
     return _text_table(row_labels, cells, table_name)
 
 
-def make_rows(labels: Sequence[str], columns: Mapping[str, Sequence[Any]]) -> list[ResultRow]:
+def make_rows(labels: Sequence[str], columns: Mapping[str, Column]) -> list[ResultRow]:
     """Turn columns of numbers or tensors into rows."""
     return [
         ResultRow(label, {name: float(values[i]) for name, values in columns.items()})

@@ -99,7 +99,7 @@ def nanmean(X: Sequence[float]) -> float:
 
 def recall(X: Sequence[float], threshold: float = 0.5) -> float:
     """Part of the frames above `threshold`, NaN counting as below; NaN for no frames."""
-    return mean(np.asarray(X, dtype=float) > threshold)
+    return mean([float(value > threshold) for value in X])
 
 
 def decay(X: Sequence[float], n_bins: int = 4) -> float:
@@ -110,7 +110,7 @@ def decay(X: Sequence[float], n_bins: int = 4) -> float:
     if not len(values):
         return float("nan")
     edges = np.floor(np.linspace(0, len(values) - 1, n_bins + 1) + 0.5).astype(int)
-    return nanmean(values[: edges[1] + 1]) - nanmean(values[edges[-2] :])
+    return nanmean(values[: edges[1] + 1].tolist()) - nanmean(values[edges[-2] :].tolist())
 
 
 def std(X: Sequence[float]) -> float:

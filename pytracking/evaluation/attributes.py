@@ -62,7 +62,7 @@ class AttributeTable:
         folder = Path(base_path) / official.folder if base_path and official else None
         if table is not None:
             self._read_table(table)
-        elif folder is not None and folder.is_dir():
+        elif official is not None and folder is not None and folder.is_dir():
             self._read_official(folder, official)
         else:
             own = f", nor a folder {folder}" if folder else ""

@@ -115,7 +115,8 @@ def _answers(active: list[Run]) -> list[Any]:
         kind = type(active[members[0]].instance)
         try:
             found = kind.track_many(
-                [active[i].instance for i in members], [active[i].step.image for i in members]
+                [active[i].instance for i in members],
+                [step.image for i in members if (step := active[i].step) is not None],
             )
         except torch.OutOfMemoryError:
             error = BadInput(

@@ -64,33 +64,30 @@ class EnvSettings:
         self.network_path = f"{PACKAGE}/networks/"
         self.result_plot_path = f"{PACKAGE}/result_plots/"
         self.toy_path = str(default_workspace() / "toy")
-        for name in (
-            "folder_path",
-            "plugins",
-            "otb_path",
-            "nfs_path",
-            "uav_path",
-            "tpl_path",
-            "vot_path",
-            "got10k_path",
-            "lasot_path",
-            "lasot_extension_subset_path",
-            "trackingnet_path",
-            "oxuva_path",
-            "avist_path",
-            "lagot_path",
-            "mobiface_path",
-            "davis_dir",
-            "youtubevos_dir",
-            "dataspec_path",
-            "got10k_mask_path",
-            "trackingnet_mask_path",
-            "lasot_mask_path",
-            "got_packed_results_path",
-            "got_reports_path",
-            "tn_packed_results_path",
-        ):
-            setattr(self, name, "")
+        self.folder_path = ""
+        self.plugins = ""
+        self.otb_path = ""
+        self.nfs_path = ""
+        self.uav_path = ""
+        self.tpl_path = ""
+        self.vot_path = ""
+        self.got10k_path = ""
+        self.lasot_path = ""
+        self.lasot_extension_subset_path = ""
+        self.trackingnet_path = ""
+        self.oxuva_path = ""
+        self.avist_path = ""
+        self.lagot_path = ""
+        self.mobiface_path = ""
+        self.davis_dir = ""
+        self.youtubevos_dir = ""
+        self.dataspec_path = ""
+        self.got10k_mask_path = ""
+        self.trackingnet_mask_path = ""
+        self.lasot_mask_path = ""
+        self.got_packed_results_path = ""
+        self.got_reports_path = ""
+        self.tn_packed_results_path = ""
 
 
 def local_file() -> Path:

@@ -58,8 +58,8 @@ class FolderDataset(BaseDataset):
         return lazy_list(self.sequence_list, "folder", self._construct_sequence)
 
     def _construct_sequence(self, name: str) -> Sequence:
-        folder = _image_folder(os.path.join(self.base_path, name))
-        frames = [str(path) for path in images_in(Path(folder))]
+        place = os.path.join(self.base_path, name)
+        frames = [str(path) for path in images_in(Path(_image_folder(place) or place))]
         boxes_xywh = read_boxes(self._box_file(name))
         if len(boxes_xywh) not in (1, len(frames)):
             raise BadValue(

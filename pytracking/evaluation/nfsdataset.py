@@ -25,7 +25,7 @@ class NFSDataset(TableDataset):
 
     def _describe_sequences(self) -> list[dict]:
         names = [stem for stem in text_stems(f"{self.base_path}/anno") if stem.startswith("nfs_")]
-        infos = [
+        infos: list[dict] = [
             {
                 "name": name,
                 "path": f"sequences/{name[4:]}",

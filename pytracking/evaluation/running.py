@@ -8,7 +8,7 @@ import logging
 import time
 import traceback
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ltr.admin.errors import BadInput
@@ -95,6 +95,7 @@ def run_dataset(
 
     failures: list[Failure] = []
     progress = _Progress(len(pending), quiet)
+    found: Iterator[float | Failure | None]
     if (threads or ray is not None or batch > 1) and pending:
         for _ in range(0 if quiet else len(jobs) - len(pending)):
             print("FPS: -1")
@@ -183,7 +184,7 @@ class Tracked:
 
     seq: Sequence
     tracker: Tracker
-    output: dict[str, Any] | None = None
+    output: dict[str, Any] = field(default_factory=dict)
     failure: Failure | None = None
 
 
@@ -192,7 +193,7 @@ def _track(jobs: list[tuple[Sequence, Tracker]], batch: int) -> Iterator[Tracked
     alone = [batch == 1 or seq.multiobj_mode for seq, _ in jobs]
     for run in track_many(itertools.compress(jobs, [not one for one in alone]), batch):
         yield (
-            Tracked(run.seq, run.tracker, run.output)
+            Tracked(run.seq, run.tracker, run.output or {})
             if run.error is None
             else Tracked(run.seq, run.tracker, failure=_failure(run.seq, run.tracker, run.error))
         )

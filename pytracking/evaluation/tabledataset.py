@@ -6,8 +6,10 @@ from __future__ import annotations
 
 import functools
 import os
+from collections.abc import Callable
 
 from ltr.admin.errors import MissingFile
+from pytracking.evaluation.attributes import AttributeTable
 from pytracking.evaluation.data import BaseDataset, LazySequence, Sequence, SequenceList
 from pytracking.evaluation.frames import frame_range
 from pytracking.evaluation.lists import report_partial
@@ -28,6 +30,8 @@ class TableDataset(BaseDataset):
     tag: str
     layout: str  # what the folder must hold, for the message when it does not
     expected: int
+    # Of the mix-in `WithAttributes`, where sequences can be chosen by attribute.
+    _attributes: Callable[[], AttributeTable]
 
     def __init__(self, attribute: str | None = None, root: str | None = None):
         super().__init__(root)

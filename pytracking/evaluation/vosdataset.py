@@ -8,13 +8,13 @@ name in ltr's local.py says.
 
 from __future__ import annotations
 
-import os
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from ltr.admin.environment import find_env_settings
 from ltr.admin.errors import NotConfigured
 from ltr.dataset import davis, youtubevos
-from ltr.dataset.vos_base import VOSDataset
 from pytracking.evaluation.data import Sequence, SequenceList
 from pytracking.evaluation.environment import env_settings, local_file
 
@@ -24,7 +24,7 @@ class Davis(davis.Davis):
 
     def __init__(
         self,
-        root: str | os.PathLike | None = None,
+        root: str | Path | None = None,
         version: str = "2017",
         split: str = "train",
         **kwargs: Any,
@@ -38,23 +38,23 @@ class Davis(davis.Davis):
 
     def get_sequence_list(self) -> SequenceList:
         """One sequence a video, or with `multiobj=False` one an object."""
-        return sequences_of(super())
+        return _as_sequences(super().get_sequence_list())
 
 
 class YouTubeVOS(youtubevos.YouTubeVOS):
     """`ltr.dataset.youtubevos.YouTubeVOS`, whose sequences trackers can run on."""
 
-    def __init__(self, root: str | os.PathLike | None = None, **kwargs: Any):
+    def __init__(self, root: str | Path | None = None, **kwargs: Any):
         super().__init__(root or _configured("youtubevos_dir"), **kwargs)
 
     def get_sequence_list(self) -> SequenceList:
         """One sequence a video, or with `multiobj=False` one an object."""
-        return sequences_of(super())
+        return _as_sequences(super().get_sequence_list())
 
 
-def sequences_of(dataset: VOSDataset) -> SequenceList:
-    """The sequences of one of ltr's data sets of video object segmentation."""
-    return SequenceList(Sequence(**vars(described)) for described in dataset.get_sequence_list())
+def _as_sequences(described: Iterable[Any]) -> SequenceList:
+    """Make ltr's descriptions of videos sequences of the evaluation."""
+    return SequenceList(Sequence(**vars(one)) for one in described)
 
 
 def _configured(setting: str | None) -> str | None:

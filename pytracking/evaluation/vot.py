@@ -18,11 +18,12 @@ from pytracking.evaluation.vot_regions import (
     Point,
     Polygon,
     Rectangle,
+    Region,
     convert_region,
     encode_region,
     parse_region,
 )
-from pytracking.evaluation.vot_sessions import FileSession, Region, TraxSession
+from pytracking.evaluation.vot_sessions import FileSession, TraxSession
 
 __all__ = [
     "VOT",

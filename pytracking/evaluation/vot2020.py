@@ -14,8 +14,7 @@ from pytracking.evaluation.vot import (
     encode_region,
     parse_region,
 )
-from pytracking.evaluation.vot_regions import make_full_size
-from pytracking.evaluation.vot_sessions import Region
+from pytracking.evaluation.vot_regions import Region, make_full_size
 
 __all__ = [
     "VOT",
@@ -58,7 +57,8 @@ class VOT(vot.VOT):
         region = self._session.region
         return region if self._format == "mask" else convert_region(region, self._format)
 
-    def frame(self) -> str | list[str] | None:
+    # One path where there is one channel, as the base class promises.
+    def frame(self) -> str | list[str] | None:  # type: ignore[override]
         """Path of the next frame's image, with several channels a list of paths, first the start's;
         None at the end.
         """

@@ -16,6 +16,7 @@ from ltr.admin.errors import BadValue, in_short
 Rectangle = collections.namedtuple("Rectangle", ["x", "y", "width", "height"])
 Point = collections.namedtuple("Point", ["x", "y"])
 Polygon = collections.namedtuple("Polygon", ["points"])
+Region = Rectangle | Polygon | np.ndarray
 
 NO_TARGET = Rectangle(0.0, 0.0, 0.0, 0.0)  # what is reported as box while the target is absent
 
@@ -38,21 +39,28 @@ def parse_region(text: str) -> Rectangle | Polygon:
     )
 
 
-def encode_region(region: Rectangle | Polygon) -> str:
-    """`region` as comma separated numbers, what `parse_region` reads."""
+def encode_region(region: Region) -> str:
+    """Write a rectangle or polygon as comma separated numbers, which `parse_region` reads."""
+    return ",".join(f"{number:.10g}" for number in region_numbers(region))
+
+
+def region_numbers(region: Region) -> list[float]:
+    """Return x, y, width, height of a rectangle, or the x and y of each corner of a polygon.
+
+    Raises:
+        BadValue: the region is a mask.
+    """
     if isinstance(region, Polygon):
-        numbers = [number for point in region.points for number in point]
-    elif isinstance(region, Rectangle):
-        numbers = region
-    else:
-        raise BadValue(
-            f"VOT region: {type(region).__name__} cannot be written as numbers, use Rectangle or "
-            "Polygon"
-        )
-    return ",".join(f"{float(number):.10g}" for number in numbers)
+        return [float(number) for point in region.points for number in point]
+    if isinstance(region, Rectangle):
+        return [float(number) for number in region]
+    raise BadValue(
+        f"VOT region: {type(region).__name__} cannot be written as numbers, use Rectangle or "
+        "Polygon"
+    )
 
 
-def convert_region(region: Rectangle | Polygon, to: str) -> Rectangle | Polygon:
+def convert_region(region: Region, to: str) -> Rectangle | Polygon:
     """`region` as 'rectangle' (the hull of a polygon's corners) or 'polygon' (the four corners of a
     rectangle).
     """

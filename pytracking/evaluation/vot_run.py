@@ -15,7 +15,14 @@ from ltr.admin.errors import BadInput
 from ltr.geometry.checks import is_box
 from pytracking.evaluation import vot, vot2020
 from pytracking.evaluation.protocols import LiveTracker
-from pytracking.evaluation.vot_regions import NO_TARGET, Rectangle, make_full_size, mask_to_box
+from pytracking.evaluation.vot_regions import (
+    NO_TARGET,
+    Rectangle,
+    Region,
+    make_full_size,
+    mask_to_box,
+    region_numbers,
+)
 from pytracking.utils.convert_vot_anno_to_rect import convert_vot_anno_to_rect
 
 
@@ -41,11 +48,8 @@ def run_vot2020(
         vot2020.VOT("mask" if with_masks else "rectangle", several_starts=True)
     ) as talk:
         while True:
-            image = tracker._read_image(talk.frame())
-            output = (
-                instance.initialize(image, _start_2020(talk.region(), image.shape, with_masks))
-                or {}
-            )
+            image = tracker._read_image(_start_image(talk))
+            output = instance.initialize(image, _start_2020(talk.region(), image.shape)) or {}
             while (image_file := talk.frame()) is not None:
                 image = tracker._read_image(image_file)
                 output = instance.track(image, {"previous_output": OrderedDict(output)})
@@ -79,10 +83,9 @@ def run_vot(
     conversion = params.get("vot_anno_conversion_type", "union")
     with _conversation(vot.VOT("polygon", several_starts=True)) as talk:
         while True:
-            numbers = [number for point in talk.region().points for number in point]
-            box = convert_vot_anno_to_rect(numbers, conversion)
+            box = convert_vot_anno_to_rect(region_numbers(talk.region()), conversion)
             instance.initialize(
-                tracker._read_image(talk.frame()), {"init_bbox": _checked_start(box)}
+                tracker._read_image(_start_image(talk)), {"init_bbox": _checked_start(box)}
             )
             while (image_file := talk.frame()) is not None:
                 image = tracker._read_image(image_file)
@@ -144,10 +147,15 @@ def _conversation(talk: vot.VOT) -> Iterator[vot.VOT]:
     talk.quit()
 
 
-def _start_2020(
-    region: Rectangle | np.ndarray, image_shape: tuple[int, ...], with_mask: bool
-) -> dict[str, Any]:
-    if not with_mask:
+def _start_image(talk: vot.VOT) -> str:
+    path = talk.frame()
+    if path is None:
+        raise BadInput("VOT: the client named a target without an image; start it again")
+    return path
+
+
+def _start_2020(region: Region, image_shape: tuple[int, ...]) -> dict[str, Any]:
+    if not isinstance(region, np.ndarray):
         return {"init_mask": None, "init_bbox": _checked_start(region)}
     mask = make_full_size(region, (image_shape[1], image_shape[0]))
     return {"init_mask": mask, "init_bbox": _checked_start(mask_to_box(mask))}

@@ -12,20 +12,17 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 from ltr.admin.errors import BadInput, BadValue, MissingFile
 from ltr.io.files import write_text
 from pytracking.evaluation.vot_regions import (
-    Polygon,
-    Rectangle,
+    NO_TARGET,
+    Region,
     encode_region,
     from_trax,
     parse_region,
     to_trax,
 )
 
-Region = Rectangle | Polygon | np.ndarray
 NOT_REPORTED = "VOT: report() was not called for the last frame - call it once after each frame()"
 
 
@@ -63,7 +60,7 @@ class TraxSession:
             tracker_name="pytracking",
             metadata={} if several_starts else {"vot": "python"},
         )
-        self.region: Region | None = None
+        self.region: Region = NO_TARGET
         self._images: list[str] | None = None  # of a request that `frame` has not given out yet
         self._start_waits = False  # a target was given that `next_start` has not announced yet
         self._unanswered = False
@@ -140,7 +137,7 @@ class FileSession:
                 "frame into the one "
                 "and the start region into the other"
             )
-        self.region = parse_region(regions[0])
+        self.region: Region = parse_region(regions[0])
         self._results: list[Region] = []
         self._given = 0  # frames that `frame` has returned
         self._written = False

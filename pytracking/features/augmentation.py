@@ -40,11 +40,14 @@ class Transform:
     def __call__(self, image: Image, is_mask: bool = False) -> Image:
         """The transformed image, of the type it came in."""
         if isinstance(image, np.ndarray):
-            changed = torch_to_numpy(self(numpy_to_torch(image), is_mask))
+            changed = torch_to_numpy(self._transformed(numpy_to_torch(image), is_mask))
             if image.dtype == np.uint8:
                 changed = np.rint(changed).clip(0, 255)
             changed = changed.astype(image.dtype)
             return changed[..., 0] if image.ndim == 2 else changed
+        return self._transformed(image, is_mask)
+
+    def _transformed(self, image: Tensor, is_mask: bool) -> Tensor:
         return self.crop_to_output(self.transform(image, is_mask), is_mask)
 
     def transform(self, image: Tensor, is_mask: bool) -> Tensor:

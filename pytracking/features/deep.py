@@ -5,6 +5,7 @@ made.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -47,7 +48,7 @@ class DeepFeature(MultiFeatureBase):
         self.output_layers = list(output_layers)
         self.net_path = net_path
         self.use_gpu = use_gpu
-        self.net: nn.Module | None = None
+        self.net: Any = None  # a network of the user's; None before `initialize`
 
     def load_network(self) -> nn.Module:
         """The network: `net(images, output_layers)` gives a dict of layers."""
@@ -184,7 +185,7 @@ class ATOMResNet18(DeepFeature):
         super().__init__(output_layers, net_path, use_gpu, **options)
 
     def load_network(self) -> nn.Module:
-        net = loading.load_network(self.net_path)
+        net = loading.load_network(self.net_path or "atom_iou")
         if not hasattr(net, "feature_extractor"):
             raise BadValue(
                 f"the network '{self.net_path}' ({type(net).__name__}) has no feature_extractor; "
@@ -198,9 +199,10 @@ class ATOMResNet18(DeepFeature):
             return
         super().initialize()
         self.feature_layers = sorted(self.output_layers)
-        if hasattr(self.net, "bb_regressor"):
-            self.iou_predictor = self.net.bb_regressor
-            self.iounet_feature_layers = list(self.net.bb_regressor_layer)
+        net: Any = self.net
+        if hasattr(net, "bb_regressor"):
+            self.iou_predictor = net.bb_regressor
+            self.iounet_feature_layers = list(net.bb_regressor_layer)
             self.feature_layers = sorted({*self.output_layers, *self.iounet_feature_layers})
 
     @torch.no_grad()

@@ -47,16 +47,17 @@ class FeatureBase:
     def free_memory(self) -> None:
         """Give up what `initialize` loaded."""
 
-    def dim(self) -> int:
-        """Number of channels."""
+    # A feature of several maps answers with a TensorList where others give one value.
+    def dim(self) -> Any:
+        """Return the number of channels."""
         raise NotImplementedError(f"{type(self).__name__} must define dim()")
 
-    def stride(self) -> int:
-        """Image pixels per element of the map, pooling included."""
+    def stride(self) -> Any:
+        """Return the image pixels per element of the map, pooling included."""
         raise NotImplementedError(f"{type(self).__name__} must define stride()")
 
-    def extract(self, im: Tensor) -> Tensor:
-        """The raw map (B, C, h, w) of images (B, 3, H, W) with grey levels 0 to 255."""
+    def extract(self, im: Tensor) -> Any:
+        """Return the raw map (B, C, h, w) of images (B, 3, H, W) with grey levels 0 to 255."""
         raise NotImplementedError(f"{type(self).__name__} must define extract(im)")
 
     def size(self, im_sz):
@@ -65,9 +66,9 @@ class FeatureBase:
             return self.output_size
         return im_sz // self.stride()
 
-    def get_feature(self, im: Tensor) -> Tensor:
-        """The finished map of images (B, C, H, W); an empty tensor when the feature is not for this
-        kind of video.
+    def get_feature(self, im: Tensor) -> Any:
+        """Return the finished map of images (B, C, H, W); an empty tensor when the feature is not
+        for this kind of video.
         """
         if not self._is_used(im):
             return torch.zeros(0)
@@ -139,12 +140,10 @@ def finished(
 ) -> Tensor:
     """The map resized or pooled, then normalised."""
     if output_size is not None:
-        size = (
-            (int(output_size),) * 2
-            if isinstance(output_size, (int, float))
-            else tuple(int(s) for s in output_size)
+        height, width = (
+            (output_size, output_size) if isinstance(output_size, (int, float)) else output_size
         )
-        feature = F.adaptive_avg_pool2d(feature, size)
+        feature = F.adaptive_avg_pool2d(feature, (int(height), int(width)))
     elif pool_stride is not None and pool_stride != 1:
         feature = F.avg_pool2d(feature, pool_stride, pool_stride)
     if normalize_power is not None:

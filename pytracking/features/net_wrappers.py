@@ -14,6 +14,7 @@ import os
 from collections import OrderedDict
 from collections.abc import Callable
 from itertools import chain
+from typing import Any
 
 import torch
 
@@ -54,7 +55,7 @@ class NetWrapper:
         self.net_path = net_path
         self.use_gpu = use_gpu
         self.device: torch.device | None = None  # chosen when loading, unless set_device did
-        self.net: torch.nn.Module | None = None
+        self.net: Any = None  # a network of the user's; None before it is loaded
         self._from_file = False  # rather than put into `net`
         self.net_kwargs = kwargs
         if initialize:
@@ -229,10 +230,11 @@ def _normalisation(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Factor and summand (1, C, 1, 1) of `(x / levels - mean) / std`."""
     with torch.inference_mode(False):  # made during tracking they must stay usable elsewhere
-        mean, std = (
+        means, deviations = (
             torch.tensor(values, dtype=torch.float64).view(1, -1, 1, 1) for values in (mean, std)
         )
-        return tuple(value.to(device, torch.float32) for value in (1 / (levels * std), -mean / std))
+        factor, summand = 1 / (levels * deviations), -means / deviations
+        return factor.to(device, torch.float32), summand.to(device, torch.float32)
 
 
 def _device(use_gpu: bool) -> torch.device:

@@ -151,4 +151,5 @@ def _export(module: nn.Module, inputs: tuple, names: list[str], outputs: list[st
             )
     finally:
         logging.getLogger("torch.onnx").setLevel(level)
+    assert program is not None  # of `dynamo=True`
     return program.model_proto.SerializeToString()

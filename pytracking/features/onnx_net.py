@@ -12,6 +12,7 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -43,7 +44,7 @@ class OnnxNet:
         self.threads = threads
         self.device = torch.device("cpu")
         self.zf: Tensor | None = None
-        self._sessions: dict | None = None
+        self._sessions: dict[str, Any] = {}
 
     def check_file(self) -> None:
         """MissingFile when there is nothing to load."""
@@ -66,7 +67,7 @@ class OnnxNet:
 
     def initialize(self) -> None:
         """Load the graphs unless they are loaded."""
-        if self._sessions is None:
+        if not self._sessions:
             graphs, info = self._read()
             self._sessions = {name: _session(graph, self.threads) for name, graph in graphs.items()}
             self.outputs = list(info["outputs"])
@@ -99,6 +100,8 @@ class OnnxNet:
 
     def track(self, x: Tensor) -> dict[str, Tensor]:
         """The network's outputs for the preprocessed search crop `(1, 3, S, S)`."""
+        if self.zf is None:
+            raise BadValue("the ONNX network has no template yet; call template(z) before track(x)")
         return self.match(self.zf, x)
 
     def __deepcopy__(self, memo: dict) -> OnnxNet:

@@ -75,10 +75,10 @@ def sample_patch(
     coord = step * torch.cat((low, high)).view(1, 4).float()
     if output_sz is None or tuple(patch.shape[-2:]) == tuple(int(size) for size in output_sz):
         return patch.clone(), coord
-    size = [int(size) for size in output_sz]
+    sides = [int(side) for side in output_sz]
     if is_mask:
-        return F.interpolate(patch, size, mode="nearest"), coord
-    return F.interpolate(patch, size, mode="bilinear", align_corners=False), coord
+        return F.interpolate(patch, sides, mode="nearest"), coord
+    return F.interpolate(patch, sides, mode="bilinear", align_corners=False), coord
 
 
 def sample_patch_multiscale(

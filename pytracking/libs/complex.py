@@ -35,10 +35,12 @@ def is_real(a: Tensor) -> bool:
 @tensor_operation
 def complex(a: Tensor | None, b: Tensor | None = None) -> Tensor:
     """`a + ib` from real tensors (...) in the layout (..., 2); a missing part is zero."""
-    if a is None and b is None:
+    given = b if a is None else a
+    if given is None:
         raise BadValue("complex(None, None): give the real part, the imaginary part or both")
-    real_part = torch.zeros_like(b) if a is None else a
-    return torch.stack((real_part, torch.zeros_like(a) if b is None else b), dim=-1)
+    real_part = torch.zeros_like(given) if a is None else a
+    imaginary_part = torch.zeros_like(given) if b is None else b
+    return torch.stack((real_part, imaginary_part), dim=-1)
 
 
 @tensor_operation

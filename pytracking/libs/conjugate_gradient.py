@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ltr.admin.tensorlist import TensorList
-from pytracking.libs.problem import dot
+from pytracking.libs.problem import Vector, dot
 
 
 class ConjugateGradientBase:
@@ -28,6 +28,9 @@ class ConjugateGradientBase:
         debug: keep the residual norms of every iteration and report them in `residuals`.
     """
 
+    # The right side, which sub-classes set.
+    b: Vector
+
     def __init__(
         self,
         fletcher_reeves: bool = True,
@@ -43,39 +46,39 @@ class ConjugateGradientBase:
 
     def reset_state(self) -> None:
         """Forget the direction of the last run."""
-        self.p = None
-        self.rho = torch.ones(1)
-        self.r_prev = None
+        self.p: Vector | None = None
+        self.rho: Vector = torch.ones(1)
+        self.r_prev: Vector | None = None
 
-    def A(self, x: TensorList) -> TensorList:
+    def A(self, x: Vector) -> Vector:
         """The left side: a symmetric, positive semi-definite operator."""
         raise NotImplementedError(f"{type(self).__name__} must define A(x)")
 
-    def ip(self, a: TensorList, b: TensorList) -> Tensor | TensorList:
+    def ip(self, a: Vector, b: Vector) -> Any:
         """Return the inner product of two vectors, or a TensorList of one for each element."""
         return dot(a, b)
 
-    def M1(self, x: TensorList) -> TensorList:
+    def M1(self, x: Vector) -> Vector:
         """First factor of the preconditioner."""
         return x
 
-    def M2(self, x: TensorList) -> TensorList:
+    def M2(self, x: Vector) -> Vector:
         """Second factor of the preconditioner."""
         return x
 
-    def residual_norm(self, r: TensorList) -> Tensor:
+    def residual_norm(self, r: Vector) -> Tensor:
         """Return the norm by which `eps` stops the iterations."""
         square = self.ip(r, r)
         if isinstance(square, TensorList):
             square = sum(square)
         return square.sqrt()
 
-    def evaluate_CG_iteration(self, delta_x: TensorList) -> None:
+    def evaluate_CG_iteration(self, delta_x: Vector) -> None:
         """Called after every iteration with the solution so far."""
 
     def run_CG(
-        self, num_iter: int, x: TensorList | None = None, eps: float = 0.0
-    ) -> tuple[TensorList | None, Any]:
+        self, num_iter: int, x: Vector | None = None, eps: float = 0.0
+    ) -> tuple[Vector | None, Tensor | None]:
         """At most `num_iter` iterations from `x` (None: zero) on the system whose right side is
         `self.b`.
 
@@ -104,7 +107,7 @@ class ConjugateGradientBase:
                     break
         return x, (torch.stack([norm.reshape(()).cpu() for norm in norms]) if self.debug else None)
 
-    def _next_step(self, residual: TensorList) -> tuple[Tensor | TensorList, TensorList] | None:
+    def _next_step(self, residual: Vector) -> tuple[Vector, Vector] | None:
         """Update the direction `self.p` and return its step length and `A p`, or None when there is
         nothing left to do.
         """

@@ -74,9 +74,11 @@ def sample_fs(
     number of points.
     """
     height, width = _odd_size(a)
-    grid = (height, width) if grid_sz is None else tuple(int(size) for size in grid_sz)
-    missing = [have - want for have, want in zip((height, width), grid, strict=True)]
-    if missing[0] > 0 or missing[1] > 0:
+    grid_height, grid_width = (
+        int(size) for size in ((height, width) if grid_sz is None else grid_sz)
+    )
+    grid = (grid_height, grid_width)
+    if height > grid_height or width > grid_width:
         a = _cut(a, grid)
         height, width = _odd_size(a)
     rows, columns = (

@@ -15,11 +15,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ltr.admin.tensorlist import TensorList
+from ltr.admin.errors import BadValue
 from pytracking.libs.conjugate_gradient import ConjugateGradientBase
 from pytracking.libs.problem import (
     L2Problem,
     MinimizationProblem,
+    Vector,
     grad,
     like,
     move,
@@ -50,7 +51,7 @@ class _VariableOptimizer(ConjugateGradientBase):
     def __init__(
         self,
         problem: MinimizationProblem,
-        variable: TensorList | Tensor,
+        variable: Vector,
         cg_eps: float = 0.0,
         fletcher_reeves: bool = True,
         standard_alpha: bool = True,
@@ -71,26 +72,29 @@ class _VariableOptimizer(ConjugateGradientBase):
         self.visdom = visdom
         self.losses = torch.zeros(0)
         self.residuals = torch.zeros(0)
+        self._apply: Callable[[Vector], Vector] | None = None
 
-    def ip(self, a: TensorList, b: TensorList) -> Tensor:
+    def ip(self, a: Vector, b: Vector) -> Tensor:
         return self.problem.ip_input(a, b)
 
-    def M1(self, x: TensorList) -> TensorList:
+    def M1(self, x: Vector) -> Vector:
         return self.problem.M1(x)
 
-    def M2(self, x: TensorList) -> TensorList:
+    def M2(self, x: Vector) -> Vector:
         return self.problem.M2(x)
 
     def free(self) -> None:
         """Release the graph of the last run."""
         self._apply = None
 
-    def A(self, x: TensorList) -> TensorList:
+    def A(self, x: Vector) -> Vector:
+        if self._apply is None:
+            raise BadValue(
+                f"{type(self).__name__}: A(x) is known during `run` only; call run first"
+            )
         return self._apply(x)
 
-    def _solve(
-        self, apply: Callable[[TensorList], TensorList], b: TensorList, num_cg_iter: int
-    ) -> None:
+    def _solve(self, apply: Callable[[Vector], Vector], b: Vector, num_cg_iter: int) -> None:
         """Move the variable by the solution of `apply(delta) = b`."""
         self._apply, self.b = apply, b
         delta, norms = self.run_CG(num_cg_iter, eps=self.cg_eps)
@@ -116,6 +120,8 @@ class GaussNewtonCG(_VariableOptimizer):
     linear problem.
     """
 
+    problem: L2Problem
+
     def run(self, num_cg_iter: int | Sequence[int], num_gn_iter: int | None = None) -> Tensor:
         """Linearise `num_gn_iter` times with `num_cg_iter` iterations each, or once for every entry
         of a sequence.
@@ -139,7 +145,7 @@ class GaussNewtonCG(_VariableOptimizer):
                 residuals, self.x, probe, create_graph=True
             )  # J^T probe, as a function of the probe
 
-        def normal_equations(x: TensorList) -> TensorList:
+        def normal_equations(x: Vector) -> Vector:
             moved = grad(backward, probe, x, retain_graph=True)  # J x
             return grad(residuals, self.x, moved, retain_graph=True)
 
@@ -157,7 +163,7 @@ class ConjugateGradient(GaussNewtonCG):
     def __init__(
         self,
         problem: L2Problem,
-        variable: TensorList,
+        variable: Vector,
         cg_eps: float = 0.0,
         fletcher_reeves: bool = True,
         standard_alpha: bool = True,
@@ -178,8 +184,8 @@ class ConjugateGradient(GaussNewtonCG):
             visdom=visdom,
         )
 
-    def run(self, num_cg_iter: int) -> Tensor:
-        """`num_cg_iter` iterations; the losses recorded so far (with debug)."""
+    def run(self, num_cg_iter: int) -> Tensor:  # type: ignore[override]
+        """Run `num_cg_iter` iterations; return the losses recorded so far (with debug)."""
         return super().run(num_cg_iter, 1)
 
 
@@ -193,7 +199,7 @@ class NewtonCG(_VariableOptimizer):
     def __init__(
         self,
         problem: MinimizationProblem,
-        variable: TensorList,
+        variable: Vector,
         init_hessian_reg: float = 0.0,
         hessian_reg_factor: float = 1.0,
         cg_eps: float = 0.0,
@@ -239,7 +245,7 @@ class NewtonCG(_VariableOptimizer):
             loss = self.problem(self.x)
             gradient = grad(loss, self.x, None, create_graph=True)
 
-        def hessian(x: TensorList) -> TensorList:
+        def hessian(x: Vector) -> Vector:
             return grad(gradient, self.x, x, retain_graph=True) + x * self.hessian_reg
 
         self._record(loss)
@@ -255,7 +261,7 @@ class GradientDescent:
     def __init__(
         self,
         problem: MinimizationProblem,
-        variable: TensorList | Tensor,
+        variable: Vector,
         step_length: float,
         momentum: float = 0.0,
         debug: bool = False,
@@ -275,7 +281,7 @@ class GradientDescent:
 
     def clear_temp(self) -> None:
         """Forget the momentum."""
-        self.direction = None
+        self.direction: Vector | None = None
 
     def run(self, num_iter: int, dummy: Any = None) -> Tensor:
         """`num_iter` steps (`dummy` is ignored: other optimisers take a second number). Returns the
@@ -306,6 +312,8 @@ class GradientDescent:
 
 class GradientDescentL2(GradientDescent):
     """Gradient descent on the squared norm of an `L2Problem`'s residuals."""
+
+    problem: L2Problem
 
     def _loss(self) -> Tensor:
         residuals = self.problem(self.x)

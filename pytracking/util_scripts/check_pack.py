@@ -48,8 +48,13 @@ class Expected:
     def names(self) -> list[str] | None:
         """The sequences, None when this machine does not know all of them."""
         if self.dataset == GOT10K:
-            return [f"GOT-10k_Test_{number:06d}" for number in range(1, COUNTS[GOT10K] + 1)]
+            return got10k_names()
         return list(self.frames) if len(self.frames) == COUNTS[self.dataset] else None
+
+
+def got10k_names() -> list[str]:
+    """Return the names of GOT-10k's test sequences."""
+    return [f"GOT-10k_Test_{number:06d}" for number in range(1, COUNTS[GOT10K] + 1)]
 
 
 def find_problems(path: str | os.PathLike, dataset: str | None = None) -> list[str]:
@@ -133,7 +138,7 @@ def _problems(entries: dict[str, str], expected: Expected) -> Iterator[str]:
 
 
 def _got10k_problems(entries: dict[str, str], expected: Expected) -> Iterator[str]:
-    names = expected.names()
+    names = got10k_names()
     files = {
         name: [f"{name}/{name}_{run:03d}.txt" for run in range(1, GOT_RUNS + 1)] for name in names
     }

@@ -18,7 +18,7 @@ def convert_vot_anno_to_rect(vot_anno: Sequence[float], type: str) -> list[float
     conversion has it.
     """
     if len(vot_anno) == 4:
-        return vot_anno
+        return list(vot_anno)
     corners = np.asarray(vot_anno, dtype=np.float64).reshape(-1, 2)
     low, high = corners.min(axis=0), corners.max(axis=0)
     if type == "union":

@@ -154,7 +154,8 @@ def draw_box(
 def object_color(index: int) -> tuple[int, int, int]:
     """A vivid RGB colour per number; neighbouring numbers differ most, and there is no last one."""
     hue = (index * 0.618034 % 1) * 179  # golden ratio: each hue falls into the widest gap left
-    color = cv2.cvtColor(np.uint8([[[hue, 220, 255]]]), cv2.COLOR_HSV2RGB)[0, 0]
+    pixel_hsv = np.array([[[hue, 220, 255]]]).astype(np.uint8)
+    color = cv2.cvtColor(pixel_hsv, cv2.COLOR_HSV2RGB)[0, 0]
     return int(color[0]), int(color[1]), int(color[2])
 
 
@@ -209,5 +210,7 @@ def _pascal_color_map(N: int = 256, normalized: bool = False) -> np.ndarray:
     """
     labels = np.arange(N)[:, None]
     channels = np.arange(3)[None]
-    colors = sum(((labels >> (3 * bit + channels)) & 1) << (7 - bit) for bit in range(8))
+    colors = np.zeros((N, 3), np.int64)
+    for bit in range(8):
+        colors += ((labels >> (3 * bit + channels)) & 1) << (7 - bit)
     return (colors / 255).astype(np.float32) if normalized else colors.astype(np.uint8)

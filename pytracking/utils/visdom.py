@@ -173,7 +173,9 @@ def connect(server: str, port: int):
     for package in ("visdom", "websocket"):
         logging.getLogger(package).setLevel(logging.CRITICAL)  # they report every reconnection
 
-    class Client(visdom.Visdom):
+    base: Any = visdom.Visdom
+
+    class Client(base):
         """Events come in through a thread of ours: that of visdom 0.2.4 does not fit today's
         websocket-client.
         """

@@ -85,12 +85,10 @@ class VisImage(VisBase):
 
     def save_data(self, data: Any, **kwargs: Any) -> None:
         image = as_array(data)
-        image = image.reshape(image.shape[-3:])
-        self.raw_data = (
-            image.transpose(2, 0, 1)
-            if image.shape[-1] == 3 and image.shape[0] not in (1, 3)
-            else image
-        )
+        first, rows, last = image.shape[-3:]
+        image = image.reshape(first, rows, last)
+        colours_last = last == 3 and first not in (1, 3)
+        self.raw_data = image.transpose(2, 0, 1) if colours_last else image
 
     def draw_data(self) -> None:
         self.visdom.image(self.raw_data, opts={"title": self.title}, win=self.title)

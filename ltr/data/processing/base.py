@@ -22,6 +22,8 @@ from ltr.data import transforms as tfm
 SETS = ("train", "test")
 Jitter = Callable[[Tensor, str], Tensor]  # (box xywh, name of the set) to box xywh
 Crop = Callable[[list, list, list, list | None], tuple[Sequence, Sequence, Sequence | None]]
+# Search area factor, output size in px, crop mode, largest change of scale.
+_AdaptiveGeometry = tuple[float, Any, str, float | None]
 
 
 def stack_tensors(x: Any) -> Any:
@@ -51,7 +53,7 @@ class BaseProcessing:
         transform = tfm.Transform(tfm.ToTensor()) if transform is None else transform
         first = next((t for t in (train_transform, template_transform) if t is not None), transform)
         second = next((t for t in (test_transform, search_transform) if t is not None), transform)
-        self.transform = {
+        self.transform: dict[str, Any] = {
             "train": first,
             "template": first,
             "test": second,
@@ -143,7 +145,8 @@ class CropProcessing(BaseProcessing):
             name, images, self._crop_boxes(data, name), boxes, masks
         )
         values = {"image": crops, "bbox": boxes, "bboxes": boxes, "mask": masks}
-        done = self.transform[name](**{key: list(values[key]) for key in self.inputs}, joint=False)
+        inputs = {key: list(values[key]) for key in self.inputs}
+        done = self.transform[name](joint=False, **inputs)
         data.update(
             (f"{name}_{ending}", value)
             for ending, value in zip(self.inputs.values(), done, strict=True)
@@ -197,7 +200,7 @@ def adaptive_crop(
 
 
 def _adaptive(
-    images: list, around: list, boxes: list, masks: list | None, geometry: tuple
+    images: list, around: list, boxes: list, masks: list | None, geometry: _AdaptiveGeometry
 ) -> tuple:
     done = prutils.target_image_crop(images, around, boxes, *geometry, masks)
     return done if masks is not None else (*done, None)

@@ -141,13 +141,14 @@ class TargetCandiateMatchingProcessing(BaseProcessing):
 
     def _same_frame_twice(self, data: TensorDict) -> list[_View]:
         reach = self.search_area_jitter_value if self.enable_search_area_aug else 0
-        scale = [
+        scale_x, scale_y = (
             float(side) / size
             for side, size in zip(data["search_area_box"][0][2:], self.output_sz, strict=True)
-        ]
-        shift = tuple(
-            int(random.uniform(-reach, reach) * factor) for factor in scale
-        )  # whole pixels, as crops are cut
+        )
+        # Whole pixels, as crops are cut.
+        shift_x = int(random.uniform(-reach, reach) * scale_x)
+        shift_y = int(random.uniform(-reach, reach) * scale_y)
+        shift = (shift_x, shift_y)
         views = [self._view(data, 0, "self_sup"), self._view(data, 0, "self_sup", shift)]
         if self.img_aug_transform is not None:
             views[1].image = self.img_aug_transform(image=views[1].image)
@@ -173,7 +174,8 @@ class TargetCandiateMatchingProcessing(BaseProcessing):
 
     def _free_place(self, taken: list[tuple[float, float]]) -> tuple[float, float]:
         for _ in range(_TRIES):
-            place = tuple(float(random.randrange(size)) for size in self.score_map_sz)
+            rows, columns = self.score_map_sz
+            place = float(random.randrange(rows)), float(random.randrange(columns))
             if all(
                 max(abs(place[0] - row), abs(place[1] - column)) >= _APART for row, column in taken
             ):

@@ -203,10 +203,10 @@ class DenseBoxes:
 
     def centers(self) -> tuple[Tensor, Tensor]:
         """x (w,) and y (h,) of the cells' centres, in px."""
-        return tuple(
-            torch.arange(size // self.stride) * float(self.stride) + self.stride // 2
-            for size in (self.width, self.height)
-        )
+        return self._centers_along(self.width), self._centers_along(self.height)
+
+    def _centers_along(self, size: int) -> Tensor:
+        return torch.arange(size // self.stride) * float(self.stride) + self.stride // 2
 
     def __call__(self, boxes: Tensor) -> tuple[Tensor, Tensor]:
         """Targets (n, 4, h, w), left, top, right, bottom, and learning cells (n, 1, h, w) bool, of

@@ -80,7 +80,9 @@ class TaMOsProcessing(CropProcessing):
     def _crop_boxes(self, data: TensorDict, name: str) -> list:
         return data[f"{name}_anno"]
 
-    def _fit(self, images: list[np.ndarray], around: list, boxes: list[dict], masks: None) -> tuple:
+    def _fit(
+        self, images: list[np.ndarray], around: list, boxes: list[dict], masks: list | None
+    ) -> tuple:
         """Frames scaled to fit the output, aspect ratio kept, at the top left; boxes likewise."""
         width, height = self.output_sz
         fitted, scaled = [], []

@@ -97,6 +97,7 @@ def target_image_crop(
 
     Returns crops (tuple) and boxes (tuple of (4,) xywh), with `masks` also their crops (tuple).
     """
+    masks_or_none = [None] * len(frames) if masks is None else masks
     samples = [
         sample_target_adaptive(
             frame,
@@ -108,7 +109,7 @@ def target_image_crop(
             mask,
             exact_border=exact_border,
         )
-        for frame, box, mask in zip(frames, box_extract, masks or [None] * len(frames), strict=True)
+        for frame, box, mask in zip(frames, box_extract, masks_or_none, strict=True)
     ]
     boxes = tuple(
         transform_box_to_crop(gt, cut[1], output_sz)

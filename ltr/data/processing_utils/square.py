@@ -144,9 +144,10 @@ def jittered_center_crop(
     Returns crops (tuple), boxes (list of (4,) tensors xywh), and the masks' crops (None without
     masks). `sample` chooses the geometry: `sample_target` or `sample_target_transt`.
     """
+    masks_given = [()] * len(frames) if masks is None else [(mask,) for mask in masks]
     samples = [
-        sample(frame, box, search_area_factor, output_sz, *([] if masks is None else [mask]))
-        for frame, box, mask in zip(frames, box_extract, masks or [None] * len(frames), strict=True)
+        sample(frame, box, search_area_factor, output_sz, *mask)
+        for frame, box, mask in zip(frames, box_extract, masks_given, strict=True)
     ]
     crop_sz = torch.tensor([float(output_sz), float(output_sz)])
     boxes = [

@@ -83,9 +83,12 @@ class LWLSampler(SequenceSampler):
 
     def _draw_ids(self, visible: Tensor) -> tuple[list[int], list[int]] | None:
         reverse = self.p_reverse is not None and random.random() < self.p_reverse
-        clip = (
-            visible.flip(0) if reverse else visible
-        )  # a clip that runs backwards is the causal draw in the mirror
+        # A clip that runs backwards is the causal draw in the mirror.
+        clip = visible.flip(0) if reverse else visible
+
+        def mirrored(ids: list[int]) -> list[int]:
+            return [len(clip) - 1 - i for i in ids]
+
         for reach in range(self.max_gap, self.max_gap + _MOST_GROWTH + 1, GAP_STEP):
             base = sample_visible_ids(
                 clip, 1, self.num_train_frames - 1, len(clip) - self.num_test_frames
@@ -96,7 +99,5 @@ class LWLSampler(SequenceSampler):
             test = sample_visible_ids(clip, self.num_test_frames, base[0] + 1, base[0] + reach)
             if more is not None and test is not None:
                 train, test = sorted(base + more), sorted(test)
-                return tuple(
-                    [len(clip) - 1 - i for i in ids] if reverse else ids for ids in (train, test)
-                )
+                return (mirrored(train), mirrored(test)) if reverse else (train, test)
         return None

@@ -78,7 +78,10 @@ class TaMOsDatasetSampler(TrackingSampler):
         if not bool(stretch.any()):
             return None
         drawn = draw(stretch, len(stretch))
-        return None if drawn is None else tuple([start + i for i in ids] for ids in drawn)
+        if drawn is None:
+            return None
+        train, test = drawn
+        return [start + i for i in train], [start + i for i in test]
 
 
 def _by_id(boxes: Any) -> dict:

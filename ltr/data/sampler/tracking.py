@@ -46,7 +46,7 @@ class TrackingSampler(SequenceSampler):
         datasets: Sequence,
         p_datasets: Sequence[float] | None,
         samples_per_epoch: int,
-        max_gap: int,
+        max_gap: Any,
         num_test_frames: int | None = None,
         num_train_frames: int | None = None,
         processing: Callable[[TensorDict], TensorDict] = no_processing,
@@ -69,13 +69,13 @@ class TrackingSampler(SequenceSampler):
             )
         self.num_test_frames = _first(num_search_frames, num_test_frames, 1)
         self.num_train_frames = _first(num_template_frames, num_train_frames, 1)
-        self.frame_sample_mode = frame_sample_mode or ("interval" if self.siamese else "causal")
-        if self.frame_sample_mode not in ("causal", "interval"):
+        mode = frame_sample_mode or ("interval" if self.siamese else "causal")
+        if mode not in ("causal", "interval"):
             raise BadValue(
-                f"frame_sample_mode '{frame_sample_mode}' is not known"
-                f"{suggestion(frame_sample_mode, ('causal', 'interval'))}; choose 'causal' or "
-                "'interval'"
+                f"frame_sample_mode '{mode}' is not known"
+                f"{suggestion(mode, ('causal', 'interval'))}; choose 'causal' or 'interval'"
             )
+        self.frame_sample_mode = mode
         self.max_gap = max_gap
 
     def _sample(self, dataset) -> TensorDict:
@@ -122,6 +122,8 @@ class TrackingSampler(SequenceSampler):
     def _draw_interval(self, visible: Tensor, max_gap: int) -> tuple[list[int], list[int]] | None:
         for reach in reaches(max_gap, len(visible)):
             base = sample_visible_ids(visible, 1)
+            if base is None:
+                return None
             more = sample_visible_ids(
                 visible, self.num_train_frames - 1, base[0] - reach, base[0] + reach
             )

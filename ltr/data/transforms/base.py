@@ -52,9 +52,8 @@ class Transform(_Transformation):
     """Applies transforms in order."""
 
     def __init__(self, *transforms):
-        if len(transforms) == 1 and isinstance(transforms[0], (list, tuple)):
-            transforms = transforms[0]
-        self.transforms = list(transforms)
+        given_as_list = len(transforms) == 1 and isinstance(transforms[0], (list, tuple))
+        self.transforms = list(transforms[0] if given_as_list else transforms)
 
     def _apply(self, inputs: dict[str, Any], new_roll: bool) -> dict[str, Any]:
         for transform in self.transforms:

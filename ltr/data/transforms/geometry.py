@@ -87,10 +87,10 @@ class RandomAffine(TransformBase):
         """
         do_flip = random.random() < self.p_flip
         angle = random.uniform(-self.max_rotation, self.max_rotation)
-        shear = tuple(random.uniform(-self.max_shear, self.max_shear) for _ in range(2))
+        shear = _two_of(self.max_shear)
         scale = math.exp(random.uniform(-self.max_scale, self.max_scale))
         stretch = math.exp(random.uniform(-self.max_ar_factor, self.max_ar_factor))
-        center = tuple(random.uniform(-self.scale_center, self.scale_center) for _ in range(2))
+        center = _two_of(self.scale_center)
         return do_flip, angle, shear, (scale, scale * stretch), center
 
     def matrix(
@@ -149,6 +149,11 @@ class RandomAffine(TransformBase):
             flags=interpolation,
             borderMode=border,
         )
+
+
+def _two_of(most: float) -> tuple[float, float]:
+    """Draw two numbers between -most and most."""
+    return random.uniform(-most, most), random.uniform(-most, most)
 
 
 def _shift(x: float, y: float) -> np.ndarray:

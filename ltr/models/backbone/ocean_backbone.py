@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, cast
 
 from torch import Tensor, nn
 
@@ -43,11 +44,13 @@ class UnpaddedResNet(base.Backbone):
         self.maxpool = nn.MaxPool2d(3, 2, 1)
         self.layer1 = residual_layer(Bottleneck, width, width, blocks[0])
         self.layer2 = residual_layer(Bottleneck, 4 * width, 2 * width, blocks[1], stride=2)
-        self.layer2[0].conv2.padding = (0, 0)
-        self.layer2[0].downsample[0] = nn.Conv2d(4 * width, 8 * width, 3, 2, 0, bias=False)
+        strided: Any = self.layer2[0]
+        strided.conv2.padding = (0, 0)
+        strided.downsample[0] = nn.Conv2d(4 * width, 8 * width, 3, 2, 0, bias=False)
         self.layer3 = residual_layer(Bottleneck, 8 * width, 4 * width, blocks[2])
-        self.layer3[0].downsample[0] = nn.Conv2d(8 * width, 16 * width, 3, 1, 1, bias=False)
-        for block in self.layer3[1:]:
+        first, *dilated = cast("list[Any]", list(self.layer3))
+        first.downsample[0] = nn.Conv2d(8 * width, 16 * width, 3, 1, 1, bias=False)
+        for block in dilated:
             block.conv2.dilation = block.conv2.padding = (2, 2)
         self.channels = 16 * width
         init_convolutions(self)

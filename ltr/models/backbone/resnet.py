@@ -107,7 +107,7 @@ class ResNet(Backbone):
 
     def __init__(
         self,
-        block: type,
+        block: type[Any],
         layers: Sequence[int],
         output_layers: Sequence[str],
         num_classes: int = 1000,

@@ -33,6 +33,7 @@ class LightBackbone(BackboneBase):
     """EfficientNet-Lite0 up to stride 16; `forward` gives stage3 and stage5."""
 
     stride = STRIDE
+    body: EfficientNetLite0
 
     def __init__(self, frozen_layers: str | Sequence[str] = ()):
         super().__init__(

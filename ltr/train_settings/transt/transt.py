@@ -5,6 +5,8 @@ Published recipe: TransT (Chen et al., CVPR 2021), its training section. It also
 its samples from COCO images, which this recipe does without.
 """
 
+from typing import Any
+
 import torch
 from torch.optim.lr_scheduler import StepLR
 
@@ -39,9 +41,8 @@ def run(settings):
     net = transt_resnet50(settings)
     backbone = [p for name, p in net.named_parameters() if "backbone" in name and p.requires_grad]
     others = [p for name, p in net.named_parameters() if "backbone" not in name and p.requires_grad]
-    optimizer = torch.optim.AdamW(
-        [{"params": others}, {"params": backbone, "lr": 1e-5}], lr=1e-4, weight_decay=1e-4
-    )
+    groups: list[dict[str, Any]] = [{"params": others}, {"params": backbone, "lr": 1e-5}]
+    optimizer = torch.optim.AdamW(groups, lr=1e-4, weight_decay=1e-4)
 
     trainer = LTRTrainer(
         actors.TranstActor(net, transt_loss(settings)),

@@ -7,6 +7,7 @@ from __future__ import annotations
 import copy
 import functools
 import math
+import operator
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -46,7 +47,8 @@ class MatchingTracker(SiameseTracker):
         precision, graphs = params.get("precision", "fp32"), params.get("graphs", False)
         if precision != "fp32" or graphs:
             _set_speed(net, precision, graphs)
-        self.net = copy.copy(net)  # weights are shared, the stored template is this tracker's own
+        # Weights are shared, the stored template is this tracker's own.
+        self.net: Any = copy.copy(net)
 
     def template_side(self) -> float:
         """Side in frame pixels of the square that becomes the template."""
@@ -104,22 +106,24 @@ class MatchingTracker(SiameseTracker):
 
         A tracker that fails leaves its exception in its place and the others alone.
         """
-        found: list[np.ndarray | BadInput] = _map(_cut, trackers, images)
-        good = [index for index, patch in enumerate(found) if not isinstance(patch, BadInput)]
+        cut: list[np.ndarray | BadInput] = _map(_cut, trackers, images)
+        answers: list[Any] = list(cut)
+        patches = {k: patch for k, patch in enumerate(cut) if not isinstance(patch, BadInput)}
+        good = list(patches)
         if not good:
-            return found
+            return answers
         first = trackers[good[0]]
-        crops = first.net.preprocess_image(first._upload([found[index] for index in good]))
+        crops = first.net.preprocess_image(first._upload(list(patches.values())))
         outputs = first.net.match(
             first._templates([trackers[index].net.zf for index in good]), crops
         )
         tables = cls.read(outputs).cpu().numpy()  # the one wait for the GPU
         for index, table in zip(good, tables, strict=True):
             try:
-                found[index] = trackers[index]._checked_follow(table, images[index].shape)
+                answers[index] = trackers[index]._checked_follow(table, images[index].shape)
             except BadInput as error:
-                found[index] = error
-        return found
+                answers[index] = error
+        return answers
 
     def _search_patch(self, image: np.ndarray) -> np.ndarray:
         """The search crop, uint8 (S, S, 3)."""
@@ -145,9 +149,8 @@ class MatchingTracker(SiameseTracker):
     def _templates(self, parts: list[torch.Tensor]) -> torch.Tensor:
         """`parts` joined; kept until a sequence ends or begins."""
         last, whole = getattr(self, "_joined", ((), None))
-        if len(last) != len(parts) or any(
-            one is not other for one, other in zip(last, parts, strict=True)
-        ):
+        same = len(last) == len(parts) and all(map(operator.is_, last, parts))
+        if whole is None or not same:
             whole = torch.cat(parts)
             self._joined = parts, whole
         return whole

@@ -46,10 +46,10 @@ class Ocean(MatchingTracker):
         self.smooth_once = params.get("smooth_once", False)
 
     def template_side(self) -> float:
-        return round(_padded(self.size))
+        return round(float(_padded(self.size)))
 
     def search_side(self) -> float:
-        context = _padded(self.size)
+        context = float(_padded(self.size))
         self.scale = self.template_size / context  # crop pixels per frame pixel
         return round(context + (self.search_size - self.template_size) / self.scale)
 
@@ -92,16 +92,12 @@ class Ocean(MatchingTracker):
         found = sizes_N2[best] / self.scale
         if not self.smooth_once:
             found = self.size * (1 - rate) + found * rate
-        output = {
-            "target_bbox": self._move(center, self.size * (1 - rate) + found * rate, image_shape),
-            "best_score": float(scores_N[best]),
-        }
+        target = self._move(center, self.size * (1 - rate) + found * rate, image_shape)
+        scores = {"best_score": float(scores_N[best])}
         if table.shape[1] > 6:
-            output["pred_iou"] = float(table[best, 6])
-        self.show_scores(
-            windowed_N, **{name: value for name, value in output.items() if name != "target_bbox"}
-        )
-        return output
+            scores["pred_iou"] = float(table[best, 6])
+        self.show_scores(windowed_N, **scores)
+        return {"target_bbox": target, **scores}
 
     def _penalty(self, sizes_N2: np.ndarray, last: np.ndarray) -> np.ndarray:
         """(N,), 1 for boxes of the size and shape of the `last` one, less the more they differ."""

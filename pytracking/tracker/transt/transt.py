@@ -48,10 +48,12 @@ class TransT(MatchingTracker):
         return super().initialize(image, info)
 
     def template_side(self) -> float:
-        return context_side(*self.size, TEMPLATE_FACTOR)
+        width, height = self.size
+        return context_side(width, height, TEMPLATE_FACTOR)
 
     def search_side(self) -> float:
-        return context_side(*self.size, SEARCH_FACTOR) * self.widening
+        width, height = self.size
+        return context_side(width, height, SEARCH_FACTOR) * self.widening
 
     @staticmethod
     def read(outputs: dict[str, torch.Tensor]) -> torch.Tensor:
@@ -75,18 +77,12 @@ class TransT(MatchingTracker):
             target = self._move(self.center_pos + box[:2] - self.side / 2, box[2:], image_shape)
         else:
             target = self._move(self.center_pos, self.size, image_shape)
-        output = {
-            "target_bbox": target,
-            "best_score": float(windowed_N[best]),
-            "target_score": float(scores_N[best]),
-        }
+        scores = {"best_score": float(windowed_N[best]), "target_score": float(scores_N[best])}
         if table.shape[1] > 5:
-            output["pred_iou"] = float(table[best, 5])
-            output["object_presence_score"] = min(max(output["pred_iou"], 0.0), 1.0)
-        self.show_scores(
-            windowed_N, **{name: value for name, value in output.items() if name != "target_bbox"}
-        )
-        return output
+            scores["pred_iou"] = float(table[best, 5])
+            scores["object_presence_score"] = min(max(scores["pred_iou"], 0.0), 1.0)
+        self.show_scores(windowed_N, **scores)
+        return {"target_bbox": target, **scores}
 
     def _found(self, position: np.ndarray) -> bool:
         """Whether the target is at the chosen row of the table; sets how wide the next search
