@@ -27,6 +27,8 @@ MAY_BE_MISSING = ("iou_embed.",)  # SPOT's IoU head: weights of the original Tra
 # entry of the weights that tells a family of networks, and the module (and its namesakes) that
 # builds it
 _FAMILIES = {
+    # Before TransT's, whose entries it has too.
+    "backbone.0.body.stem.conv.weight": "ltr.models.tracking.transt_light",
     "featurefusion_network.encoder.layers.0.linear11.weight": "ltr.models.tracking.transt",
     "connect_model.bbox_tower.0.weight": "ltr.models.tracking.ocean",
     "box_head.conv1_ctr.0.weight": "ltr.models.tracking.ostrack",

@@ -103,3 +103,8 @@ def open_training_set(
     if split is not None:
         arguments["split"] = split
     return build(info, root, **(arguments or info.kwargs))
+
+
+def open_video_folder(root: Path) -> Any:
+    """Open a folder of one's own videos, `ltr.dataset.video_folder.VideoFolder`."""
+    return build(DatasetInfo("ltr.dataset.video_folder", "VideoFolder", {}), root)

@@ -35,7 +35,8 @@ from ltr.io.files import DiskFull, is_disk_full
 from ltr.parallel import distributed
 from ltr.parallel.device import available_device
 from ltr.parallel.loader_workers import worker_failure
-from ltr.parallel.stopping import StopRequest, Terminated, stop_requests
+from ltr.parallel.stop_requests import StopRequest, stop_requests
+from ltr.parallel.stopping import Terminated
 
 log = logging.getLogger(__name__)
 

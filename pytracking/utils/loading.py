@@ -4,58 +4,23 @@ from __future__ import annotations
 
 import logging
 import os
-from pathlib import Path
 
-from ltr.admin.errors import MissingFile
-from pytracking.evaluation.environment import env_settings, local_file
+from ltr.admin.loading import load_network as load_checkpoint
+from pytracking.utils.network_files import NetworkNotFound, network_candidates
+
+__all__ = ["NetworkNotFound", "load_network", "network_candidates"]
 
 _log = logging.getLogger(__name__)
 
 
-class NetworkNotFound(MissingFile, AssertionError):
-    """No network file can be loaded (an AssertionError in pytracking)."""
-
-
-def network_candidates(net_path: str | os.PathLike) -> list[Path]:
-    """The places of `net_path`: itself when absolute, else in every folder of `network_path` in
-    local.py, in order.
-
-    Those that exist (a file, or a folder whose latest checkpoint is meant); NetworkNotFound when
-    none does.
-    """
-    path = Path(net_path).expanduser()
-    folders = [""] if path.is_absolute() else env_settings().network_path
-    places = [
-        Path(folder) / path
-        for folder in ([folders] if isinstance(folders, (str, os.PathLike)) else folders)
-    ]
-    found = [place for place in places if place.exists()]
-    if not found:
-        listed = (
-            " or ".join(f"'{place}'" for place in places) or "any folder (network_path is empty)"
-        )
-        raise NetworkNotFound(
-            f"Failed to load network '{net_path}': there is no {listed} - put the file there, "
-            "change network_path in "
-            f"{local_file()}, or train it (`python ltr/run_training.py spot transt_sparse` writes "
-            "spot_transt.pth.tar, `… spot "
-            "ocean_sparse` spot_ocean.pth.tar, and `… spot quickstart`, in minutes and without "
-            "data, spot_quickstart.pth.tar)"
-        )
-    return found
-
-
 def load_network(net_path: str | os.PathLike, **kwargs):
-    """The network of checkpoint `net_path` (see `network_candidates`), on the CPU.
+    """Return the network of checkpoint `net_path` (see `network_candidates`), on the CPU.
 
     `kwargs` replace keyword arguments the network was built with. Where several folders hold the
     file, the first that can be read is used; the others' errors are logged.
     """
-    from ltr.admin.loading import load_network as load_checkpoint
-
-    kwargs["backbone_pretrained"] = (
-        False  # the checkpoint brings the weights: nothing is to be downloaded
-    )
+    # The checkpoint brings the weights: nothing is to be downloaded.
+    kwargs["backbone_pretrained"] = False
     places = network_candidates(net_path)
     for place in places[:-1]:
         try:

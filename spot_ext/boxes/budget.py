@@ -16,6 +16,7 @@ import numpy as np
 
 from ltr.admin.errors import BadInput, BadValue, suggestion
 from ltr.data.seeding import generator
+from spot_ext.boxes.diversity import content_features, farthest_first
 from spot_ext.boxes.key_frames import (
     HUMAN_BOX_TOLERANCE,
     UNREADABLE,
@@ -243,8 +244,6 @@ def _chosen_videos(
     )
     if strategy != "diverse" or count == len(videos):
         return order[:count]
-    from spot_ext.boxes.diversity import content_features, farthest_first
-
     features = content_features(dataset, [videos[index].seq_id for index in order], on_video)
     return [order[index] for index in farthest_first(features, count)]
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from importlib.util import find_spec
 
 from ltr.admin.arguments import LABELS_OF_A_VIDEO, PORT, SEED
+from ltr.admin.errors import BadInput
 from ltr.admin.invocation import spot_command
 from ltr.admin.places import edited_file, input_place
 from spot_ext.commands import verb
@@ -68,6 +70,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 )
 def run(options: argparse.Namespace) -> None:
     """Serve the page until Ctrl-C, then say what is done and what comes next."""
+    _require_page_packages()
     from spot_ext.annotate.serving import serve
     from spot_ext.annotate.session import Session
 
@@ -87,6 +90,14 @@ def run(options: argparse.Namespace) -> None:
         _say(
             f"\n{_progress(session)}, {session.boxes.count()} boxes in {session.boxes.path}\n"
             f"next:  {label_command}"
+        )
+
+
+def _require_page_packages() -> None:
+    lacking = [name for name in ("starlette", "uvicorn") if find_spec(name) is None]
+    if lacking:
+        raise BadInput(
+            f'the page needs the package {lacking[0]}: pip install "spot-tracking[annotate]"'
         )
 
 

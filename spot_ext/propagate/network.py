@@ -11,7 +11,7 @@ from ltr.admin.errors import BadValue, MissingFile
 from ltr.io.checkpoint import constructor_from_plain, read_checkpoint
 from ltr.recipes import find_recipe, recipe_names
 from pytracking.evaluation.network_tracker import NetworkTracker
-from pytracking.utils.loading import network_candidates
+from pytracking.utils.network_files import network_candidates
 from spot_ext.training import architectures
 from spot_ext.training.architectures import Architecture, get_architecture
 from spot_ext.training.config import SparseConfig

@@ -24,7 +24,7 @@ from pytracking.evaluation import get_dataset
 from pytracking.evaluation.data import Sequence as VideoSequence
 from pytracking.evaluation.data import SequenceList
 from pytracking.evaluation.tracker import Tracker
-from pytracking.utils.loading import network_candidates
+from pytracking.utils.network_files import network_candidates
 from spot_ext.tuning.scores import METRICS
 from spot_ext.tuning.space import Space, default_values, search_space
 from spot_ext.tuning.study import FRAMES, Study, Trial

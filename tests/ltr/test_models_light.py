@@ -18,8 +18,7 @@ from ltr.io import checkpoint
 from ltr.models.backbone import efficientnet_lite
 from ltr.models.backbone.efficientnet_lite import EfficientNetLite0, SameConv2d, load_lite0_weights
 from ltr.models.loss.matcher import on_lattice, target_cells
-from ltr.models.tracking import transt
-from ltr.models.tracking.transt_light import lattice, transt_light
+from ltr.models.tracking.transt_light import from_state_dict, lattice, transt_light
 
 SMALL = {
     "hidden_dim": 32,
@@ -264,7 +263,7 @@ OPTIONS = [{}, {"iou_head": False}, {"hidden_dim": 48, "featurefusion_layers": 2
 @pytest.mark.parametrize("options", OPTIONS)
 def test_rebuilt_from_the_shapes_of_its_weights(options):
     net = make(**options)
-    again = transt.from_state_dict(net.state_dict(), net.info)
+    again = from_state_dict(net.state_dict(), net.info)
     template, search = crops(net)
     with torch.no_grad():
         torch.testing.assert_close(again(search, template), net(search, template))

@@ -8,6 +8,7 @@ import signal
 import pytest
 
 from ltr.parallel import stopping
+from ltr.parallel.stop_requests import stop_requests
 
 
 def terminate():
@@ -27,7 +28,7 @@ def status_of(work) -> int:
 
 
 def test_a_request_is_noted_and_ends_the_batches_but_no_batch():
-    with stopping.stop_requests() as request:
+    with stop_requests() as request:
         seen = []
         for batch in request.until(range(9)):
             if batch == 3:
@@ -46,7 +47,7 @@ def test_a_second_signal_ends_the_process_unless_it_comes_with_the_first(
     monkeypatch.setattr(stopping, "PATIENCE", patience)
 
     def twice():
-        with stopping.stop_requests():
+        with stop_requests():
             terminate()
             terminate()
 
@@ -55,7 +56,7 @@ def test_a_second_signal_ends_the_process_unless_it_comes_with_the_first(
 
 def test_anywhere_it_leaves_with_status_143_and_blocks_within_blocks_have_their_own(capsys):
     with pytest.raises(SystemExit) as ended, stopping.ending_on_sigterm("the rest is kept"):
-        with stopping.stop_requests() as request:
+        with stop_requests() as request:
             terminate()
         assert request.requested
         terminate()
@@ -70,7 +71,7 @@ def test_handlers_of_others_are_respected():
     seen = []
     signal.signal(signal.SIGTERM, lambda *_: seen.append(1))
     try:
-        with stopping.stop_requests() as request, stopping.ending_on_sigterm(""):
+        with stop_requests() as request, stopping.ending_on_sigterm(""):
             terminate()
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -85,7 +86,7 @@ def test_loader_workers_that_the_signal_ended_are_no_failure(asked):
             terminate()
         raise RuntimeError("DataLoader worker exited unexpectedly")
 
-    with stopping.stop_requests() as request:
+    with stop_requests() as request:
         if asked:
             assert list(request.until(batches())) == [0]
         else:

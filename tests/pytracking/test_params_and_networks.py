@@ -48,7 +48,7 @@ def loads(monkeypatch) -> list:
             raise ValueError("damaged")
         return Net(), {}
 
-    monkeypatch.setattr("ltr.admin.loading.load_network", load)
+    monkeypatch.setattr("pytracking.utils.loading.load_checkpoint", load)
     monkeypatch.setattr(net_wrappers, "_networks", type(net_wrappers._networks)())
     return asked
 

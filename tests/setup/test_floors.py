@@ -83,35 +83,14 @@ OPTIONAL = {
 
 # What is left to mend, by subject: pairs (importing module, imported module). May only shrink.
 UPWARDS: dict[str, set[tuple[str, str]]] = {}
-CIRCLES: dict[str, set[frozenset[str]]] = {
-    "networks and stopping": {
-        frozenset({"ltr.models.tracking.transt", "ltr.models.tracking.transt_light"}),
-    },
-}
+CIRCLES: dict[str, set[frozenset[str]]] = {}
 MUTUAL_ROOMS: dict[str, set[frozenset[str]]] = {
-    "rooms of ltr and pytracking": {
+    "rooms of ltr": {
         frozenset({"ltr.admin", "ltr.io"}),
         frozenset({"ltr.admin", "ltr.parallel"}),
-        frozenset({"pytracking.evaluation", "pytracking.utils"}),
     },
 }
-INSIDE_FUNCTIONS: dict[str, set[tuple[str, str]]] = {
-    "networks and stopping": {
-        ("ltr.models.backbone.pretrained", "safetensors.torch"),
-        ("ltr.models.tracking.transt", "ltr.models.tracking.transt_light"),
-        ("ltr.parallel.stopping", "ltr.parallel.distributed"),
-    },
-    "rooms of ltr and pytracking": {
-        ("pytracking.utils.loading", "ltr.admin.loading"),
-    },
-    "page": {
-        ("spot_ext.annotate.serving", "spot_ext.annotate.app"),
-    },
-    "boxes": {
-        ("spot_ext.boxes.budget", "spot_ext.boxes.diversity"),
-        ("spot_ext.boxes.formats.infos", "ltr.dataset.video_folder"),
-    },
-}
+INSIDE_FUNCTIONS: dict[str, set[tuple[str, str]]] = {}
 
 
 @dataclass(frozen=True)

@@ -23,14 +23,15 @@ pytest.importorskip(
 testclient = pytest.importorskip(
     "starlette.testclient", reason="the test client needs httpx2", exc_type=RuntimeError
 )
-from spot_ext.annotate import box_file, serving  # noqa: E402
+from spot_ext.annotate import box_file  # noqa: E402
 from spot_ext.annotate.access import new_token  # noqa: E402
+from spot_ext.annotate.address import Address  # noqa: E402
 from spot_ext.annotate.app import create_app  # noqa: E402
-from spot_ext.annotate.serving import Address  # noqa: E402
 from spot_ext.annotate.session import Session  # noqa: E402
 
 FRAMES = 12
 TOKEN = "t0ken"
+ANSWERS = "spot_ext.annotate.address.answers"
 GOOD = {"video": "walk", "object": "dog", "frame": 1, "box": [1, 2, 30, 40]}
 
 
@@ -66,7 +67,7 @@ NOTES = {
 
 @pytest.mark.parametrize("name", NOTES)
 def test_a_note_of_another_form_is_no_address(name, tmp_path, monkeypatch):
-    monkeypatch.setattr(serving, "_answers", lambda *_: pytest.fail("a foreign port was asked"))
+    monkeypatch.setattr(ANSWERS, lambda *_: pytest.fail("a foreign port was asked"))
     note = tmp_path / ".few.csv.page"
     note.write_text(json.dumps(NOTES[name]))
     note.chmod(0o600)
@@ -77,7 +78,7 @@ def test_a_note_of_another_form_is_no_address(name, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("kind", ["for all to read", "another user's", "a link", "a pipe"])
 def test_a_note_that_others_may_have_written_is_no_address(kind, tmp_path, monkeypatch):
-    monkeypatch.setattr(serving, "_answers", lambda *_: pytest.fail("a foreign port was asked"))
+    monkeypatch.setattr(ANSWERS, lambda *_: pytest.fail("a foreign port was asked"))
     note = tmp_path / ".few.csv.page"
     elsewhere = tmp_path / "elsewhere"
     text = json.dumps({"port": 50000, "token": KNOWN_TOKEN})
@@ -111,7 +112,7 @@ def test_an_own_note_gives_the_same_address_again(tmp_path):
 
 
 def test_a_second_server_is_noticed_by_either_name_of_the_file(tmp_path, monkeypatch):
-    monkeypatch.setattr(serving, "_answers", lambda *_, **__: True)
+    monkeypatch.setattr(ANSWERS, lambda *_, **__: True)
     (tmp_path / "few.csv").touch()
     (tmp_path / "link.csv").symlink_to("few.csv")
     address = Address(tmp_path / "link.csv", 0)

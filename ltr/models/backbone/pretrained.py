@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 
 import torch
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from ltr.admin.errors import BadValue, MissingFile
@@ -115,8 +116,6 @@ def _find(name: str, weights: str | os.PathLike | None) -> tuple[Path, dict[str,
 def _read(path: Path) -> dict[str, Tensor]:
     try:
         if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
             return load_file(path)
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # truncated, not a weight file, or a pickle that wants to run code

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -335,6 +336,16 @@ def from_state_dict(state_dict: Mapping[str, Tensor], net_info: Mapping | None =
     """
     state = {name.removeprefix("module."): value for name, value in state_dict.items()}
     factory, options = _recognise(state)
+    return rebuild(factory, options, state, net_info)
+
+
+def rebuild(
+    factory: Callable[..., TransT],
+    options: Mapping[str, Any],
+    state: Mapping[str, Tensor],
+    net_info: Mapping | None,
+) -> TransT:
+    """Build a network by `factory` with `options` and load `state`; see `from_state_dict`."""
     told = ("nheads", "template_sz", "search_sz", "relative_boxes")  # what shapes cannot tell
     known = {name: value for name, value in (net_info or {}).items() if name in told}
     net = factory(**{**options, **known})
@@ -364,13 +375,6 @@ def sizes(state_dict: Mapping[str, Tensor]) -> dict[str, int]:
 
 def _recognise(state: Mapping[str, Tensor]):
     """Factory and options whose network has the shapes in `state`."""
-    if "backbone.0.body.stem.conv.weight" in state:
-        from ltr.models.tracking import transt_light  # it builds on this module
-
-        return transt_light.transt_light, {
-            **sizes(state),
-            "iou_head": "iou_embed.layers.0.weight" in state,
-        }
     needed = ("input_proj.weight", _LAYERS + "0.linear11.weight", "backbone.0.body.conv1.weight")
     for name in needed:
         if name not in state:

@@ -4,7 +4,7 @@ and losses.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -21,9 +21,16 @@ from ltr.models.backbone.transt_backbone import BackboneBase, Joiner
 from ltr.models.folding import fold_norms
 from ltr.models.neck.featurefusion_network import FeatureFusionNetwork
 from ltr.models.neck.position_encoding import PositionEmbeddingSine
-from ltr.models.tracking.transt import TransT
+from ltr.models.tracking.transt import TransT, rebuild, sizes
 
-__all__ = ["LightBackbone", "TransTLight", "lattice", "transt_light"]
+__all__ = [
+    "LightBackbone",
+    "TransTLight",
+    "from_state_dict",
+    "lattice",
+    "sizes",
+    "transt_light",
+]
 
 DETAIL, DEEP = "stage3", "stage5"  # at strides 8 and 16
 STRIDE = 16
@@ -120,3 +127,13 @@ def transt_light(
     net.template_sz, net.search_sz = template_sz, search_sz
     net.info = {"nheads": nheads, "template_sz": template_sz, "search_sz": search_sz}
     return net
+
+
+def from_state_dict(state_dict: Mapping[str, Tensor], net_info: Mapping | None = None) -> TransT:
+    """Rebuild a light TransT from the shapes in a checkpoint's `net` and load it; in eval mode.
+
+    `net_info` is the checkpoint's entry of that name, see `ltr.models.tracking.transt`.
+    """
+    state = {name.removeprefix("module."): value for name, value in state_dict.items()}
+    options = {**sizes(state), "iou_head": "iou_embed.layers.0.weight" in state}
+    return rebuild(transt_light, options, state, net_info)

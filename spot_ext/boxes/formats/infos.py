@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from ltr.admin.errors import BadInput, BadValue, suggestion
+from ltr.dataset import registry
 from ltr.frames.names import VIDEO_SUFFIXES
 from spot_ext.boxes.track import VideoBoxes
 
@@ -167,9 +168,7 @@ def infos_of(videos: Any) -> Infos:
     if isinstance(videos, Infos):
         return videos
     if isinstance(videos, (str, os.PathLike)):
-        from ltr.dataset.video_folder import VideoFolder
-
-        videos = VideoFolder(Path(videos))
+        videos = registry.open_video_folder(Path(videos))
     if isinstance(videos, Mapping):
         return Infos(videos, lambda name: _from_value(videos[name]))
     ids = {name: seq_id for seq_id, name in enumerate(videos.sequence_list)}
