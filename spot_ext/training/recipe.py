@@ -16,6 +16,7 @@ from ltr.admin.errors import BadInput, BadValue, MissingFile, NotConfigured
 from ltr.admin.loading import load_weights
 from ltr.admin.tensorboard import TensorboardWriter
 from ltr.io import run_lock
+from ltr.models.backbone.pretrained import find_imagenet_file
 from ltr.parallel import distributed
 from ltr.parallel.cores import worker_count
 from ltr.parallel.precision import set_tf32
@@ -296,14 +297,17 @@ def _publish_to(config: SparseConfig) -> Path | None:
 
 
 def _with_weights_file(network: dict, settings, pattern: str | None) -> dict:
-    """Point a pretrained backbone at the ImageNet weights in the folder `pretrained_networks` of
-    local.py.
+    """Point a pretrained backbone at its weights in the folder `pretrained_networks` of local.py,
+    those of a ResNet-50 also in torch's cache.
     """
     if pattern is None or not network.get("backbone_pretrained") or network.get("backbone_weights"):
         return dict(network)
     folder = Path(settings.env.pretrained_networks).expanduser()
-    found: Sequence[Path] = sorted(folder.glob(pattern)) if folder.is_dir() else []
-    if not found:
+    found: list[Path] = sorted(folder.glob(pattern)) if folder.is_dir() else []
+    weights = found[-1] if found else None
+    if weights is None and pattern.startswith("resnet50"):
+        weights = find_imagenet_file("resnet50", folder)
+    if weights is None:
         raise NotConfigured(
             f"no weights {pattern} for the backbone in '{folder}': put that file there "
             "(torchvision's ResNet-50, or MAE's ViT-B for a transformer), or point "
@@ -311,4 +315,4 @@ def _with_weights_file(network: dict, settings, pattern: str | None) -> dict:
             "weights with "
             "`--set network.backbone_pretrained=false`"
         )
-    return {**network, "backbone_weights": str(found[-1])}
+    return {**network, "backbone_weights": str(weights)}

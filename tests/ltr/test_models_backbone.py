@@ -143,8 +143,9 @@ def test_transt_body_is_a_resnet50_with_one_dilated_convolution():
 
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
-    """An empty torch cache, and no network."""
+    """An empty torch cache, no local.py, and no network."""
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    monkeypatch.setenv("LTR_LOCAL", str(tmp_path / "absent" / "local.py"))
 
     def refuse(*_args, **_kwargs):
         raise urllib.error.URLError("no route to host")
@@ -173,6 +174,21 @@ def test_weights_come_from_the_cache(cache, name):
     assert resnet18(pretrained=True).conv1.weight.eq(0.5).all()
 
 
+@pytest.mark.parametrize("name", ["resnet18-f37072fd.pth", "resnet18-5c106cde.pth", "resnet18.pth"])
+def test_pretrained_networks_goes_before_the_cache(cache, tmp_path, monkeypatch, name):
+    imagenet_file(cache / "resnet18-f37072fd.pth")
+    state = torch.load(cache / "resnet18-f37072fd.pth", weights_only=True)
+    folder = tmp_path / "networks"
+    folder.mkdir()
+    torch.save({**state, "conv1.weight": torch.full((64, 3, 7, 7), 0.25)}, folder / name)
+    local_file = tmp_path / "local.py"
+    local_file.write_text(
+        f"class EnvironmentSettings:\n    pretrained_networks = {str(folder)!r}\n"
+    )
+    monkeypatch.setenv("LTR_LOCAL", str(local_file))
+    assert resnet18(pretrained=True).conv1.weight.eq(0.25).all()
+
+
 @pytest.mark.parametrize("name", ["mine.pth", "mine.safetensors"])
 def test_weights_come_from_a_named_file(cache, tmp_path, name):
     assert resnet18(weights=imagenet_file(tmp_path / name)).conv1.weight.eq(0.5).all()
@@ -193,7 +209,7 @@ def test_transt_backbone_ignores_the_layers_it_lacks(tmp_path):
 
 def test_no_weights_anywhere_names_the_file_and_the_setting(cache):
     with pytest.raises(
-        MissingFile, match=r"resnet50-0676ba61.pth there, or name .* backbone_weights"
+        MissingFile, match=r"no resnet50-0676ba61.pth in `pretrained_networks` .*backbone_weights"
     ):
         build_backbone(SimpleNamespace(hidden_dim=16, position_embedding="sine"))
 

@@ -10,7 +10,8 @@ import pytest
 import torch
 from torch import nn
 
-from ltr.admin.errors import BadValue
+from ltr.admin.errors import BadValue, MissingFile
+from ltr.models.backbone.transt_backbone import TruncatedResNet50
 from ltr.models.neck.featurefusion_network import Attention, FeatureFusionNetwork
 from ltr.models.neck.position_encoding import (
     PositionEmbeddingLearned,
@@ -181,9 +182,44 @@ def test_wrong_options_are_named(call, message):
         call()
 
 
-def test_a_recipe_that_forgets_pretrained_weights_is_warned(caplog):
-    transt.transt_resnet50(SimpleNamespace(hidden_dim=16, featurefusion_layers=1))
-    assert "settings.backbone_pretrained = True" in caplog.text
+@pytest.fixture
+def networks(tmp_path, monkeypatch):
+    """The folder `pretrained_networks`, with a file that stands in for ImageNet's; no local.py."""
+    monkeypatch.setenv("LTR_LOCAL", str(tmp_path / "absent" / "local.py"))
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "torch"))
+    state = TruncatedResNet50().state_dict()
+    state["bn1.running_mean"] = torch.arange(64.0)
+    torch.save(state, tmp_path / "resnet50-0676ba61.pth")
+    return tmp_path
+
+
+@pytest.mark.parametrize("factory", [transt.transt_resnet50, transt_model.transt_resnet50])
+@pytest.mark.parametrize(
+    "asked, from_imagenet",
+    [({}, True), ({"backbone_pretrained": True}, True), ({"backbone_pretrained": False}, False)],
+)
+def test_a_recipe_starts_from_imagenet_unless_it_asks_otherwise(
+    factory, asked, from_imagenet, networks
+):
+    env = SimpleNamespace(pretrained_networks=str(networks))
+    settings = SimpleNamespace(hidden_dim=16, featurefusion_layers=1, env=env, **asked)
+    means = factory(settings).backbone[0].body.bn1.running_mean
+    assert torch.equal(means, torch.arange(64.0)) == from_imagenet
+
+
+def test_a_recipe_without_imagenet_weights_stops(networks, monkeypatch):
+    (networks / "resnet50-0676ba61.pth").unlink()
+
+    def refuse(*_args, **_kwargs):
+        raise OSError("no route to host")
+
+    monkeypatch.setattr(torch.hub, "download_url_to_file", refuse)
+    env = SimpleNamespace(pretrained_networks=str(networks))
+    with pytest.raises(
+        MissingFile, match=r"no resnet50-0676ba61.pth in `pretrained_networks`"
+    ) as it:
+        transt.transt_resnet50(SimpleNamespace(hidden_dim=16, featurefusion_layers=1, env=env))
+    assert str(networks) in str(it.value) and "\n" not in str(it.value)
 
 
 # ---------------------------------------------------------------- weights

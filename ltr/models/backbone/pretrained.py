@@ -1,5 +1,5 @@
-"""ImageNet weights for backbones: from a named file, torch's download cache, or the network, in
-this order.
+"""ImageNet weights for backbones: from a named file, the folder `pretrained_networks` of local.py,
+torch's download cache, or the network, in this order.
 """
 
 from __future__ import annotations
@@ -12,29 +12,36 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from ltr.admin.environment import find_env_settings
 from ltr.admin.errors import BadValue, MissingFile
 
 logger = logging.getLogger(__name__)
 
+# The names of the same weights in torchvision before 0.10.
 _OLDER_FILES = {
     "resnet18": "resnet18-5c106cde.pth",
-    "resnet50": "resnet50-19c8e357.pth",  # the same weights
+    "resnet34": "resnet34-333f7ec4.pth",
+    "resnet50": "resnet50-19c8e357.pth",
     "resnet101": "resnet101-5d3b4d8f.pth",
+    "resnet152": "resnet152-b121ed2d.pth",
 }
 
 
 def load_imagenet_weights(
-    net: nn.Module, name: str, weights: str | os.PathLike | None = None
+    net: nn.Module,
+    name: str,
+    weights: str | os.PathLike | None = None,
+    folder: str | os.PathLike | None = None,
 ) -> None:
     """Fill `net`, a whole or truncated torchvision-style `name` ('resnet18', 'resnet50'), with
     ImageNet weights.
 
-    `weights` is torchvision's file for `name` (.pth or .safetensors). Without it torch's cache is
-    searched, then the file is downloaded. Layers the file has and `net` lacks are ignored; the
-    reverse is an error. A 1x1 convolution of the file becomes the centre of a larger one in `net`:
-    it computes the same.
+    `weights` is torchvision's file for `name` (.pth or .safetensors). Without it `folder` is
+    searched (`pretrained_networks` of local.py unless given), then torch's cache; then the file is
+    downloaded. Layers the file has and `net` lacks are ignored; the reverse is an error. A 1x1
+    convolution of the file becomes the centre of a larger one in `net`: it computes the same.
     """
-    path, state = _find(name, weights)
+    path, state = _find(name, weights, folder)
     own = net.state_dict()
     state = {
         key: _centred(value, own[key]) if key in own else value for key, value in state.items()
@@ -84,7 +91,49 @@ def _centred(value: Tensor, like: Tensor) -> Tensor:
     return torch.nn.functional.pad(value, (rim,) * 4) if rim else value
 
 
-def _find(name: str, weights: str | os.PathLike | None) -> tuple[Path, dict[str, Tensor]]:
+def find_imagenet_file(name: str, folder: str | os.PathLike | None = None) -> Path | None:
+    """Return torchvision's file for `name` in `folder`, else in torch's cache; None without one.
+
+    `folder` is `pretrained_networks` of local.py unless given. There, but not in the cache, a file
+    of another name that starts with `name` counts, too: somebody put it there for this.
+    """
+    own_folder = pretrained_folder(folder)
+    places = [_cache()] if own_folder is None else [own_folder, _cache()]
+    for place in places:
+        for file_name in _file_names(name):
+            if (place / file_name).is_file():
+                return place / file_name
+        if place == own_folder and (files := sorted(place.glob(f"{name}[-_.]*"))):
+            return files[-1]
+    return None
+
+
+def pretrained_folder(folder: str | os.PathLike | None = None) -> Path | None:
+    """Return `folder`, or else `pretrained_networks` of local.py; None where neither is set."""
+    if not folder:
+        folder = getattr(find_env_settings(), "pretrained_networks", None)
+    return Path(folder).expanduser() if folder else None
+
+
+def _file_names(name: str) -> list[str]:
+    """Return the names of torchvision's file, today's first."""
+    names = [_torchvision_weights(name).url.rsplit("/", 1)[1]]
+    return [*names, _OLDER_FILES[name]] if name in _OLDER_FILES else names
+
+
+def _torchvision_weights(name: str):
+    from torchvision.models import get_model_weights  # heavy, and needed only here
+
+    return get_model_weights(name).IMAGENET1K_V1
+
+
+def _cache() -> Path:
+    return Path(torch.hub.get_dir()) / "checkpoints"
+
+
+def _find(
+    name: str, weights: str | os.PathLike | None, folder: str | os.PathLike | None
+) -> tuple[Path, dict[str, Tensor]]:
     if weights:
         path = Path(weights).expanduser()
         if not path.is_file():
@@ -94,23 +143,28 @@ def _find(name: str, weights: str | os.PathLike | None) -> tuple[Path, dict[str,
             )
         return path, _read(path)
 
-    from torchvision.models import get_model_weights  # heavy, and needed only here
+    found = find_imagenet_file(name, folder)
+    if found is not None:
+        return found, _read(found)
 
-    source = get_model_weights(name).IMAGENET1K_V1
-    cache = Path(torch.hub.get_dir()) / "checkpoints"
-    path = cache / source.url.rsplit("/", 1)[1]
-    for candidate in (path, cache / _OLDER_FILES.get(name, path.name)):
-        if candidate.is_file():
-            return candidate, _read(candidate)
-    logger.info("no ImageNet weights for %s in %s, downloading them", name, cache)
+    source = _torchvision_weights(name)
+    file_name = _file_names(name)[0]
+    logger.info("no ImageNet weights for %s in %s, downloading them", name, _cache())
     try:
-        return path, source.get_state_dict(progress=False, check_hash=True)
+        return _cache() / file_name, source.get_state_dict(progress=False, check_hash=True)
     except (OSError, RuntimeError) as error:  # no network, or a broken download
         raise MissingFile(
-            f"ImageNet weights for {name} are neither in '{cache}' nor can they be downloaded "
-            f"({error}); "
-            f"put {path.name} there, or name a local copy in the setting backbone_weights"
+            f"ImageNet weights for {name}: there is no {file_name} in `pretrained_networks` of "
+            f"ltr/admin/local.py ({_shown(folder)}) nor in torch's cache '{_cache()}', and it "
+            f"cannot be downloaded ({error}); put the file into `pretrained_networks`, name a "
+            "local copy in the setting backbone_weights, or ask for random weights with "
+            "backbone_pretrained = False"
         ) from error
+
+
+def _shown(folder: str | os.PathLike | None) -> str:
+    place = pretrained_folder(folder)
+    return "not set" if place is None else f"'{place}'"
 
 
 def _read(path: Path) -> dict[str, Tensor]:

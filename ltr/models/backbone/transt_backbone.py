@@ -122,6 +122,7 @@ class Backbone(BackboneBase):
         pretrained: bool = False,
         frozen_layers: str | Sequence[str] = (),
         weights: str | None = None,
+        folder: str | None = None,
     ):
         for name in output_layers:
             if name not in self.channels:
@@ -131,7 +132,7 @@ class Backbone(BackboneBase):
                 )
         body = TruncatedResNet50(frozen_layers)
         if pretrained or weights:
-            load_imagenet_weights(body, "resnet50", weights)
+            load_imagenet_weights(body, "resnet50", weights, folder)
         super().__init__(body, self.channels[output_layers[-1]], output_layers)
 
 
@@ -161,13 +162,20 @@ def build_backbone(
     backbone_pretrained: bool = True,
     frozen_backbone_layers: str | Sequence[str] = (),
     backbone_weights: str | None = None,
+    weights_folder: str | None = None,
 ) -> Joiner:
     """TransT's ResNet-50 (layer3) with the position code that `settings` asks for.
 
-    `backbone_weights` is the local ImageNet file. Pass `backbone_pretrained=False` when a
-    checkpoint is loaded afterwards: nothing is looked up or downloaded then.
+    `backbone_weights` is the local ImageNet file; without it `weights_folder` is searched first,
+    which is `pretrained_networks` of `settings.env` or of local.py unless given. Pass
+    `backbone_pretrained=False` when a checkpoint is loaded afterwards: nothing is looked up or
+    downloaded then.
     """
-    backbone = Backbone(("layer3",), backbone_pretrained, frozen_backbone_layers, backbone_weights)
+    if not weights_folder:
+        weights_folder = getattr(getattr(settings, "env", None), "pretrained_networks", None)
+    backbone = Backbone(
+        ("layer3",), backbone_pretrained, frozen_backbone_layers, backbone_weights, weights_folder
+    )
     return Joiner(backbone, build_position_encoding(settings))
 
 

@@ -8,7 +8,6 @@ tracking. `encode_template` and `match` are the same without stored state, for b
 from __future__ import annotations
 
 import itertools
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
@@ -43,8 +42,6 @@ __all__ = [
     "transt_resnet50",
     "transt_small",
 ]
-
-logger = logging.getLogger(__name__)
 
 _LAYERS = "featurefusion_network.encoder.layers."
 
@@ -228,10 +225,10 @@ class TransTSettings:
     dropout: float = 0.1
     position_embedding: str = "sine"  # or 'learned'
     iou_head: bool = False  # predict the IoU of each box: SPOT's filter needs it
-    backbone_pretrained: bool = False
-    backbone_weights: str | None = (
-        None  # torchvision's ResNet-50 file; setting it implies backbone_pretrained
-    )
+    # None: ImageNet weights for a recipe (a call with settings), random ones for a bare network.
+    backbone_pretrained: bool | None = None
+    # torchvision's ResNet-50 file; setting it implies backbone_pretrained
+    backbone_weights: str | None = None
     frozen_backbone_layers: str | tuple[str, ...] = ()
     template_sz: int = 128
     search_sz: int = 256
@@ -255,21 +252,17 @@ def transt_resnet50(settings=None, **options) -> TransT:
     """Full-size TransT. Options are the fields of `TransTSettings`.
 
     `settings` may be a train-settings object: fields of `TransTSettings` it carries are used,
-    options go before them, and the network is moved to its `device`.
+    options go before them, and the network is moved to its `device`. The backbone of a call with
+    settings starts from ImageNet weights, as TransT's does, unless `backbone_pretrained` is False;
+    without settings it starts from random ones unless `backbone_pretrained` is True.
     """
     chosen = TransTSettings.collect(settings, options)
-    pretrained = bool(chosen.backbone_pretrained or chosen.backbone_weights)
-    if (
-        settings is not None
-        and not hasattr(settings, "backbone_pretrained")
-        and "backbone_pretrained" not in options
-    ):
-        logger.warning(
-            "transt_resnet50: the backbone starts from random weights; "
-            "set settings.backbone_pretrained = True to start from ImageNet's"
-        )
     backbone = build_backbone(
-        chosen, pretrained, chosen.frozen_backbone_layers, chosen.backbone_weights
+        chosen,
+        _starts_from_imagenet(chosen, settings),
+        chosen.frozen_backbone_layers,
+        chosen.backbone_weights,
+        getattr(getattr(settings, "env", None), "pretrained_networks", None),
     )
     net = TransT(
         backbone, build_featurefusion_network(chosen), num_classes=1, iou_head=chosen.iou_head
@@ -277,6 +270,14 @@ def transt_resnet50(settings=None, **options) -> TransT:
     net.template_sz, net.search_sz = chosen.template_sz, chosen.search_sz
     net.info = {"nheads": chosen.nheads, "template_sz": net.template_sz, "search_sz": net.search_sz}
     return net.to(settings_device(settings))
+
+
+def _starts_from_imagenet(chosen: TransTSettings, settings) -> bool:
+    if chosen.backbone_weights:
+        return True
+    if chosen.backbone_pretrained is None:
+        return settings is not None
+    return chosen.backbone_pretrained
 
 
 @dataclass(frozen=True)
