@@ -6,10 +6,12 @@ stays cheap.
 
 import importlib
 
+from ltr.io import plugin_names as _plugin_names
 from ltr.io import plugins as _plugins
 from ltr.io import registry as _registry
 
 _plugins.install()
+_plugin_names.install()
 _registry.install()
 
 _EXPORTS = {

@@ -6,6 +6,8 @@ import importlib
 import sys
 from types import ModuleType
 
+import ltr  # noqa: F401  it lets Python find the modules of plug-in folders
+
 _FUNCTIONS = ("run_tracker", "run_webcam")  # of the scripts of the same name
 _MODULES = ("complex", "dcf", "fourier", "operation", "optimization")
 _EXPORTS = {

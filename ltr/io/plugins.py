@@ -43,7 +43,7 @@ REGISTRY = "registry"
 _REPOSITORY = Path(__file__).resolve().parents[2]
 _PACKAGES = ("ltr", "pytracking")
 # The paths of this machine, never those of the machine that a checkout was copied from.
-_NEVER_FROM_PLUGINS = ("ltr.admin.local", "pytracking.evaluation.local")
+NEVER_FROM_PLUGINS = ("ltr.admin.local", "pytracking.evaluation.local")
 
 _log = logging.getLogger(__name__)
 _activated: list[Path] = []
@@ -71,8 +71,8 @@ def folders() -> list[str]:
 def modules_in(package: str) -> list[str]:
     """Return the names of the modules of `package`, plug-ins' and the registry's lines included."""
     module = importlib.import_module(package)
-    places = [*module.__path__, *_places(package)]
-    names = {info.name for info in pkgutil.iter_modules(places)}
+    searched = [*module.__path__, *places(package)]
+    names = {info.name for info in pkgutil.iter_modules(searched)}
     names |= set(registry_lines(package))
     return sorted(name for name in names if name != REGISTRY and not name.startswith("_"))
 
@@ -81,11 +81,31 @@ def packages_in(package: str) -> list[str]:
     """Return the names of the folders with modules in `package`, plug-ins' included."""
     module = importlib.import_module(package)
     names = set()
-    for place in [*module.__path__, *_places(package)]:
+    for place in [*module.__path__, *places(package)]:
         for entry in Path(place).iterdir():
             if entry.is_dir() and any(entry.glob("*.py")):
                 names.add(entry.name)
     return sorted(names)
+
+
+def is_ours(module: str) -> bool:
+    """Say whether `module` is one of `ltr` or `pytracking`."""
+    return module.partition(".")[0] in _PACKAGES
+
+
+def own_places(package: str) -> list[str]:
+    """Return the folder of our own `package`, in a list; an empty one for other modules."""
+    folder = _REPOSITORY.joinpath(*package.split("."))
+    return [str(folder)] if is_ours(package) and folder.is_dir() else []
+
+
+def own_file(module: str) -> Path | None:
+    """Return the file of `module` in this repository; None without one."""
+    path = _REPOSITORY.joinpath(*module.split("."))
+    for file in (path / "__init__.py", path.with_name(f"{path.name}.py")):
+        if file.is_file():
+            return file
+    return None
 
 
 def registry_lines(package: str) -> dict:
@@ -135,8 +155,8 @@ class ReplacingFinder:
         package = fullname.rpartition(".")[0]
         if not _is_replaceable(package):
             return None
-        places = _places(package)
-        spec = PathFinder.find_spec(fullname, places, target) if places else None
+        searched = places(package)
+        spec = PathFinder.find_spec(fullname, searched, target) if searched else None
         if spec is None or spec.loader is None or spec.origin is None:
             # A folder without __init__.py adds files to a package and does not replace it.
             return None
@@ -157,10 +177,10 @@ class AddingFinder:
     def find_spec(
         cls, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        if fullname in _NEVER_FROM_PLUGINS:
+        if fullname in NEVER_FROM_PLUGINS:
             return None
-        places = _places(fullname.rpartition(".")[0])
-        spec = PathFinder.find_spec(fullname, places, target) if places else None
+        searched = places(fullname.rpartition(".")[0])
+        spec = PathFinder.find_spec(fullname, searched, target) if searched else None
         if spec is not None and spec.loader is None:
             spec.submodule_search_locations = list(spec.submodule_search_locations or [])
         return spec
@@ -183,19 +203,19 @@ def _announce(module: str, file: str) -> None:
         _log.info("plug-ins: %s takes the place of our %s", file, module)
 
 
-def _places(package: str) -> list[str]:
+def places(package: str) -> list[str]:
     """Return the folders in which plug-ins may have modules of `package`."""
     root, _, below = package.partition(".")
     if root not in _PACKAGES:
         return []
     inside = below.replace(".", os.sep)
-    places: list[str] = []
+    existing: list[str] = []
     for folder in _folders():
         candidates = [folder / root / inside]
         if below:
             candidates.append(folder / inside)
-        places.extend(str(place) for place in candidates if place.is_dir())
-    return places
+        existing.extend(str(place) for place in candidates if place.is_dir())
+    return existing
 
 
 def _folders() -> list[Path]:

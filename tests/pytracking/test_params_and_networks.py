@@ -282,7 +282,7 @@ PLUGIN_OF_SHIPPED_NAMES = {
     "parameter/transt/spot_transt_k2.py": "def parameters():\n    return 'my k2'\n",
     "tracker/transt/__init__.py": "def get_tracker_class():\n    return 'my class'\n",
     "experiments/myexperiments.py": "mine = True\n",
-    "libs/dcf.py": "mine = True\n",
+    "libs/dcf.py": "mine = True\nhann2d = 5\n",
     "libs/dcf_of_my_own.py": "mine = True\n",
 }
 
@@ -304,7 +304,7 @@ print(load("parameter.transt.spot_transt_k5").parameters())
 print(load("parameter.transt.spot_transt_k2").parameters())
 print(load("tracker.transt").get_tracker_class(), load("tracker.transt.config").__file__ is not None)
 print(load("experiments.myexperiments").mine)
-print(hasattr(load("libs.dcf"), "mine"), load("libs.dcf_of_my_own").mine)
+print(load("libs.dcf").hann2d == 5, load("libs.dcf").mine, load("libs.dcf_of_my_own").mine)
 print("light_onnx" in plugins.modules_in("pytracking.parameter.transt"))
 """
     done = subprocess.run(
@@ -319,7 +319,7 @@ print("light_onnx" in plugins.modules_in("pytracking.parameter.transt"))
         "my k2",
         "my class True",
         "True",
-        "False True",
+        "False True True",
         "True",
     ], done.stderr
     for name in ("parameter.transt.transt50", "tracker.transt", "experiments.myexperiments"):
