@@ -174,7 +174,7 @@ def _run(command: list[str], errors: Path, limit: float) -> int | None:
 
 
 def _jobs(options: argparse.Namespace, has_gpu: bool) -> list[tuple[Benchmark, bool]]:
-    """What to run, each with whether its GPU part is meant: CPU parts first."""
+    """Return what to run, each with whether its GPU part is meant: CPU parts first."""
     known = {benchmark.name: benchmark for benchmark in BENCHMARKS}
     for name in options.only or ():
         if name in STUDIES:

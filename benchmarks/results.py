@@ -112,7 +112,7 @@ class Machine:
 
     @classmethod
     def here(cls) -> Machine:
-        """This machine. Imports torch to ask for the GPU."""
+        """Describe this machine. Imports torch to ask for the GPU."""
         import torch
 
         gpus = tuple(torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count()))

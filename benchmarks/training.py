@@ -155,7 +155,7 @@ class Ours:
 
 
 class Rival:
-    """The same iteration, picture by picture and tensor by tensor."""
+    """The training iteration done picture by picture and tensor by tensor."""
 
     def __init__(self, size: Size):
         self.architecture = get_architecture(size.architecture)
@@ -273,7 +273,7 @@ def one_by_one(images: Tensor, fills: Tensor, draws: augmentation.TurnDraws) -> 
 
 
 def one_by_one_cv2(images: Tensor, fills: Tensor, draws: augmentation.TurnDraws) -> Tensor:
-    """The same with OpenCV, from and to tensors."""
+    """Crop one by one with OpenCV, from and to tensors."""
     size, done = images.shape[-1], []
     for image, fill, angle, flip in zip(
         images, fills.tolist(), draws.angles.tolist(), draws.flips.tolist(), strict=True

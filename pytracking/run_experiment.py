@@ -70,6 +70,7 @@ def run_experiment(
 
 
 def main() -> int:
+    """Run the command line."""
     parser = argparse.ArgumentParser(
         description="Run the trackers and data sets that a function in "
         "pytracking/experiments puts together."

@@ -60,6 +60,7 @@ def run_tracker(
 
     Returns:
         The sequences that failed.
+
     """
     dataset = get_dataset(dataset_name)
     if sequence is not None:
@@ -89,6 +90,7 @@ def _name_or_number(sequence: int | str, dataset: SequenceList) -> int | str:
 
 
 def main() -> int:
+    """Run the command line."""
     parser = argparse.ArgumentParser(description="Run a tracker on a data set and store its boxes.")
     add_tracker(parser)
     parser.add_argument(

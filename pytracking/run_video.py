@@ -51,6 +51,7 @@ def run_video(
 
     Returns:
         The boxes_xywh of each object id, a row per frame.
+
     """
     tracker = Tracker(tracker_name, tracker_param, device=device)
     return tracker.run_video_generic(
@@ -63,6 +64,7 @@ def run_video(
 
 
 def main() -> None:
+    """Run the command line."""
     parser = argparse.ArgumentParser(
         description="Track objects in a video. In the window: click, move, click starts an "
         "object, space pauses and goes on, r forgets all objects, q ends."

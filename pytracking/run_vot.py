@@ -37,6 +37,7 @@ def run_vot2020(
         tracker_param: file in `pytracking/parameter/<tracker_name>`.
         run_id: number of the repetition.
         debug: level for the tracker.
+
     """
     Tracker(tracker_name, tracker_param, run_id).run_vot2020(debug, visdom_info)
 
@@ -58,6 +59,7 @@ PROTOCOLS = {"vot": run_vot, "vot2020": run_vot2020}
 
 
 def main() -> None:
+    """Run the command line."""
     parser = argparse.ArgumentParser(
         description="Run a tracker under a VOT toolkit, which starts this command itself: name "
         "it in trackers.ini, with `protocol = trax`."

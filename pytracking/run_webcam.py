@@ -55,6 +55,7 @@ def run_webcam(
 
     Returns:
         The boxes_xywh of each object id, a row per frame since it was drawn.
+
     """
     tracker = Tracker(tracker_name, tracker_param, device=device)
     return tracker.run_video_generic(
@@ -67,6 +68,7 @@ def run_webcam(
 
 
 def main() -> None:
+    """Run the command line."""
     parser = argparse.ArgumentParser(
         description="Track what a camera sees. In the window: click, move, click starts an "
         "object, r forgets all objects, q ends."

@@ -1,0 +1,1 @@
+"""SPOT: training trackers from a few boxes a video, and the verbs of the command `spot`."""

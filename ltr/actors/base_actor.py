@@ -1,4 +1,4 @@
-"""What a trainer needs of an actor."""
+"""The interface that a trainer expects of an actor."""
 
 from __future__ import annotations
 

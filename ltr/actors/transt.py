@@ -48,7 +48,7 @@ class TranstActor(BaseActor):
 
 
 def _targets(images: Tensor, boxes_xywh: Tensor) -> list[dict[str, Tensor]]:
-    """One target of class 0 per image, its box cxcywh in units of the image."""
+    """Return one target of class 0 per image, its box cxcywh in units of the image."""
     height, width = images.shape[-2:]
     size = device_constant((width, height), boxes_xywh.dtype, boxes_xywh.device)
     boxes = torch.cat(

@@ -1,0 +1,1 @@
+"""Administration of runs: settings, environment, networks' files, errors."""

@@ -42,7 +42,7 @@ class SharedGradients(_Forwarding, DistributedDataParallel):
 
 
 def is_multi_gpu(net: nn.Module) -> bool:
-    """Whether the network is wrapped for several GPUs, so that its weights belong to
+    """Say whether the network is wrapped for several GPUs, so that its weights belong to
     `net.module`.
     """
     return isinstance(net, (nn.DataParallel, DistributedDataParallel))
@@ -56,8 +56,8 @@ def unwrapped(net: nn.Module) -> nn.Module:
 def sharing_gradients(
     net: nn.Module, wrapped: nn.Module | None = None, some_unused: bool = False
 ) -> nn.Module:
-    """What to call instead of `net` so that the gradients become those of the mean loss of all
-    processes.
+    """Return what to call instead of `net` so that the gradients become those of the mean loss of
+    all processes.
 
     `net` itself in one process. `wrapped` is what this returned before: it is returned again unless
     other parameters learn now. `some_unused` says that a loss may not depend on every one of them,

@@ -95,27 +95,25 @@ def declared_places(
     Raises CannotWrite or Kept at once where an output cannot be written, or may not be.
     """
     guard = OutputGuard(getattr(options, "overwrite", False))
-    arguments = [
-        (action.type, getattr(options, action.dest, None)) for action in _arguments(parser)
+    named = [
+        (action.type, path)
+        for action in _arguments(parser)
+        if action.type in (*_INPUTS, *_OUTPUTS, edited_file)
+        for path in _paths(getattr(options, action.dest, None))
     ]
-    for kind, value in arguments:
-        if kind in _INPUTS:
-            for path in _paths(value):
-                # Unlike Path.exists it has an answer for names that are too long, too.
-                if os.path.exists(os.path.expanduser(path)):
-                    guard.add_input(path)
+    for kind, path in named:
+        # Unlike Path.exists it has an answer for names that are too long, too.
+        if kind in _INPUTS and os.path.exists(os.path.expanduser(path)):
+            guard.add_input(path)
         if kind in _OUTPUTS and kind is not work_folder:
-            for path in _paths(value):
-                guard.add_output(path, is_tree=kind is output_tree)
-    for kind, value in arguments:
+            guard.add_output(path, is_tree=kind is output_tree)
+    for kind, path in named:
         if kind is edited_file:
-            for path in _paths(value):
-                guard.add_edited(path)
+            guard.add_edited(path)
     with guarding(guard):
-        for kind, value in arguments:
+        for kind, path in named:
             if kind in _OUTPUTS:
-                for path in _paths(value):
-                    require_output(path, is_folder=kind in (output_folder, work_folder))
+                require_output(path, is_folder=kind in (output_folder, work_folder))
         yield guard
 
 

@@ -8,7 +8,7 @@ from ltr.admin.environment import env_settings, find_env_settings
 
 
 class Settings:
-    """What a recipe sets and the framework reads; any attribute may be assigned.
+    """Settings of a recipe, which the framework reads; any attribute may be assigned.
 
     Read by the framework: `env` (local.py), `use_gpu`, `device`, `seed` (None: unseeded),
     `description`, `print_interval`, `print_stats`, `move_data_to_gpu`, `grad_clip_max_norm`,

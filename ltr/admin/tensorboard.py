@@ -13,8 +13,8 @@ ROOM = (
 
 
 class TensorboardWriter:
-    """One event folder per loader below `directory`, so that their curves share a plot, and one for
-    run information.
+    """Writes one event folder per loader below `directory`, so that their curves share a plot, and
+    one for run information.
     """
 
     def __init__(self, directory: str | os.PathLike, loader_names: Iterable[str]):

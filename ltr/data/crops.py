@@ -136,8 +136,8 @@ def cut_reduced(
     window: CropWindow,
     fill: np.ndarray,
 ) -> np.ndarray:
-    """What `cut` gives, from a frame of `frame_size` (width, height) that was decoded at 1/factor
-    of it.
+    """Return what `cut` gives, from a frame of `frame_size` (width, height) that was decoded at
+    1/factor of it.
 
     Each pixel lies where `cut` puts it, but is a mean where `cut` skips pixels; meant for windows
     of at least `factor * out_size` pixels. Its PSNR against `cut` is at least 24 dB at 1/2 and 22

@@ -36,7 +36,7 @@ from ltr.parallel.distributed import (
 
 
 class _Sized(Protocol):
-    """What can be gone through and knows its length: torch's samplers, mostly."""
+    """Can be gone through and knows its length: torch's samplers, mostly."""
 
     def __iter__(self) -> Iterator: ...
 
@@ -196,7 +196,7 @@ def ltr_collate_stack1(batch: Sequence) -> Any:
 
 
 def samples_in(batch: Any, stack_dim: int = 0) -> int:
-    """How many samples a batch joins, by its first tensor; 1 where there is none to tell."""
+    """Return how many samples a batch joins, by its first tensor; 1 where there is none to tell."""
     if isinstance(batch, torch.Tensor):
         return batch.shape[stack_dim] if batch.dim() > stack_dim else 1
     parts = (
@@ -286,7 +286,7 @@ class _KeyedSampler:
 
 
 class _Shared:
-    """Of every batch the part of this process, as large as any other's."""
+    """Gives this process its part of every batch, as large as any other's."""
 
     def __init__(self, batches: _Sized):
         self.batches = batches

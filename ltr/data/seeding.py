@@ -22,7 +22,7 @@ def generator(seed: int, *key: int | str) -> np.random.Generator:
 
 
 def torch_generator(seed: int, *key: int | str) -> torch.Generator:
-    """The same for torch draws on the CPU."""
+    """Return a generator for torch's draws on the CPU, seeded as `generator` is."""
     return torch.Generator().manual_seed(int(generator(seed, *key).integers(2**63)))
 
 

@@ -1,4 +1,4 @@
-"""What every image data set offers."""
+"""The base of image data sets."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class BaseImageDataset(torch.utils.data.Dataset):
         return len(self.image_list)
 
     def has_class_info(self) -> bool:
-        """Whether `get_class_name` and `get_images_in_class` work."""
+        """Say whether `get_class_name` and `get_images_in_class` work."""
         return False
 
     def get_class_name(self, image_id: int) -> str | None:
@@ -62,7 +62,7 @@ class BaseImageDataset(torch.utils.data.Dataset):
         raise NotImplementedError
 
     def has_segmentation_info(self) -> bool:
-        """Whether annotations hold masks."""
+        """Say whether annotations hold masks."""
         return False
 
     def get_image_info(self, im_id: int) -> dict[str, Any]:

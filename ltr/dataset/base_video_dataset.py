@@ -1,4 +1,4 @@
-"""What every video data set offers to samplers."""
+"""The base of video data sets: the methods that samplers call."""
 
 from __future__ import annotations
 
@@ -50,23 +50,23 @@ class BaseVideoDataset(torch.utils.data.Dataset):
         return True
 
     def is_synthetic_video_dataset(self) -> bool:
-        """Whether videos are made from images."""
+        """Say whether videos are made from images."""
         return False
 
     def is_mot_dataset(self) -> bool:
-        """Whether annotations are dicts by object id."""
+        """Say whether annotations are dicts by object id."""
         return False
 
     def has_class_info(self) -> bool:
-        """Whether `get_sequences_in_class` and the class in `get_frames` work."""
+        """Say whether `get_sequences_in_class` and the class in `get_frames` work."""
         return False
 
     def has_occlusion_info(self) -> bool:
-        """Whether `visible` says more than `valid`."""
+        """Say whether `visible` says more than `valid`."""
         return False
 
     def has_segmentation_info(self) -> bool:
-        """Whether annotations hold masks."""
+        """Say whether annotations hold masks."""
         return False
 
     def prepare(self) -> None:
@@ -109,7 +109,7 @@ class BaseVideoDataset(torch.utils.data.Dataset):
         raise NotImplementedError
 
     def get_frame(self, seq_id: int, frame_id: int) -> np.ndarray:
-        """One frame (H, W, 3) uint8 RGB; no annotation is read."""
+        """Return one frame (H, W, 3) uint8 RGB; no annotation is read."""
         empty = {
             "bbox": torch.zeros(frame_id + 1, 4),
             "valid": torch.zeros(frame_id + 1, dtype=torch.bool),

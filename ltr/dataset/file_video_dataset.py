@@ -61,7 +61,7 @@ class FileVideoDataset(BaseVideoDataset):
         return {"visible": valid.astype(np.uint8)}
 
     def meta(self, seq_id: int) -> OrderedDict:
-        """What is known of the target."""
+        """Return what is known of the target."""
         return object_meta()
 
     def prepare(self) -> None:

@@ -25,7 +25,7 @@ _Seen = tuple[int, str, list[float], bool]
 
 @dataclass(frozen=True)
 class Tracklet:
-    """One sequence: frames `start_frame` on of a video, and where its annotation is in the video's
+    """A sequence: frames `start_frame` on of a video, and where its annotation is in the video's
     record.
     """
 

@@ -1,4 +1,4 @@
-"""What was parsed from a data set's annotation files, kept in one memory-mapped file.
+"""The index of a data set: its parsed annotation files, kept in one memory-mapped file.
 
 Annotation text is parsed once, not for every sample. The file lies in `dataset_index/` of the
 workspace (`workspace_dir` of local.py), never among the data. Each sequence has a stamp, the times

@@ -48,7 +48,7 @@ class VOSSequence:
 
 @dataclass(frozen=True)
 class _Video:
-    """What the index holds of a video: F frames, O objects."""
+    """The index's record of a video: F frames, O objects."""
 
     frame_names: list[str]
     shape: tuple[int, int]  # height, width

@@ -1,3 +1,3 @@
-"""What pytracking has as git submodules that compile CUDA code, under the same names, in plain
-torch: for networks of your own; nothing here imports it.
+"""Operators that pytracking has as git submodules which compile CUDA code, under the same names, in
+plain torch: for networks of your own; nothing here imports it.
 """

@@ -12,7 +12,7 @@ from ltr.frames.source import FrameSource
 
 
 class ImageFiles(FrameSource):
-    """One image file a frame."""
+    """Frames that are image files, one each."""
 
     def __init__(
         self,

@@ -31,6 +31,7 @@ class FrameStream:
         live: frames cannot wait for their reader.
         fps: frames a second.
         total: number of frames, None when unknown.
+
     """
 
     def __init__(

@@ -1,2 +1,3 @@
 """Files that this toolkit reads and writes: whole files, array files, checkpoints, weights,
-locks."""  # noqa: E501, RUF100
+locks.
+"""  # noqa: E501, RUF100

@@ -181,30 +181,40 @@ def to_plain(value: Any) -> Any:
         return value
     if isinstance(value, torch.Tensor):
         return value.detach()
-    if isinstance(value, Mapping):
-        plain: dict[Any, Any] = OrderedDict() if isinstance(value, OrderedDict) else {}
-        plain.update((to_plain(key), to_plain(item)) for key, item in value.items())
-        if hasattr(
-            value, "_metadata"
-        ):  # a state dict's module versions, which load_state_dict reads
-            setattr(plain, "_metadata", to_plain(value._metadata))  # noqa: B010 - torch does so
-        return plain
-    if isinstance(value, tuple):
-        return tuple(to_plain(item) for item in value)
-    if isinstance(value, (list, set, frozenset)):
-        return [to_plain(item) for item in value]
-    if isinstance(value, enum.Enum):
-        return to_plain(value.value)
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, np.ndarray):
-        return torch.from_numpy(value.copy()) if value.dtype.kind in "biuf" else value.tolist()
-    for base in (bool, int, float, str):  # subclasses of plain types
-        if isinstance(value, base):
-            return base(value)
-    if isinstance(value, (os.PathLike, torch.device)):
-        return str(value)
+    for kinds, convert in _PLAIN_FORMS:
+        if isinstance(value, kinds):
+            return convert(value)
     return _object_to_plain(value)
+
+
+def _mapping_to_plain(value: Mapping) -> dict[Any, Any]:
+    plain: dict[Any, Any] = OrderedDict() if isinstance(value, OrderedDict) else {}
+    plain.update((to_plain(key), to_plain(item)) for key, item in value.items())
+    # A state dict's module versions, which load_state_dict reads.
+    if hasattr(value, "_metadata"):
+        setattr(plain, "_metadata", to_plain(value._metadata))  # noqa: B010 - torch does so
+    return plain
+
+
+def _array_to_plain(value: np.ndarray) -> torch.Tensor | list:
+    return torch.from_numpy(value.copy()) if value.dtype.kind in "biuf" else value.tolist()
+
+
+# Kinds and how each becomes plain; the first that fits is taken. The last ones are subclasses of
+# plain types.
+_PLAIN_FORMS: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
+    (Mapping, _mapping_to_plain),
+    (tuple, lambda value: tuple(to_plain(item) for item in value)),
+    ((list, set, frozenset), lambda value: [to_plain(item) for item in value]),
+    (enum.Enum, lambda value: to_plain(value.value)),
+    (np.generic, lambda value: value.item()),
+    (np.ndarray, _array_to_plain),
+    (bool, bool),
+    (int, int),
+    (float, float),
+    (str, str),
+    ((os.PathLike, torch.device), str),
+)
 
 
 def _object_to_plain(value: Any) -> dict[str, Any]:
@@ -315,6 +325,6 @@ def _refusal(path: Path, error: Exception) -> BadValue:
 
 
 def _in_short(error: Exception) -> str:
-    """What an error says in short: torch adds paragraphs of advice."""
+    """Return what an error says in short: torch adds paragraphs of advice."""
     text = str(error).strip()
     return text.splitlines()[0].split(". ")[0][:150] if text else type(error).__name__

@@ -1,4 +1,4 @@
-"""What a network file says of its network, checked in one place, whatever wrote the file.
+"""The description of a network in its file, checked in one place, whatever wrote the file.
 
     constructor   {fun_name, fun_module, args, kwds}: the call that makes the network
     net_info      what its tracker must know

@@ -23,7 +23,7 @@ from ltr.io.files import write_text
 
 @dataclass
 class LocalFile:
-    """One kind of `local.py`.
+    """A kind of `local.py`.
 
     `variable` is the environment variable that names another place for it, `default_path` its usual
     place, `module` its name as a module, `definition` the class or function in it that makes the

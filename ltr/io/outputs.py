@@ -37,7 +37,7 @@ class Kept(BadValue):
 
 
 class OutputGuard:
-    """What one command reads, what it writes, and what it may replace."""
+    """Knows the inputs and outputs of a command, and which of them it may replace."""
 
     def __init__(self, overwrite: bool = False):
         self.overwrite = overwrite

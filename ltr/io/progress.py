@@ -38,6 +38,7 @@ class CountProgress:
 
     Args:
         total: number of things; None where it is not known.
+
     """
 
     def __init__(

@@ -1,5 +1,5 @@
-"""One run at a time in a folder: a lock that the system lets go of when its process ends, however
-it ends.
+"""A lock that lets one run at a time work in a folder: that the system lets go of when its process
+ends, however it ends.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ def _is_at(path: Path, lock: IO[bytes]) -> bool:
 
 
 def _lock(path: Path, folder: Path, otherwise: str) -> IO[bytes] | None:
-    """What is at `path` now, locked."""
+    """Open what is at `path` now, and lock it."""
     if fcntl is None:
         log.warning("this system has no file locks: make sure that no other run uses %s", folder)
         return None

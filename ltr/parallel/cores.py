@@ -1,4 +1,4 @@
-"""How many cores this process may use, and how many workers they carry."""
+"""The number of cores that this process may use, and of workers that they carry."""
 
 from __future__ import annotations
 

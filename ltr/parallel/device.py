@@ -1,4 +1,4 @@
-"""Which device a network runs on."""
+"""The device that a network runs on."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from ltr.admin.errors import BadInput, BadValue
 
 
 def is_dist_avail_and_initialized() -> bool:
-    """Whether this is one of several processes that can talk to each other."""
+    """Say whether this is one of several processes that can talk to each other."""
     return dist.is_available() and dist.is_initialized()
 
 
@@ -37,7 +37,7 @@ def get_rank() -> int:
 
 
 def is_main_process() -> bool:
-    """Whether this is process 0."""
+    """Say whether this is process 0."""
     return get_rank() == 0
 
 
@@ -48,7 +48,7 @@ def save_on_master(*args: Any, **kwargs: Any) -> None:
 
 
 def all_gather(data: Any) -> list[Any]:
-    """What every process gave, in the order of processes. `data` must pickle."""
+    """Return what every process gave, in the order of processes. `data` must pickle."""
     if get_world_size() == 1:
         return [data]
     all_gather_batch: list[Any] = [None] * get_world_size()
@@ -177,7 +177,7 @@ def barrier() -> None:
 
 
 def any_of(flag: bool) -> bool:
-    """Whether any process has `flag`; the same answer in all."""
+    """Say whether any process has `flag`; the same answer in all."""
     return bool(total(torch.tensor(int(flag)))) if get_world_size() > 1 else flag
 
 

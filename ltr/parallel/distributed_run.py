@@ -150,7 +150,7 @@ def _watching(board: dist.Store) -> Iterator[None]:
 
 
 def _is_lost_connection(error: BaseException) -> bool:
-    """Whether this is how torch says that another process is gone."""
+    """Say whether this is how torch says that another process is gone."""
     return isinstance(error, dist.DistError) or (
         type(error) is RuntimeError and "gloo" in str(error)
     )

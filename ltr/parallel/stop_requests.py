@@ -17,14 +17,14 @@ Item = TypeVar("Item")
 
 
 class StopRequest:
-    """Whether SIGTERM has come."""
+    """Knows whether SIGTERM has come."""
 
     def __init__(self) -> None:
         self.requested = False
 
     def any_process_requested(self) -> bool:
-        """Whether it has come to any process of a distributed run: all have to ask at the same
-        place.
+        """Say whether SIGTERM has come to any process of a distributed run: all have to ask at the
+        same place.
         """
         self.requested = any_of(self.requested)
         return self.requested
@@ -64,7 +64,7 @@ def stop_requests() -> Iterator[StopRequest]:
 
 
 def _leave_dead_workers_to_the_loader() -> None:
-    """torch raises in the middle of whatever runs when a worker dies. Its loaders also notice while
+    """Torch raises in the middle of whatever runs when a worker dies. Its loaders also notice while
     they wait for a batch, within seconds and at a place where the state is whole: that is
     enough.
     """

@@ -1,4 +1,4 @@
-"""How threads of one process wait for each other."""
+"""Settings of how threads of one process wait for each other."""
 
 from __future__ import annotations
 

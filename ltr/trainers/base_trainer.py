@@ -171,7 +171,7 @@ class BaseTrainer:
                 load_latest = True
 
     def train_epoch(self) -> None:
-        """One epoch."""
+        """Train one epoch."""
         raise NotImplementedError
 
     def _run_epoch(self, epoch: int) -> None:
@@ -260,7 +260,7 @@ class BaseTrainer:
         return True
 
     def state_dict_for_checkpoint(self) -> dict[str, Any]:
-        """What a checkpoint holds; turned into plain values when it is written."""
+        """Return what a checkpoint holds; turned into plain values when it is written."""
         net = unwrapped(self.actor.net)
         return {
             "epoch": self.epoch,
@@ -293,8 +293,8 @@ class BaseTrainer:
                 self.lr_scheduler.last_epoch = self.epoch
 
     def read_state(self, path: Path) -> dict[str, Any]:
-        """What the checkpoint `path` and its companions hold; BadInput when any of them is missing
-        or damaged.
+        """Return what the checkpoint `path` and its companions hold; BadInput when any of them is
+        missing or damaged.
         """
         for file in self.companions(path):
             if not file.is_file():

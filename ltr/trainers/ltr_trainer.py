@@ -92,13 +92,10 @@ class LTRTrainer(BaseTrainer):
         self._write_tensorboard()
 
     def cycle_dataset(self, loader) -> None:
-        """One pass over a loader."""
+        """Go through a loader once."""
         self.actor.train(loader.training)
         if self.freeze_backbone_bn_layers:
-            extractor = cast(nn.Module, unwrapped(self.actor.net).feature_extractor)
-            for module in extractor.modules():
-                if isinstance(module, nn.modules.batchnorm._BatchNorm):
-                    module.eval()
+            self._hold_batch_norms()
         if loader.training and get_world_size() > 1:
             self.actor.net = sharing_gradients(
                 unwrapped(self.actor.net), self.actor.net, some_unused=True
@@ -108,9 +105,8 @@ class LTRTrainer(BaseTrainer):
             if isinstance(meter, AverageMeter):
                 meter.reset()  # of an attempt at this epoch that failed
         clock, faults, number = _Clock(), _faults_of(loader), 0
-        with torch.random.fork_rng(
-            devices=[]
-        ):  # starting workers draws a number, those that live on draw none
+        # Starting workers draws a number, those that live on draw none.
+        with torch.random.fork_rng(devices=[]):
             batches = iter(loader)
         with torch.set_grad_enabled(loader.training):
             for number, data in enumerate(self.stop.until(batches), 1):
@@ -124,17 +120,25 @@ class LTRTrainer(BaseTrainer):
                 if number % self.settings.print_interval == 0 or number == len(loader):
                     self._print(loader, number, clock)
         if faults is not None:
-            faults.gather()
-        if faults is not None and faults.count and is_main_process():
-            log.warning("%s, epoch %d: %s", loader.name, self.epoch, faults.summary())
-        if self.stop.requested and number < len(
-            loader
-        ):  # half an epoch of any actor cannot be repeated exactly
+            self._tell_faults(loader, faults)
+        # Half an epoch of any actor cannot be repeated exactly.
+        if self.stop.requested and number < len(loader):
             raise self.terminated(
                 f"in epoch {self.epoch}, which is lost: it had {number} of {len(loader)} batches "
-                "of "
-                f"{loader.name}"
+                f"of {loader.name}"
             )
+
+    def _tell_faults(self, loader, faults) -> None:
+        faults.gather()
+        if faults.count and is_main_process():
+            log.warning("%s, epoch %d: %s", loader.name, self.epoch, faults.summary())
+
+    def _hold_batch_norms(self) -> None:
+        """Keep the statistics of the backbone's batch norms as they are."""
+        extractor = cast(nn.Module, unwrapped(self.actor.net).feature_extractor)
+        for module in extractor.modules():
+            if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                module.eval()
 
     def _tell_epoch(self, loader) -> None:
         """Make the loader's draws depend on the run's seed and on the epoch; count its unusable

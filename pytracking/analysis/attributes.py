@@ -39,6 +39,7 @@ def print_results_per_attribute(
     Returns:
         Attribute -> AUC in percent, (T,), and the T labels. Attributes without a scored sequence
         are left out.
+
     """
     scores, labels, counts = attribute_scores(
         trackers, datasets, report_name, merge_results, verbose=verbose, **kwargs

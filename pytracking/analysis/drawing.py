@@ -117,14 +117,14 @@ def plot_draw_save(
     result_plot_path: str | Path,
     plot_opts: Mapping[str, Any],
 ) -> list[Path]:
-    """Draw one curve per tracker and write `<plot_type>_plot.pdf` and `.png` under
+    r"""Draw one curve per tracker and write `<plot_type>_plot.pdf` and `.png` under
     `result_plot_path`.
 
     Args:
         y: (T, B) curve values.
         x: (B,) thresholds.
         scores: T ranking scores, shown in the legend; the best tracker gets the first style.
-        trackers: T entries of `eval_data['trackers']`. A label that starts with `\\bf` is set in
+        trackers: T entries of `eval_data['trackers']`. A label that starts with `\bf` is set in
             bold.
         plot_draw_styles: see `get_plot_draw_styles`; used again, with other line styles, when there
             are more trackers.
@@ -133,6 +133,7 @@ def plot_draw_save(
 
     Returns:
         The written files. With an interactive backend the figure stays open for `plt.show()`.
+
     """
     y, x = np.asarray(y, dtype=float), np.asarray(x, dtype=float)
     labels = [
@@ -324,7 +325,7 @@ def _legend(axes: Axes, labels: list[str], options: PlotOptions, **place: Any) -
 def draw_legend(
     owner: Axes | Figure, handles: Sequence[Any], labels: Sequence[str], **options: Any
 ) -> Legend:
-    """The legend in our look; labels that start with `\\bf` are set in bold."""
+    r"""Draw the legend in our look; labels that start with `\bf` are set in bold."""
     bold = [label.startswith("\\bf") for label in labels]
     texts = [
         label[3:].lstrip() if heavy else label for label, heavy in zip(labels, bold, strict=True)

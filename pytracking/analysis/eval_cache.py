@@ -77,7 +77,7 @@ def report_folder(report_name: str) -> Path:
 
 
 def tracker_entry(tracker: Any) -> dict[str, Any]:
-    """What the cache stores of a tracker."""
+    """Return what the cache stores of a tracker."""
     return {
         "name": tracker.name,
         "param": tracker.parameter_name,
@@ -139,7 +139,7 @@ def _save(
 def _other_kind(
     eval_data: dict[str, Any], cache: Path, result_files: Iterable[Path]
 ) -> dict[str, Any]:
-    """What the cache holds beyond the keys of `eval_data` and still agrees with it."""
+    """Return what the cache holds beyond the keys of `eval_data` and still agrees with it."""
     if not cache.is_file() or newer_than(cache, result_files):
         return {}
     try:
@@ -174,6 +174,7 @@ def load_eval_data(path: str | Path) -> dict[str, Any]:
     Raises:
         BadValue: the file is damaged, is no evaluation, or holds anything but containers, numbers
             and text.
+
     """
     remedy = "delete it, or pass force_evaluation=True to compute it again"
     try:
@@ -252,7 +253,7 @@ def check_eval_data_is_valid(
 
 
 def newer_than(cache: Path, result_files: Iterable[Path]) -> list[Path]:
-    """Those of `result_files` that were written after the cache."""
+    """Return those of `result_files` that were written after the cache."""
     made = cache.stat().st_mtime
     return [path for path in result_files if path.is_file() and path.stat().st_mtime > made]
 
@@ -278,8 +279,8 @@ class _NotPlain(Exception):
 
 
 def _tensor_storage(content: bytes) -> Any:
-    """What tensors are stored as in a pickle; the function of torch that pickles name would run
-    code.
+    """Return what tensors are stored as in a pickle; the function of torch that pickles name would
+    run code.
     """
     return torch.load(io.BytesIO(content), weights_only=True)
 
@@ -291,7 +292,7 @@ def _numpy_scalar(dtype: np.dtype, content: bytes) -> np.generic:
 
 
 def _encode(text: str, encoding: str) -> bytes:
-    """How old pickle protocols write bytes."""
+    """Return how old pickle protocols write bytes."""
     return text.encode("latin1")
 
 

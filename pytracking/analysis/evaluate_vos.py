@@ -45,6 +45,7 @@ def evaluate_vos(
         Per tracker the table over all objects (columns `J-Mean`, `J-Recall`, `J-Decay`), and the
         table of the objects (`Sequence`, which is `<sequence>_<object>`, and the same columns), in
         [0, 1] with 3 decimals.
+
     """
     if not trackers:
         raise BadValue("evaluate_vos needs at least one tracker")
@@ -97,6 +98,7 @@ def evaluate_dataset(
     Raises:
         MissingFile: a mask is absent. BadValue: a mask of another size, or a data set without
             masks.
+
     """
     _checked_measure(measure)
     sequences = get_dataset(dset_name) if sequences is None else sequences
@@ -144,6 +146,7 @@ def evaluate_sequence(
     Returns:
         `mean`, `recall`, `decay` and `raw` (values of the counted frames): each a dict by object
         id.
+
     """
     score, last = _checked_measure(measure), max(annotations)
     result: dict[str, dict[str, Any]] = {"mean": {}, "recall": {}, "decay": {}, "raw": {}}

@@ -83,6 +83,7 @@ def extract_results(
     Raises:
         MissingFile: `Result not found.` and the path, unless `skip_missing_seq`.
         BadValue: a result or a ground truth that cannot be scored, with its path.
+
     """
     check_request(trackers, dataset, report_name)
     if not 0 < plot_bin_gap <= 1:
@@ -109,7 +110,7 @@ def extract_results(
 
 @dataclass(frozen=True)
 class _Rule:
-    """How frame errors become curves."""
+    """A rule by which frame errors become curves."""
 
     thresholds_overlap: Tensor
     exclude_invalid_frames: bool

@@ -50,6 +50,7 @@ def calc_seq_err_robust(
 
     Raises:
         BadValue: invalid predictions, wrong lengths.
+
     """
     pred_bb, anno_bb = checked_boxes(pred_bb, "results"), checked_boxes(anno_bb, "ground truth")
     visible = checked_visibility(target_visible, len(anno_bb))

@@ -72,6 +72,7 @@ def got10k_table(
     Raises:
         MissingFile: a result is absent.
         BadValue: lengths that differ, invalid boxes, or a data set without public ground truth.
+
     """
     groups: dict[Any, list[Any]] = {}
     for i, tracker in enumerate(trackers):

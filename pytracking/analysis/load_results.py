@@ -86,8 +86,8 @@ def load_results(
     plot_types: str | Sequence[str],
     **kwargs: Any,
 ) -> dict[str, Any]:
-    """What the plot types need: curves over thresholds, `raw_data` of precision and recall, or
-    both.
+    """Return what the plot types need: curves over thresholds, `raw_data` of precision and recall,
+    or both.
     """
     chosen = selected_plot_types(plot_types)  # a wrong name shall not cost an evaluation
     kwargs.pop("f1_prec_rec", None)  # pytracking's switch; the plot types say it here

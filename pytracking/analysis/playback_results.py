@@ -34,6 +34,7 @@ def playback_results(trackers: Sequence[Any], sequence: Any) -> None:
     Raises:
         MissingFile: a tracker has no result. BadValue: results of different lengths. NotConfigured:
             there is no screen.
+
     """
     boxes_TN4 = read_all(trackers, sequence)
     if not is_interactive():
@@ -163,7 +164,7 @@ class Display:
 
 
 def _faster(step: int) -> int:
-    """The next higher speed of …, -2, -1, 0, 1, 2, 4, …"""
+    """Return the next higher speed: …, -2, -1, 0, 1, 2, 4 and so on."""
     if step in (-1, 0):
         return step + 1
     return 2 * step if step > 0 else step // 2

@@ -252,8 +252,8 @@ def per_sequence_rows(
 def _per_sequence(
     eval_data: dict[str, Any], merge: bool, keep: Callable[[np.ndarray], bool]
 ) -> list[ResultRow]:
-    """One row for each sequence with results of which `keep` (average overlaps (T,) in percent) is
-    true.
+    """Return one row for each sequence with results of which `keep` (average overlaps (T,) in
+    percent) is true.
     """
     if merge:
         eval_data = merge_multiple_runs(eval_data)
@@ -284,8 +284,8 @@ def _rows(
 def _with_spread(
     trackers: Sequence[Mapping[str, Any]], rows: Sequence[ResultRow]
 ) -> list[ResultRow]:
-    """One row per (name, param): mean and, from two runs on, standard deviation (n - 1) over runs
-    of its rows.
+    """Return one row per (name, param): mean and, from two runs on, standard deviation (n - 1) over
+    runs of its rows.
     """
     merged = []
     for places in runs_by_tracker(trackers).values():

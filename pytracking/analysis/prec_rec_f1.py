@@ -1,5 +1,5 @@
-"""Precision, recall and F1 of long-term tracking: is the reported box right, and does the tracker
-know when it is not?
+"""Precision, recall and F1 of long-term tracking: whether the reported box is right, and whether
+the tracker knows when it is not.
 
 Frames of all sequences are pooled and sorted by the tracker's own presence score. Accepting the k
 most certain frames, precision is their mean overlap and recall their summed overlap per visible
@@ -73,6 +73,7 @@ def extract_results_prec_rec_f1(
     Raises:
         BadValue: a sequence without `target_visible`, or results that cannot be scored.
         MissingFile: `Result not found.` and the path, unless `skip_missing_seq`.
+
     """
     check_request(trackers, dataset, report_name)
     if anno_period < 1:

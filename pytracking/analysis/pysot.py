@@ -72,6 +72,7 @@ def pysot_table(
     Raises:
         MissingFile: a result is absent.
         BadValue: a result whose length is not that of the ground truth.
+
     """
     if skip_missing_seq:
         dataset = [

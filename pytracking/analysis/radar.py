@@ -60,6 +60,7 @@ def plot_radar_draw_save(
             attributes, by which trackers are ranked.
         plot_draw_styles: see `get_plot_draw_styles`.
         plot_opts: fields of `RadarOptions`.
+
     """
     if len(scores) < 3:
         raise BadValue(

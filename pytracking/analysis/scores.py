@@ -17,7 +17,7 @@ PLOT_TYPES = ("success", "prec", "norm_prec", "f1_prec_rec")
 
 @dataclass(frozen=True)
 class Curves:
-    """One plot: a curve and a ranking score for each tracker, in percent, over common
+    """The content of a plot: a curve and a ranking score for each tracker, in percent, over common
     thresholds.
     """
 
@@ -58,6 +58,7 @@ def selected_plot_types(plot_types: str | Sequence[str]) -> list[str]:
 
     Raises:
         BadValue: a name that is no plot type, or none given.
+
     """
     if isinstance(plot_types, str):
         unknown = (

@@ -21,7 +21,7 @@ MISSING = "-"  # cell of a score that a row does not have
 
 @dataclass(frozen=True)
 class ResultRow:
-    """One line of a results table.
+    """A line of a results table.
 
     `scores` maps a column to its value, usually in percent; `spread` maps it to the standard
     deviation over runs, where there is one.

@@ -1,6 +1,4 @@
-"""The same result files, scored as each toolkit of the field does: how far do their numbers
-differ?
-"""
+"""Result files scored as each toolkit of the field does, so that their numbers can be compared."""
 
 from __future__ import annotations
 
@@ -30,8 +28,8 @@ def toolkit_rows(
     skip_missing_seq: bool = False,
     **kwargs: Any,
 ) -> list[ResultRow]:
-    """One row per tracker and toolkit, in percent; a column that a toolkit does not have is absent
-    from its row.
+    """Return one row per tracker and toolkit, in percent; a column that a toolkit does not have is
+    absent from its row.
 
     Toolkits: pytracking, pytracking's corrected variant (see `extract_results`), pysot, GOT-10k. AO
     is the mean overlap: over sequences in pytracking, over all frames in GOT-10k, whose SR50 and

@@ -108,8 +108,8 @@ class AttributeTable:
     def select(
         self, sequences: list[str], attribute: str, key: Callable[[str], str] = str
     ) -> list[str]:
-        """Those of `sequences` that have `attribute`, given by its short or long name; `key` is
-        their name in the table.
+        """Return those of `sequences` that have `attribute`, given by its short or long name; `key`
+        is their name in the table.
         """
         if attribute in self.long:
             attribute = self.short[self.long.index(attribute)]

@@ -104,7 +104,7 @@ def track_many(jobs: Iterable[tuple[Sequence, Tracker]], size: int) -> Iterator[
 
 
 def _answers(active: list[Run]) -> list[Any]:
-    """What each active tracker finds on its frame; those that share a network in one pass."""
+    """Return what each active tracker finds on its frame; those of one network in one pass."""
     import torch  # here, as importing the evaluation does not wait for it
 
     groups: dict[int, list[int]] = {}

@@ -63,7 +63,7 @@ class BaseDataset:
 
 
 class Sequence:
-    """One video.
+    """A video.
 
     Args:
         frames: paths of the images.
@@ -77,6 +77,7 @@ class Sequence:
         target_visible: `(N,)` bool, or None when not annotated.
         object_ids: ids of the objects as strings; None for plain single-object sequences.
         multiobj_mode: boxes are given as dicts by object id rather than as the one box.
+
     """
 
     def __init__(
@@ -158,13 +159,13 @@ class Sequence:
             self.target_visible = self.target_visible[start:]
 
     def init_info(self) -> dict[str, Any]:
-        """What `tracker.initialize` is told: `{'init_bbox': [x, y, w, h]}`, and mask and object ids
-        if any.
+        """Return what `tracker.initialize` is told: `{'init_bbox': [x, y, w, h]}`, and mask and
+        object ids if any.
         """
         return self.frame_info(0)
 
     def frame_info(self, frame_num: int) -> dict[str, Any]:
-        """What a tracker is told on frame `frame_num`: `{}` except where objects start."""
+        """Return what a tracker is told on frame `frame_num`: `{}` except where objects start."""
         return self.object_init_data(frame_num)
 
     def object_init_data(self, frame_num: int | None = None) -> dict[str, Any]:

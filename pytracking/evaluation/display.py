@@ -65,7 +65,7 @@ def write_label(
 
 
 class FigureDisplay:
-    """One window that shows the current frame; `on_key(event)` is called for keys pressed in it."""
+    """A window that shows the current frame; `on_key(event)` is called for keys pressed in it."""
 
     def __init__(self, title: str, on_key=None):
         import matplotlib.pyplot as plt

@@ -26,6 +26,7 @@ class Got10kTracker:
     Args:
         name: folder of its results, default `<tracker>_<parameters>` and the run id if any.
         is_deterministic: the toolkit then runs each sequence once rather than three times.
+
     """
 
     def __init__(self, tracker: Tracker, name: str | None = None, is_deterministic: bool = True):

@@ -1,5 +1,5 @@
-"""Which sequences a data set has: lists that come with it or with a pytracking checkout, and what
-of it is missing.
+"""The sequences of a data set: lists that come with it or with a pytracking checkout, and what of
+it is missing.
 """
 
 from __future__ import annotations

@@ -19,8 +19,8 @@ HELP_PANEL = (
 
 
 class LiveView:
-    """What of a `Tracker` people see: `visdom` (panels, or None), a window, and whether it is
-    paused.
+    """The part of a `Tracker` that people see: `visdom` (panels, or None), a window, and whether it
+    is paused.
     """
 
     name: str

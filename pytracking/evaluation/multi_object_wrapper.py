@@ -26,6 +26,7 @@ class MultiObjectWrapper:
         visdom, frame_reader: set as attributes of every instance.
         fast_load: prepare one instance now (`initialize_features()`) and copy it per object, so
             that an object can start in the middle of a live video without a pause.
+
     """
 
     def __init__(
@@ -157,7 +158,8 @@ class MultiObjectWrapper:
 
 
 def merge_masks(outputs: dict[Any, dict], threshold: float) -> np.ndarray | None:
-    """One (H, W) uint8 image of object ids, 0 for background; None when no object has a mask.
+    """Return one (H, W) uint8 image of object ids, 0 for background; None when no object has a
+    mask.
 
     A pixel belongs to the object with the highest value in `segmentation_soft` (else
     `segmentation`), if that is above `threshold`.

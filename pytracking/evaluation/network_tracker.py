@@ -24,6 +24,7 @@ class NetworkTracker(Tracker):
             own. Without it the tracker is there for `maker` only, and needs no local.py.
         display_name: label in tables and plots.
         device: 'cpu', 'cuda:1', … instead of what the parameter file says.
+
     """
 
     def __init__(

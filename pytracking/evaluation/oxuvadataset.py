@@ -26,8 +26,8 @@ SPLITS = {"dev": 200, "test": 166}
 
 @dataclass(frozen=True)
 class Track:
-    """One row of `tasks/<split>.csv`, and the boxes annotated after it. Boxes are (xmin, xmax,
-    ymin, ymax), fractions.
+    """A row of `tasks/<split>.csv`, and the boxes annotated after it. Boxes are (xmin, xmax, ymin,
+    ymax), fractions.
     """
 
     video: str

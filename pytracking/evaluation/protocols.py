@@ -1,4 +1,4 @@
-"""What the code that runs trackers asks of a tracker, and of its parameters."""
+"""The interfaces of trackers and of their parameters, for the code that runs them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 
 class TrackerInstance(Protocol):
-    """One tracker on one sequence, as a user's class in `pytracking/tracker` defines it."""
+    """A tracker on one sequence, as a user's class in `pytracking/tracker` defines it."""
 
     def initialize(self, image: np.ndarray, info: dict[str, Any]) -> dict[str, Any] | None:
         """Start from the box or mask in `info` on the image, RGB uint8 (H, W, 3)."""

@@ -68,48 +68,34 @@ def run_dataset(
     Returns:
         The failures; the other sequences are complete. Running again does only what is missing,
         also after SIGTERM, which ends the process with status 143.
+
     """
     if not quiet:
         print(f"Evaluating {len(trackers):4d} trackers on {len(dataset):5d} sequences")
-    jobs = list(itertools.product(dataset, trackers))
-    batch = 1 if debug else batch
     if ray is not None and (threads or debug):
         raise BadInput(
             f"--ray and --{'debug' if debug else 'threads'} do not go together - leave one of "
             "them out"
         )
+    batch = 1 if debug else batch
     check_batch(trackers, batch)
-    anew = bool(debug) or overwrite
-    pending = [
-        (seq, tracker)
-        for seq, tracker in jobs
-        if anew or not results_exist(seq, tracker.results_dir)
-    ]
-    for seq, tracker in pending:
-        sentence = None if anew else short_result(seq, tracker.results_dir)
-        if sentence is not None:
-            _log.warning("%s", sentence)
+    jobs = list(itertools.product(dataset, trackers))
+    pending = _without_results(jobs, anew=bool(debug) or overwrite)
     for tracker in trackers:
         if any(one is tracker for _, one in pending):
             tracker.check()
-
-    failures: list[Failure] = []
-    progress = _Progress(len(pending), quiet)
-    found: Iterator[float | Failure | None]
-    if (threads or ray is not None or batch > 1) and pending:
-        for _ in range(0 if quiet else len(jobs) - len(pending)):
+    if (threads or ray is not None or batch > 1) and not quiet:
+        for _ in range(len(jobs) - len(pending) if pending else 0):
             print("FPS: -1")
+
+    here = functools.partial(
+        run_sequence, debug=debug, visdom_info=visdom_info, quiet=quiet, overwrite=overwrite
+    )
+    found: Iterator[float | Failure | None]
     if ray is not None and pending:
-        if ray_gpus is None and not any(
-            tracker.get_parameters().get("use_gpu", True) for tracker in trackers
-        ):
-            ray_gpus = 0
-        found = _stored(
-            _run_in(
-                Cluster(ray, functools.partial(_track_part, batch=batch), ray_gpus), pending, batch
-            ),
-            quiet,
-        )
+        part = functools.partial(_track_part, batch=batch)
+        cluster = Cluster(ray, part, _gpu_share(ray_gpus, trackers))
+        found = _stored(_run_in(cluster, pending, batch), quiet)
     elif threads and pending:
         work = functools.partial(
             _run_part,
@@ -123,10 +109,38 @@ def run_dataset(
     elif batch > 1:
         found = _stored(_track(pending, batch), quiet)
     else:
-        found = (
-            run_sequence(seq, tracker, debug, visdom_info, quiet, overwrite)
-            for seq, tracker in jobs
-        )
+        found = (here(seq, tracker) for seq, tracker in jobs)
+    return _failures_of(found, len(pending), quiet)
+
+
+def _without_results(
+    jobs: list[tuple[Sequence, Tracker]], anew: bool
+) -> list[tuple[Sequence, Tracker]]:
+    """Return the jobs that have no results yet, or all `anew`; say which results end too early."""
+    if anew:
+        return jobs
+    pending = [
+        (seq, tracker) for seq, tracker in jobs if not results_exist(seq, tracker.results_dir)
+    ]
+    for seq, tracker in pending:
+        sentence = short_result(seq, tracker.results_dir)
+        if sentence is not None:
+            _log.warning("%s", sentence)
+    return pending
+
+
+def _gpu_share(asked: float | None, trackers: list[Tracker]) -> float | None:
+    """Return the share of a GPU that a worker of a cluster takes; 0 where no tracker uses one."""
+    uses_gpu = any(tracker.get_parameters().get("use_gpu", True) for tracker in trackers)
+    return 0 if asked is None and not uses_gpu else asked
+
+
+def _failures_of(
+    found: Iterator[float | Failure | None], pending: int, quiet: bool
+) -> list[Failure]:
+    """Go through the outcomes with a bar of progress; name and return the failures."""
+    failures: list[Failure] = []
+    progress = _Progress(pending, quiet)
     for outcome in found:
         if isinstance(outcome, Failure):
             failures.append(outcome)
@@ -135,7 +149,7 @@ def run_dataset(
     if not quiet:
         print("Done")
     if failures:
-        print(f"{len(failures)} of {len(pending)} runs failed and left no results:")
+        print(f"{len(failures)} of {pending} runs failed and left no results:")
         by_cause: dict[tuple[str, str], list[str]] = {}
         for failure in failures:
             by_cause.setdefault((failure.tracker, failure.message), []).append(failure.sequence)
@@ -180,7 +194,7 @@ def run_sequence(
 
 @dataclass(frozen=True)
 class Tracked:
-    """What came of tracking a sequence: the output to store, or the failure."""
+    """The outcome of tracking a sequence: the output to store, or the failure."""
 
     seq: Sequence
     tracker: Tracker
@@ -231,7 +245,7 @@ def _stored(runs: Iterator[Tracked | Failure], quiet: bool) -> Iterator[float | 
 
 
 def _run_in(workers: Workers, jobs: list[tuple[Sequence, Tracker]], batch: int) -> Iterator[Any]:
-    """What the workers return for `jobs`, as it comes in; a Failure for those on which they
+    """Return what the workers return for `jobs`, as it comes in; a Failure for those on which they
     died.
     """
     size = 1 if batch == 1 else 2 * batch  # long enough to refill, short to share
@@ -318,7 +332,7 @@ def _frames_per_second(times: list) -> float:
 
 
 def _failure(seq: Sequence, tracker: Tracker, error: Exception) -> Failure:
-    """What went wrong, its traceback logged."""
+    """Return what went wrong, its traceback logged."""
     _log.debug("traceback of the failure", exc_info=error)
     return Failure(seq.name, _label(tracker), _describe(error))
 
@@ -334,7 +348,7 @@ def _label(tracker: Tracker) -> str:
 
 
 def _describe(error: Exception) -> str:
-    """One line: the sentence of a BadInput; otherwise type, text and where it was raised."""
+    """Return one line: the sentence of a BadInput; otherwise type, text and where it was raised."""
     if isinstance(error, BadInput):
         return str(error)
     place = traceback.extract_tb(error.__traceback__)[-1]

@@ -40,7 +40,7 @@ class TableDataset(BaseDataset):
 
     @functools.cached_property
     def sequence_info_list(self) -> list[dict]:
-        """One dict per sequence: `name, path, startFrame, endFrame, nz, ext, anno_path` and
+        """Return one dict per sequence: `name, path, startFrame, endFrame, nz, ext, anno_path` and
         `initOmit` where frames are skipped at the start. May be replaced by a shorter list.
         """
         infos = self._describe_sequences()

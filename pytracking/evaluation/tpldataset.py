@@ -71,6 +71,6 @@ class TPLDataset(TableDataset):
 
 
 def in_otb(name: str) -> bool:
-    """Whether OTB-100 has the sequence `tpl_<n>` too (44 of the 129)."""
+    """Say whether OTB-100 has the sequence `tpl_<n>` too (44 of the 129)."""
     plain = name.removeprefix(PREFIX)
     return "_ce" not in plain and plain not in NOT_IN_OTB

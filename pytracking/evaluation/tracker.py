@@ -49,7 +49,7 @@ def trackerlist(
     run_ids: int | Iterable[int] | None = None,
     display_name: str | None = None,
 ) -> list[Tracker]:
-    """One Tracker per run id; None or a single number gives one."""
+    """Return one Tracker per run id; None or a single number gives one."""
     ids: Any = run_ids
     if run_ids is None or isinstance(run_ids, numbers.Integral):
         ids = [run_ids]
@@ -66,6 +66,7 @@ class Tracker(LiveView):
 
     A tracker without code here (`tracker_class` None) can be analysed from its result files, not
     run.
+
     """
 
     def __init__(
@@ -183,6 +184,7 @@ class Tracker(LiveView):
             `object_presence_score`, as far as the tracker gives them (the first frame has the start
             box, and score 1), and `image_shape` (H, W), `object_presence_score_threshold`,
             `float_boxes` (whether result files keep decimals).
+
         """
         params = self.get_parameters().for_dataset(seq.dataset)
         if visualization is None:
@@ -219,8 +221,8 @@ class Tracker(LiveView):
     def several_objects_mode(
         self, params, chosen: str | None = None, default: str = "default"
     ) -> str:
-        """How several objects are handled: `chosen`, else what the parameters say, else the tracker
-        class.
+        """Return how several objects are handled: `chosen`, else what the parameters say, else the
+        tracker class.
         """
         return (
             chosen
@@ -256,6 +258,7 @@ class Tracker(LiveView):
         Raises:
             BadInput: one sentence, about the video, the box, or that there is no display to draw a
                 box on.
+
         """
         return run_video(
             self, debug, visdom_info, videofilepath, optional_box, save_results, save_video
@@ -394,7 +397,7 @@ def _result_folder(settings, attribute: str, name: str, variant: str) -> str:
 
 
 def _tracker_class(name: str) -> type | None:
-    """What the tracker's package says its class is; None when there is no such package."""
+    """Return what the tracker's package says its class is; None when there is no such package."""
     module = f"pytracking.tracker.{name}"
     if not importable(module):
         return None

@@ -229,6 +229,7 @@ class Recorder:
     Args:
         folder: where box files (`video_<stem>_<id>.txt`) and pictures of masks (`seg_<frame>.jpg`)
             go; None: nowhere.
+
     """
 
     def __init__(
@@ -338,8 +339,8 @@ class VideoRun:
 
 
 class Progress:
-    """How far a run without a window is: a bar on a terminal, some lines elsewhere. The number of
-    frames may be unknown.
+    """Shows how far a run without a window is: a bar on a terminal, some lines elsewhere. The
+    number of frames may be unknown.
     """
 
     def __init__(self, total: int | None, quiet: bool):

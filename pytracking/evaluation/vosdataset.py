@@ -37,7 +37,7 @@ class Davis(davis.Davis):
         )
 
     def get_sequence_list(self) -> SequenceList:
-        """One sequence a video, or with `multiobj=False` one an object."""
+        """Return one sequence a video, or with `multiobj=False` one an object."""
         return _as_sequences(super().get_sequence_list())
 
 
@@ -48,7 +48,7 @@ class YouTubeVOS(youtubevos.YouTubeVOS):
         super().__init__(root or _configured("youtubevos_dir"), **kwargs)
 
     def get_sequence_list(self) -> SequenceList:
-        """One sequence a video, or with `multiobj=False` one an object."""
+        """Return one sequence a video, or with `multiobj=False` one an object."""
         return _as_sequences(super().get_sequence_list())
 
 

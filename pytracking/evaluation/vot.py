@@ -46,6 +46,7 @@ class VOT:
         several_starts: targets may be given one after the other: when `frame` returns None,
             `next_start` says whether one follows. Otherwise the toolkit starts a new process for
             each.
+
     """
 
     formats: tuple[str, ...] = ("rectangle", "polygon")
@@ -77,7 +78,7 @@ class VOT:
         self._session.report(region, confidence)
 
     def next_start(self) -> bool:
-        """Whether another target was given, which `region` then returns."""
+        """Say whether another target was given, which `region` then returns."""
         return self._session.next_start()
 
     def quit(self, reason: str | None = None) -> None:

@@ -37,6 +37,7 @@ class VOT(vot.VOT):
         channels: images per frame: None for colour, 'rgbd' or 'rgbt' for colour and depth or
             infrared, or 'ir'.
         several_starts: as for `vot.VOT`.
+
     """
 
     formats = ("rectangle", "polygon", "mask")

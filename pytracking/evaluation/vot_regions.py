@@ -22,8 +22,8 @@ NO_TARGET = Rectangle(0.0, 0.0, 0.0, 0.0)  # what is reported as box while the t
 
 
 def parse_region(text: str) -> Rectangle | Polygon:
-    """The region that a line of numbers, separated by commas or spaces, stands for: x, y, width,
-    height or x1, y1, x2, …
+    """Return the region that a line of numbers stands for, separated by commas or spaces: x, y,
+    width, height, or x and y of each corner.
     """
     try:
         numbers = [float(part) for part in text.replace(",", " ").split()]
@@ -49,6 +49,7 @@ def region_numbers(region: Region) -> list[float]:
 
     Raises:
         BadValue: the region is a mask.
+
     """
     if isinstance(region, Polygon):
         return [float(number) for point in region.points for number in point]
@@ -127,7 +128,7 @@ def from_trax(region: Any) -> Rectangle | Polygon | np.ndarray:
 
 
 def to_trax(region: Rectangle | Polygon | np.ndarray) -> Any:
-    """One of our regions as a region of the trax package."""
+    """Return one of our regions as a region of the trax package."""
     import trax.region
 
     if isinstance(region, Rectangle):

@@ -41,6 +41,7 @@ def run_vot2020(
         debug: level for the tracker, default `params.debug`; above 0 the frames are shown on a
             visdom server.
         visdom_info: `use_visdom`, `server` and `port` of the visdom server.
+
     """
     params, instance = _prepared(tracker, debug, visdom_info, vot2020.VOT)
     with_masks = instance.predicts_segmentation_mask()
@@ -78,6 +79,7 @@ def run_vot(
         debug: level for the tracker, default `params.debug`; above 0 the frames are shown on a
             visdom server.
         visdom_info: `use_visdom`, `server` and `port` of the visdom server.
+
     """
     params, instance = _prepared(tracker, debug, visdom_info, vot.VOT)
     conversion = params.get("vot_anno_conversion_type", "union")

@@ -38,6 +38,7 @@ class TraxSession:
             time.
 
     The constructor returns when the first target was given: `region`.
+
     """
 
     def __init__(
@@ -71,7 +72,7 @@ class TraxSession:
             raise BadInput("VOT: the client ended the conversation before it gave a target")
 
     def next_start(self) -> bool:
-        """Whether another target was given after `frame` returned None; it is then `region`."""
+        """Say whether another target was given after `frame` returned None; it is then `region`."""
         started, self._start_waits = self._start_waits, False
         return started
 

@@ -195,6 +195,7 @@ class RandomAffine(Transform):
         max_scale: the scale is exp(U(-max_scale, max_scale)).
         max_ar_factor: the height is scaled by exp(U(-max_ar_factor, max_ar_factor)) besides.
         border_mode: 'constant' (black) or 'replicate' outside the image.
+
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""What every feature of a tracker has: channels, stride, and pooling and normalisation after
+"""The base of a tracker's features: channels, stride, and pooling and normalisation after
 extraction.
 """
 
@@ -14,7 +14,7 @@ from ltr.admin.tensorlist import TensorList
 
 
 class FeatureBase:
-    """One feature. Sub-classes define `dim`, `stride` and `extract`.
+    """A feature. Sub-classes define `dim`, `stride` and `extract`.
 
     Args:
         fparams: parameters of the tracker's own for this feature (`FeatureParams`).
@@ -23,6 +23,7 @@ class FeatureBase:
         normalize_power: p of the norm that every map is divided by; 2 gives maps of unit energy per
             element.
         use_for_color, use_for_gray: on which videos the feature is used.
+
     """
 
     def __init__(
@@ -80,7 +81,7 @@ class FeatureBase:
 
 
 class FeatureOwner:
-    """What is made of `features`: loads them and gives them up with itself."""
+    """Consists of `features`, and loads them and gives them up with itself."""
 
     features: list[FeatureBase]
 

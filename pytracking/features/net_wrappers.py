@@ -49,6 +49,7 @@ class NetWrapper:
 
     Copies (`copy.copy`, `copy.deepcopy`) share the weights but nothing else: each tracks with its
     own template.
+
     """
 
     def __init__(self, net_path: str, use_gpu: bool = True, initialize: bool = False, **kwargs):
@@ -119,6 +120,7 @@ class NetWithBackbone(NetWrapper):
         mean, std: per channel, in that format.
 
     `set_speed` makes it track faster where the device can.
+
     """
 
     def __init__(

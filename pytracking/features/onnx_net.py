@@ -37,6 +37,7 @@ class OnnxNet:
         threads: of one call; default: as many as torch uses.
 
     Copies share the loaded graphs; each keeps a template of its own.
+
     """
 
     def __init__(self, source: str | os.PathLike | NetWrapper, threads: int | None = None):

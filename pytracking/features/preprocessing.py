@@ -109,8 +109,8 @@ def sample_patch_transformed(
     transforms: Sequence,
     is_mask: bool = False,
 ) -> Tensor:
-    """One patch of `scale * image_sz` at the size `image_sz`, augmented by every transform: (T, C,
-    h, w).
+    """Return one patch of `scale * image_sz` at the size `image_sz`, augmented by every transform:
+    (T, C, h, w).
     """
     image_sz = torch.as_tensor(image_sz).float().cpu()
     patch, _ = sample_patch(im, pos, scale * image_sz, image_sz, is_mask=is_mask)

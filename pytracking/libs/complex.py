@@ -19,7 +19,7 @@ _LEAST_DIMENSIONS = (
 
 
 def is_complex(a: Tensor) -> bool:
-    """Whether `a` is in this layout: at least 4 dimensions, the last of size 2.
+    """Say whether `a` is in this layout: at least 4 dimensions, the last of size 2.
 
     A real map of width 2 looks the same: name the kinds (`mult_real_cplx`, …) where maps can be
     that narrow.
@@ -28,7 +28,7 @@ def is_complex(a: Tensor) -> bool:
 
 
 def is_real(a: Tensor) -> bool:
-    """Whether `a` is not in the complex layout."""
+    """Say whether `a` is not in the complex layout."""
     return not is_complex(a)
 
 

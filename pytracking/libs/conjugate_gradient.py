@@ -26,6 +26,7 @@ class ConjugateGradientBase:
         direction_forget_factor: above 0 the next run continues in the last direction, weighed down
             the less the higher.
         debug: keep the residual norms of every iteration and report them in `residuals`.
+
     """
 
     # The right side, which sub-classes set.

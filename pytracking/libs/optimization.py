@@ -44,7 +44,7 @@ _log = logging.getLogger(__name__)
 
 
 class _VariableOptimizer(ConjugateGradientBase):
-    """What the conjugate-gradient optimisers of a problem share: the variable, its history, and
+    """The base of the conjugate-gradient optimisers of a problem: the variable, its history, and
     showing it.
     """
 
@@ -134,7 +134,7 @@ class GaussNewtonCG(_VariableOptimizer):
         return self.losses
 
     def run_GN_iter(self, num_cg_iter: int) -> None:
-        """One linearisation."""
+        """Linearise and solve once."""
         if num_cg_iter == 0:
             return
         with torch.enable_grad():
@@ -237,7 +237,7 @@ class NewtonCG(_VariableOptimizer):
         return self.losses
 
     def run_newton_iter(self, num_cg_iter: int) -> None:
-        """One step."""
+        """Take one step."""
         if num_cg_iter == 0:
             return
         with torch.enable_grad():

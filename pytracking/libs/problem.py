@@ -1,4 +1,4 @@
-"""What trackers minimise, and the vectors of it: a TensorList or one tensor, differentiated by
+"""Problems that trackers minimise, and their vectors: a TensorList or one tensor, differentiated by
 autograd.
 """
 

@@ -39,7 +39,7 @@ GOT_RUNS = 3
 
 @dataclass(frozen=True)
 class Expected:
-    """What an archive should hold, as far as it is known here."""
+    """The content that an archive should have, as far as it is known here."""
 
     dataset: str
     frames: dict[str, int]  # frames per sequence, of those on this machine
@@ -58,7 +58,7 @@ def got10k_names() -> list[str]:
 
 
 def find_problems(path: str | os.PathLike, dataset: str | None = None) -> list[str]:
-    """One sentence per problem of an archive for the server of `dataset`: 'got10k_test' or
+    """Return one sentence per problem of an archive for the server of `dataset`: 'got10k_test' or
     'trackingnet'.
 
     By default the archive's content tells which. Checked are the sequences, the files of each, the
@@ -156,23 +156,30 @@ def _got10k_problems(entries: dict[str, str], expected: Expected) -> Iterator[st
         for file in (*files[name], times[name]):
             if file not in entries:
                 yield f"{file}: is missing"
-        rows = set()
-        for file in (file for file in files[name] if file in entries):
-            count, problem = _check_table(entries[file], (4,), expected.frames.get(name))
-            rows.add(count)
-            if problem:
-                yield f"{file}: {problem}"
-        if len(rows - {0}) > 1:
-            yield (
-                f"{name}: the runs have {', '.join(map(str, sorted(rows)))} rows, they should "
-                "have one per frame"
-            )
-        if times[name] in entries:
-            _, problem = _check_table(
-                entries[times[name]], (1, GOT_RUNS), max(rows, default=0) or None, boxes=False
-            )
-            if problem:
-                yield f"{times[name]}: {problem}"
+        yield from _run_problems(entries, name, files[name], times[name], expected)
+
+
+def _run_problems(
+    entries: dict[str, str], name: str, files: list[str], times: str, expected: Expected
+) -> Iterator[str]:
+    """Name what is wrong with the runs of one sequence and with their times."""
+    rows = set()
+    for file in (file for file in files if file in entries):
+        count, problem = _check_table(entries[file], (4,), expected.frames.get(name))
+        rows.add(count)
+        if problem:
+            yield f"{file}: {problem}"
+    if len(rows - {0}) > 1:
+        yield (
+            f"{name}: the runs have {', '.join(map(str, sorted(rows)))} rows, they should "
+            "have one per frame"
+        )
+    if times in entries:
+        _, problem = _check_table(
+            entries[times], (1, GOT_RUNS), max(rows, default=0) or None, boxes=False
+        )
+        if problem:
+            yield f"{times}: {problem}"
 
 
 def _trackingnet_problems(entries: dict[str, str], expected: Expected) -> Iterator[str]:
@@ -234,6 +241,7 @@ def _check_table(
 
 
 def main() -> int:
+    """Run the command line."""
     parser = argparse.ArgumentParser(
         description="Check an archive of results before it is uploaded: sequences, files, rows, "
         "numbers. One line per problem; exit status 1 when there is any."

@@ -151,6 +151,7 @@ def _fetch(file_id: str, target: Path) -> None:
 
 
 def main() -> None:
+    """Run the command line."""
     parser = argparse.ArgumentParser(description="Fetch and unpack published result archives.")
     parser.add_argument(
         "--tracker",

@@ -88,6 +88,7 @@ def _entries(folders: list[Path], all_times: bool) -> Iterator[tuple[str, str]]:
 
 
 def main() -> int:
+    """Run the command line."""
     parser = argparse.ArgumentParser(
         description="Pack three runs on GOT-10k's test split for its server, and check the archive."
     )

@@ -64,6 +64,7 @@ def pack_trackingnet_results(
 
 
 def main() -> int:
+    """Run the command line."""
     parser = argparse.ArgumentParser(
         description="Pack results on TrackingNet's test set for its server, and check the archive."
     )

@@ -1,4 +1,4 @@
-"""What the packing scripts share: finding result files, reading their numbers, writing an archive
+"""Functions of the packing scripts: finding result files, reading their numbers, writing an archive
 whole or not at all.
 """
 

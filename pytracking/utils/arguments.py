@@ -45,7 +45,7 @@ def add_visdom(parser: ArgumentParser, without: str) -> None:
 
 
 def visdom_info(args: Namespace) -> dict[str, Any]:
-    """What the arguments of `add_visdom` say, as trackers take it."""
+    """Return what the arguments of `add_visdom` say, as trackers take it."""
     return {"use_visdom": args.use_visdom, "server": args.visdom_server, "port": args.visdom_port}
 
 

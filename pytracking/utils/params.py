@@ -38,7 +38,7 @@ class TrackerParams:
         return getattr(self, name, *default)
 
     def has(self, name: str) -> bool:
-        """Whether parameter `name` is set."""
+        """Say whether parameter `name` is set."""
         return hasattr(self, name)
 
     def for_dataset(self, tag: str) -> TrackerParams:
@@ -56,7 +56,7 @@ class TrackerParams:
 
 
 def Choice(*args: Any) -> Any:
-    """One of the arguments, drawn at random: parameter files use it for random search."""
+    """Draw one of the arguments at random: parameter files use it for random search."""
     return random.choice(args)
 
 

@@ -65,6 +65,7 @@ def show_tensor(
     Args:
         range: values of the lowest and the highest colour; None takes them from the data.
         ax: matplotlib axes to draw on, instead of the figure `fig_num`.
+
     """
     values = as_array(a).squeeze()
     if values.ndim == 3:
@@ -115,6 +116,7 @@ def show_image_with_boxes(
         boxes: xywh, `(N, 4)` or a single one.
         iou_pred: `(N,)` numbers written beside the boxes.
         disp_ids: which boxes to draw, default all.
+
     """
     import torch
 
@@ -176,6 +178,7 @@ def overlay_mask(
 
     Raises:
         BadValue: the sizes differ, or a label has no colour.
+
     """
     im, ann = np.asarray(im), np.asarray(ann)
     if im.ndim != 3 or im.shape[2] != 3 or im.shape[:2] != ann.shape:

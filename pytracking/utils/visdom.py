@@ -79,6 +79,7 @@ class Visdom:
 
     Raises:
         NotConfigured: visdom is not installed, or no server answers at that address.
+
     """
 
     def __init__(
@@ -150,7 +151,7 @@ class Visdom:
 
 
 def connect(server: str, port: int):
-    """A client of the visdom server; NotConfigured, with what to do, when there is none."""
+    """Return a client of the visdom server; NotConfigured, with what to do, when there is none."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of the packages it uses
@@ -162,17 +163,23 @@ def connect(server: str, port: int):
         ) from None
     host = server.split("://")[-1].rstrip("/")
     try:
-        socket.create_connection(
-            (host, int(port)), ANSWER_TIME
-        ).close()  # visdom itself would print tracebacks
+        # visdom itself would print tracebacks.
+        socket.create_connection((host, int(port)), ANSWER_TIME).close()
     except OSError as error:
         raise NotConfigured(
             f"no visdom server answers at {server}:{port} ({error}) - start one with "
             "`python -m visdom.server`, or give --visdom_server and --visdom_port"
         ) from None
     for package in ("visdom", "websocket"):
-        logging.getLogger(package).setLevel(logging.CRITICAL)  # they report every reconnection
+        # They report every reconnection.
+        logging.getLogger(package).setLevel(logging.CRITICAL)
 
+    client = _client_class(visdom, websocket)
+    return client(server=server, port=int(port), raise_exceptions=True)
+
+
+def _client_class(visdom: Any, websocket: Any) -> Any:
+    """Return a client of the two packages, which an installation may lack."""
     base: Any = visdom.Visdom
 
     class Client(base):
@@ -211,4 +218,4 @@ def connect(server: str, port: int):
                         exc_info=True,
                     )
 
-    return Client(server=server, port=int(port), raise_exceptions=True)
+    return Client

@@ -30,7 +30,7 @@ LEAST_THREADS = 4
 
 @dataclass
 class Report:
-    """What was looked at, and what was found."""
+    """The places that were looked at, and what was found there."""
 
     dataset: str
     root: str | None

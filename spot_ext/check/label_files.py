@@ -1,4 +1,6 @@
-"""What would be read from a file of boxes, and what looks wrong, before anything is trained."""
+"""The content of a file of boxes as it would be read, and what looks wrong, before anything is
+trained.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,7 @@ EXAMPLES = 3
 
 @dataclass(frozen=True)
 class VideoReport:
-    """What a file says of one video."""
+    """The content of a file for one video."""
 
     video: str
     objects: int
@@ -39,7 +41,9 @@ class VideoReport:
 
 @dataclass(frozen=True)
 class LabelFileReport:
-    """What a file of boxes would be read as; `problems` are those of the file as a whole."""
+    """The content of a file of boxes as it would be read; `problems` are those of the file as a
+    whole.
+    """
 
     path: str
     format: str

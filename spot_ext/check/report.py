@@ -45,8 +45,8 @@ def counts(findings: list[Finding]) -> dict[str, int]:
 
 
 def to_text(report: Report) -> str:
-    """What was looked at, and a table with a line for each kind found: cases, sequences, the first
-    case.
+    """Return what was looked at, and a table with a line for each kind found: cases, sequences, the
+    first case.
     """
     how = "decoded" if report.decoded else "by header and end"
     parts = ", ".join(f"{title}: {count}" for title, count in report.parts.items())

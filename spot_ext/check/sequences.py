@@ -1,4 +1,4 @@
-"""What can be wrong with one sequence: its frames on disk against its boxes."""
+"""The checks of one sequence: its frames on disk against its boxes."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 
 
 class Example(NamedTuple):
-    """One place where it is wrong."""
+    """A place where it is wrong."""
 
     frame: int | None  # 0-based
     path: str
@@ -62,7 +62,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class SequenceFiles:
-    """What a data set says about a sequence.
+    """The description of a sequence by its data set.
 
     `tracks` are the boxes of each target, (N, 4) xywh by its name ('' for the only one); (1, 4)
     where only the first frame has one. `shown` (N,) of a target is False where it is marked as not
@@ -81,7 +81,7 @@ class SequenceFiles:
 
 @dataclass
 class SequenceResult:
-    """What was found in a sequence."""
+    """The findings in a sequence."""
 
     name: str
     num_frames: int
@@ -128,13 +128,7 @@ def _check_frames(
         except (BadInput, OSError) as error:
             report(UNREADABLE).add(str(error), path, i)
     known = np.flatnonzero(~np.isnan(sizes[:, 0]))
-    for i in known[1:] if len(known) else ():
-        if (sizes[i] != sizes[known[0]]).any():
-            report(RESIZED).add(
-                f"{_text(sizes[i])}, the first frame has {_text(sizes[known[0]])}",
-                sequence.frames[i],
-                int(i),
-            )
+    _check_sizes(sequence, sizes, known, report)
     if sequence.read_size is not None and len(known):
         sizes[np.isnan(sizes[:, 0])] = sizes[known[0]]
     if sequence.read_size is None:
@@ -150,6 +144,19 @@ def _check_frames(
                 folder,
             )
     return sizes
+
+
+def _check_sizes(
+    sequence: SequenceFiles, sizes: np.ndarray, known: np.ndarray, report: Callable[[str], Finding]
+) -> None:
+    """Report frames of another size than the first; `known` are the places of `sizes` (N, 2)."""
+    for i in known[1:]:
+        if (sizes[i] != sizes[known[0]]).any():
+            report(RESIZED).add(
+                f"{_text(sizes[i])}, the first frame has {_text(sizes[known[0]])}",
+                sequence.frames[i],
+                int(i),
+            )
 
 
 def _check_numbers(frames: tuple[str, ...], report: Callable[[str], Finding]) -> None:

@@ -34,7 +34,7 @@ _BOX_OPTIONAL = {"uav", "oxuva", "folder", "tpl", "avist", "lasot_extension_subs
 
 @dataclass(frozen=True)
 class Part:
-    """One reading of a data set: training videos or a test set. Iterating loads the annotation, one
+    """A reading of a data set: training videos or a test set. Iterating loads the annotation, one
     sequence a step.
     """
 
@@ -251,7 +251,7 @@ def _noted(dataset, count: int, read: Callable[[int], Any]) -> tuple[str, ...]:
 
 
 def _is_packed(dataset, seq_id: int) -> bool:
-    """Whether the frames can be read although they are no files: from a video or an archive."""
+    """Say whether the frames can be read although they are no files: from a video or an archive."""
     try:
         dataset.get_frame(seq_id, 0)
     except (BadInput, OSError):

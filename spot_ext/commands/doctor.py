@@ -35,7 +35,7 @@ NVIDIA_SMI_SECONDS = 10
 
 @dataclass(frozen=True)
 class Line:
-    """One line of the answer.
+    """A line of the answer.
 
     `remedy` says what brings what is missing. `is_needed` makes the exit status 1 while it is.
     """

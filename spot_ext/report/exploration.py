@@ -169,6 +169,7 @@ def blend(colours: np.ndarray, values: np.ndarray) -> np.ndarray:
 
 
 def png(colours: np.ndarray, alpha: np.ndarray) -> str:
+    """Return a row of pixels as a data URI: colours (N, 3) RGB 0 to 255, alpha (N,) 0 to 1."""
     rgba = np.concatenate([colours[:, ::-1], 255 * np.clip(alpha, 0, 1)[:, None]], 1)
     return data_uri(
         cv2.imencode(".png", rgba.round().astype(np.uint8)[None])[1].tobytes(), "image/png"

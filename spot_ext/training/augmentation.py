@@ -25,7 +25,7 @@ _ELLIPSE = tuple((torch.arange(360, dtype=torch.float64) * (math.pi / 180)).toli
 
 @dataclass(frozen=True)
 class AugmentConfig:
-    """How strongly crops are changed. Raising a value makes the student's task harder, never the
+    """Strengths of the changes to crops. Raising a value makes the student's task harder, never the
     teacher's labels worse.
     """
 

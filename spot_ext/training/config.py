@@ -22,8 +22,8 @@ from spot_ext.training.limits import check_limits
 
 @dataclass(frozen=True)
 class DatasetConfig:
-    """One training data set: its class in `ltr.dataset`, the constructor's arguments, and the
-    stages it serves.
+    """A training data set: its class in `ltr.dataset`, the constructor's arguments, and the stages
+    it serves.
     """
 
     name: str  # 'Lasot', 'Got10k', 'TrackingNet', 'VideoFolder'
@@ -37,7 +37,7 @@ class DatasetConfig:
 
 @dataclass(frozen=True)
 class TeacherConfig:
-    """How pseudo-labels are found and kept."""
+    """Settings by which pseudo-labels are found and kept."""
 
     keep_rate: float = 0.998  # higher: a slower, steadier teacher
     interval: int = 5  # iterations between updates
@@ -79,7 +79,8 @@ class ReferenceConfig:
 
 @dataclass(frozen=True)
 class OptimConfig:
-    """How the student learns. Schedule 'step' multiplies the rates by `decay` after `decay_epoch`.
+    """Settings by which the student learns. Schedule 'step' multiplies the rates by `decay` after
+    `decay_epoch`.
 
     Schedule 'log' has 50 steps of as many epochs: 5 of warm-up from `start_lr` to `lr`, 45 of decay
     to `final_lr`, both geometric; the backbone's rate keeps its proportion.

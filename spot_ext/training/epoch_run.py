@@ -1,4 +1,4 @@
-"""What surrounds the iterations of an epoch: batches, time, progress, history, stop and resume."""
+"""The surroundings of an epoch's iterations: batches, time, progress, history, stop and resume."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SHOWN = ("Loss/total", "iou_sup", "iou_unsup", "yield")
 
 
 class EpochRun:
-    """One epoch of a trainer, from the first batch, or from where it was stopped, to the last.
+    """An epoch of a trainer, from the first batch, or from where it was stopped, to the last.
 
     `batches` gives what is to be learned, `record` takes what came of it. `labels_version` is the
     version of the store that samples are drawn from; `found` collects the next one.
@@ -62,7 +62,7 @@ class EpochRun:
 
     @property
     def is_complete(self) -> bool:
-        """Whether every iteration is done."""
+        """Say whether every iteration is done."""
         return self.done >= self.trainer.config.iterations
 
     def batches(self) -> Iterator[tuple[int, SparseBatch]]:

@@ -1,4 +1,4 @@
-"""One training iteration of SPOT: teacher, filter, student, loss, step."""
+"""The training iteration of SPOT: teacher, filter, student, loss, step."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the student learns: optimiser, learning rate over the epochs, when the backbone joins, and
+"""The student's learning: optimiser, learning rate over the epochs, when the backbone joins, and
 steps that are not taken.
 """
 
@@ -55,7 +55,7 @@ def make_scheduler(
 
 
 def _log_factor(epoch: int, epochs: int, config: OptimConfig) -> float:
-    """What multiplies the rates in `epoch` (from 0): geometric warm-up to 1, then geometric
+    """Return what multiplies the rates in `epoch` (from 0): geometric warm-up to 1, then geometric
     decay.
     """
     steps = WARM_UP_STEPS + DECAY_STEPS

@@ -123,7 +123,9 @@ class Teacher:
 
 
 def accept(ious: Tensor, threshold: float) -> Tensor:
-    """Which pseudo-boxes are kept, (B,) bool. Raising the threshold gives fewer and better ones."""
+    """Return which pseudo-boxes are kept, (B,) bool. Raising the threshold gives fewer and better
+    ones.
+    """
     return ious >= threshold
 
 

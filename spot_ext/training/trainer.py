@@ -143,8 +143,8 @@ class SparseTrainer(BaseTrainer):
         )
 
     def store_epoch(self, epoch: int) -> int:
-        """Which version of the store holds what was known after `epoch`: 0, the labels, until
-        pseudo-labels are sought.
+        """Return which version of the store holds what was known after `epoch`: 0, the labels,
+        until pseudo-labels are sought.
         """
         return epoch if self.config.unlabelled and epoch > self.config.burn_in_epochs else 0
 

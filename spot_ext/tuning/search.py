@@ -91,6 +91,7 @@ def tune(
     Raises:
         BadInput: one sentence, about an argument, the data set, a sequence that fails, or a missing
             Optuna.
+
     """
     _check(search, trials, workers, memory_mb)
     tracker = Tracker(search.tracker, search.parameter, device=device)

@@ -55,6 +55,7 @@ class Study:
             proposes what it would have.
         patience: sequences after which a trial may be given up. Raising it loses fewer good trials
             and saves less time.
+
     """
 
     def __init__(

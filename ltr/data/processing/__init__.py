@@ -1,5 +1,5 @@
-"""What happens between sampled frames and a network's input: joint transform, jitter, crop,
-transforms, labels.
+"""Steps between sampled frames and a network's input: joint transform, jitter, crop, transforms,
+labels.
 
 A class here is a crop, a jitter and the parts its network learns from (`parts`), put together by
 `base.CropProcessing`.

@@ -1,6 +1,4 @@
-"""What networks learn from, made of boxes in crop pixels: proposals, label maps, dense box
-targets.
-"""
+"""Training targets, made of boxes in crop pixels: proposals, label maps, dense box targets."""
 
 from __future__ import annotations
 
@@ -202,7 +200,7 @@ class DenseBoxes:
         self.use_normalized_coords = use_normalized_coords
 
     def centers(self) -> tuple[Tensor, Tensor]:
-        """x (w,) and y (h,) of the cells' centres, in px."""
+        """X (w,) and y (h,) of the cells' centres, in px."""
         return self._centers_along(self.width), self._centers_along(self.height)
 
     def _centers_along(self, size: int) -> Tensor:

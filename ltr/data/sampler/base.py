@@ -1,4 +1,4 @@
-"""What samplers share: choosing a data set, a sequence, and visible frames of it, with a bound on
+"""Base of samplers: choosing a data set, a sequence, and visible frames of it, with a bound on
 every search.
 
 Draws come from Python's global generator, as in pytracking; `LTRLoader` seeds it for each sample.
@@ -118,7 +118,7 @@ def reaches(max_gap: int, length: int) -> Iterator[int]:
 
 
 def class_name(meta: Mapping[str, Any] | None) -> str | None:
-    """What the third value of `get_frames` says of the target's class."""
+    """Return what the third value of `get_frames` says of the target's class."""
     return (meta or {}).get("object_class_name")
 
 

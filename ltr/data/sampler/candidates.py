@@ -16,7 +16,7 @@ _SUPERVISION = ("self_sup", "partial_sup")
 
 
 class SequentialTargetCandidateMatchingSampler(torch.utils.data.Dataset):
-    """One frame ('self_sup') or two neighbouring frames ('partial_sup') of a video, with the
+    """Draws one frame ('self_sup') or two neighbouring frames ('partial_sup') of a video, with the
     candidates found there.
 
     `dataset.get_sequence_info(seq_id)` has an entry `state` with one letter a frame, the situation

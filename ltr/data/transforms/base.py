@@ -1,4 +1,4 @@
-"""How transforms are called: keyword inputs, joint draws, repeated draws."""
+"""The calling convention of transforms: keyword inputs, joint draws, repeated draws."""
 
 from __future__ import annotations
 

@@ -82,8 +82,8 @@ class RandomAffine(TransformBase):
     def roll(
         self,
     ) -> tuple[bool, float, tuple[float, float], tuple[float, float], tuple[float, float]]:
-        """Whether to flip, angle in degrees, shear, scale, and displacement of the centre, each (x,
-        y).
+        """Draw whether to flip, angle in degrees, shear, scale, and displacement of the centre,
+        each (x, y).
         """
         do_flip = random.random() < self.p_flip
         angle = random.uniform(-self.max_rotation, self.max_rotation)

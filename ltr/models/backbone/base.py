@@ -1,4 +1,4 @@
-"""What every backbone shares: layers that stay frozen during training."""
+"""The base of backbones: layers that stay frozen during training."""
 
 from __future__ import annotations
 

@@ -79,7 +79,7 @@ class MLP(nn.Module):
 
 
 class PatchEmbed(nn.Module):
-    """One token for each square of 16 px."""
+    """Makes one token of each square of 16 px."""
 
     stride = 16
 
@@ -93,7 +93,7 @@ class PatchEmbed(nn.Module):
 
 
 class ConvStem(nn.Module):
-    """One token for each square of 8 px, from four convolutions: a small transformer learns from
+    """Makes one token of each square of 8 px by four convolutions: a small transformer learns from
     scratch with it (Xiao et al., "Early convolutions help transformers see better", NeurIPS 2021).
     """
 

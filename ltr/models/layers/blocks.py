@@ -59,7 +59,7 @@ class LinearBlock(nn.Module):
         self.relu = nn.ReLU(inplace=True) if relu else None
 
     def forward(self, x: Tensor) -> Tensor:
-        """One vector per map: (B, out_planes)."""
+        """Return one vector per map: (B, out_planes)."""
         x = self.linear(x.flatten(1))
         if self.bn is not None:
             x = self.bn(x[..., None, None]).flatten(1)

@@ -22,7 +22,7 @@ _STEPS = (
 
 
 def is_fast(tensor: Tensor, dropout: float) -> bool:
-    """Whether masks for `tensor` come from here: it is on the CPU, in eager mode, and there is
+    """Say whether masks for `tensor` come from here: it is on the CPU, in eager mode, and there is
     something to drop.
     """
     return (
@@ -62,8 +62,8 @@ class Masks:
         return self._mask(self._draw(rows, columns), columns)
 
     def each(self, sizes: Iterable[tuple[int, int]]) -> Iterator[Tensor]:
-        """What `take` gives for these sizes, one after the other. A thread draws for the next mask
-        while one is in use.
+        """Return what `take` gives for these sizes, one after the other. A thread draws for the
+        next mask while one is in use.
         """
         if torch.get_num_threads() == 1:
             yield from (self.take(*size) for size in sizes)

@@ -1,5 +1,5 @@
-"""Which search positions stand for the target: those whose cell of the feature grid begins inside
-its box.
+"""The search positions that stand for the target: those whose cell of the feature grid begins
+inside its box.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ from ltr.models.tracking.ocean import STRIDE, grid
 
 @dataclass(frozen=True)
 class OceanLabels:
-    """What each of the m x m positions should say about B targets."""
+    """Labels of the m x m positions for B targets."""
 
     positive: Tensor  # (B, m, m) bool, near the target's centre
     inside: Tensor  # (B, m, m) bool, strictly inside the box: where it is regressed

@@ -32,7 +32,7 @@ LEAST_SCORE = 1e-12
 
 @dataclass(frozen=True)
 class OSTrackTargets:
-    """What the positions should say about B targets."""
+    """Labels of the positions for B targets."""
 
     # (B, 4) in units of the search crop, zero where there is no target
     boxes_cxcywh: Tensor

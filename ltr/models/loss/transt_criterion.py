@@ -29,7 +29,7 @@ from ltr.parallel.device import settings_device
 
 @dataclass(frozen=True)
 class TransTTargets:
-    """What each of N positions should say about B targets."""
+    """Labels of N positions for B targets."""
 
     boxes_cxcywh: Tensor  # (B, 4) in units of the search crop, zero where there is no target
     inside_BN: Tensor  # bool, the positions on the target

@@ -53,8 +53,8 @@ class Attention(nn.Module):
         value_BMC: Tensor,
         ignored_BM: Tensor | None = None,
     ) -> Tensor:
-        """What each query reads from the values: (B, N, C). Keys where `ignored_BM` is true are not
-        read.
+        """Return what each query reads from the values: (B, N, C). Keys where `ignored_BM` is true
+        are not read.
         """
         width = query_BNC.shape[-1]
         if query_BNC is key_BMC:
@@ -89,9 +89,7 @@ class Attention(nn.Module):
 
 
 class FeatureFusionLayer(nn.Module):
-    """One encoder layer. In names, a first digit 1 is the template stream and 2 the search
-    stream.
-    """
+    """An encoder layer. In names, a first digit 1 is the template stream, 2 the search stream."""
 
     def __init__(
         self,
@@ -218,7 +216,7 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """One decoder layer and the final norm."""
+    """A decoder layer and the final norm."""
 
     def __init__(self, layer: DecoderCFALayer, norm: nn.Module | None = None):
         super().__init__()

@@ -1,5 +1,5 @@
-"""How Ocean matches a template with a search crop: correlation at three dilations, then a tower for
-each prediction.
+"""Ocean's matching of a template with a search crop: correlation at three dilations, then a tower
+for each prediction.
 
 Source: Ocean (ECCV 2020), section 3; the IoU tower is SPOT's.
 """
@@ -17,8 +17,8 @@ CLS_SCALE = 0.1
 
 
 class Encoding(nn.Module):
-    """One feature map seen through three 3x3 convolutions, square, tall and wide; `_k` for
-    templates, `_s` for searches.
+    """A feature map seen through three 3x3 convolutions, square, tall and wide; `_k` for templates,
+    `_s` for searches.
     """
 
     dilations = {"matrix11": (1, 1), "matrix12": (2, 1), "matrix21": (1, 2)}  # noqa: RUF012 - constant; (height, width)
@@ -76,8 +76,8 @@ class OceanFusion(nn.Module):
             self.iou_pred = nn.Conv2d(channels, 1, 3, padding=1)
 
     def encode(self, features: Tensor, stream: str) -> tuple[list[Tensor], list[Tensor]]:
-        """What classification and regression compare: templates with stream 'k', searches with
-        's'.
+        """Return what classification and regression compare: templates with stream 'k', searches
+        with 's'.
         """
         return self.cls_encode(features, stream), self.reg_encode(features, stream)
 

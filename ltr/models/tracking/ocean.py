@@ -34,7 +34,7 @@ _ENTRY = "connect_model.bbox_tower.0.weight"
 
 
 def grid(cells: int, crop_size: int, like: Tensor) -> Tensor:
-    """x or y of each of `cells` positions in a search crop of `crop_size` px, (cells,): 8 px apart,
+    """X or y of each of `cells` positions in a search crop of `crop_size` px, (cells,): 8 px apart,
     around the centre.
     """
     offsets = torch.arange(cells, device=like.device, dtype=like.dtype) - (cells - 1) / 2
@@ -87,8 +87,8 @@ class AlignHead(nn.Module):
 
 
 def box_offsets(ltrb: Tensor) -> Tensor:
-    """How far the taps of a 3x3 convolution move to span predicted boxes: (B, 18, m, m) cells, (y,
-    x) of each tap.
+    """Return how far the taps of a 3x3 convolution move to span predicted boxes: (B, 18, m, m)
+    cells, (y, x) of each tap.
 
     `ltrb` (B, 4, m, m) are distances from the position in px. The outer taps go to the box's sides.
     """
@@ -200,7 +200,7 @@ class Ocean(nn.Module):
 
 @dataclass(frozen=True)
 class OceanSettings:
-    """What shapes an Ocean. The defaults are the published network."""
+    """Sizes and options of an Ocean. The defaults are the published network."""
 
     blocks: tuple[int, ...] = (3, 4, 6)  # residual blocks of layer1 to layer3
     width: int = 64  # channels of the first layer; time grows with its square

@@ -108,7 +108,7 @@ class TransT(nn.Module):
 
     @property
     def has_iou_head(self) -> bool:
-        """Whether predictions hold `pred_ious`."""
+        """Say whether predictions hold `pred_ious`."""
         return hasattr(self, "iou_embed")
 
     def forward(self, search, template) -> dict[str, Tensor]:
@@ -168,7 +168,7 @@ class TransT(nn.Module):
         return self._features(self.backbone[0](images))
 
     def _features(self, maps: Sequence[Tensor]) -> Tensor:
-        """What is fused, of the backbone's maps."""
+        """Return what is fused, of the backbone's maps."""
         return self.input_proj(maps[-1])
 
     def positions(self, cells: int) -> tuple[float, float]:
@@ -214,8 +214,8 @@ class TransT(nn.Module):
 
 @dataclass(frozen=True)
 class TransTSettings:
-    """What shapes a full-size TransT. Published weights have the defaults (the N2 variant: 2 fusion
-    layers).
+    """Sizes and options of a full-size TransT. Published weights have the defaults (the N2 variant:
+    2 fusion layers).
     """
 
     hidden_dim: int = 256

@@ -1,0 +1,1 @@
+"""Recipes of sparsely supervised training."""

@@ -1,5 +1,5 @@
-"""How far from full supervision: the quickstart's table with a row that was trained with every box
-of every video.
+"""The distance from full supervision: the quickstart's table with a row that was trained with every
+box of every video.
 """
 
 from ltr.train_settings.spot import quickstart as sparse

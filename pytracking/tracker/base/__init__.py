@@ -1,4 +1,4 @@
-"""What trackers derive from."""
+"""The classes that trackers derive from."""
 
 from ltr.models.decoding import hann_window_float64 as hann_window
 from pytracking.tracker.base.basetracker import BaseTracker

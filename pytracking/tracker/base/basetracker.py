@@ -27,7 +27,7 @@ class BaseTracker:
         self.visdom = None
 
     def predicts_segmentation_mask(self) -> bool:
-        """Whether `track` returns masks; VOT asks."""
+        """Say whether `track` returns masks; VOT asks."""
         return False
 
     def initialize(self, image: np.ndarray, info: dict[str, Any]) -> dict[str, Any] | None:

@@ -101,8 +101,8 @@ class MatchingTracker(SiameseTracker):
     def track_many(
         cls, trackers: Sequence[MatchingTracker], images: Sequence[np.ndarray]
     ) -> list[dict[str, Any] | Exception]:
-        """What `track` returns for each tracker on its image, in one pass of the network that they
-        share.
+        """Return what `track` returns for each tracker on its image, in one pass of the network
+        that they share.
 
         A tracker that fails leaves its exception in its place and the others alone.
         """

@@ -30,7 +30,7 @@ class SiameseTracker(BaseTracker):
     def get_patch(
         self, im: np.ndarray, pos, model_sz: int, original_sz: float, avg_chans: np.ndarray
     ) -> np.ndarray:
-        """The same as uint8 `(model_sz, model_sz, 3)`."""
+        """Return the crop of `get_subwindow` as uint8 `(model_sz, model_sz, 3)`."""
         return cut(
             im, CropWindow(float(pos[0]), float(pos[1]), int(original_sz), int(model_sz)), avg_chans
         )

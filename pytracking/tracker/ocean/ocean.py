@@ -19,7 +19,7 @@ STRIDE = 8  # px between positions in the search crop
 
 
 class Ocean(MatchingTracker):
-    """Hyper-parameters, all in the parameter file:
+    """Ocean's tracker. Its hyper-parameters, all in the parameter file, are these.
 
     `params.penalty_k` (0.062): higher resists changes of size and shape. `params.window_influence`
     (0.38): higher favours targets that moved little. `params.lr` (0.765): higher follows the size

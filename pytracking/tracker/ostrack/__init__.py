@@ -4,4 +4,5 @@ from pytracking.tracker.ostrack.ostrack import OSTrack
 
 
 def get_tracker_class() -> type[OSTrack]:
+    """Return the class of this tracker."""
     return OSTrack

@@ -4,4 +4,5 @@ from pytracking.tracker.transt.transt import TransT
 
 
 def get_tracker_class() -> type[TransT]:
+    """Return the class of this tracker."""
     return TransT

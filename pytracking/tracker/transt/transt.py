@@ -85,7 +85,7 @@ class TransT(MatchingTracker):
         return {"target_bbox": target, **scores}
 
     def _found(self, position: np.ndarray) -> bool:
-        """Whether the target is at the chosen row of the table; sets how wide the next search
+        """Say whether the target is at the chosen row of the table; sets how wide the next search
         is.
         """
         found = len(position) <= 5 or position[5] >= self.unsure_below

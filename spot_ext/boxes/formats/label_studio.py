@@ -229,7 +229,8 @@ class _Clock:
 def write(videos: Sequence[VideoBoxes], path: Path, infos: Infos) -> list[Path]:
     """Write one file, a task a video; a folder gets it as `tasks.json`.
 
-    Every video needs its size."""
+    Every video needs its size.
+    """
     return json_file.save(
         [_task(number, video) for number, video in enumerate(videos, 1)], path, FILE_NAME
     )

@@ -163,6 +163,7 @@ def render(
         on_video: called with (videos done, videos in total) after each video.
     Raises BadValue for settings that cannot be rendered and for a folder that holds something else
     than a toy set.
+
     """
     settings = _settings(seed, splits, size, frames)
     root = Path(root)

@@ -1,4 +1,4 @@
-"""What the method needs from one network. Adding a network = one file beside this one + one
+"""The interface between the method and a network. Adding a network = one file beside this one + one
 recipe.
 """
 
@@ -68,7 +68,7 @@ class Criterion(Protocol):
 
 
 class Architecture(Protocol):
-    """One network, seen from the method."""
+    """A network, seen from the method."""
 
     name: str
     tracker: str  # the online tracker that runs the network, a package of pytracking.tracker

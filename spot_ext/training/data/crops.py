@@ -1,4 +1,4 @@
-"""How training crops are cut: sizes, context and jitter around a box."""
+"""The geometry of training crops: sizes, context and jitter around a box."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which unlabelled frame comes next: propagating from explored frames to their neighbours, or
+"""The choice of the next unlabelled frame: propagating from explored frames to their neighbours, or
 reviewing explored ones.
 
 Pure functions of a path's explored frames (labels and accepted pseudo-labels); frame ids are
@@ -54,7 +54,7 @@ def draw_pair(
 
 
 def frames_between(frame_ids: np.ndarray, lowest: int, highest: int) -> np.ndarray:
-    """Those of the sorted `frame_ids` from `lowest` to `highest`, never none.
+    """Return those of the sorted `frame_ids` from `lowest` to `highest`, never none.
 
     Limits outside the frames are moved to the first or last of them; without a frame between the
     limits it is the one nearest to their middle. Limits in the wrong order are put right.

@@ -83,8 +83,8 @@ class FrameReader:
     def _source(
         self, path: int, frame_id: int, windows: Sequence[cropping.CropWindow]
     ) -> tuple[int, int, int, int]:
-        """What decides a decoded frame: data set, sequence, frame, and what it may be reduced by
-        for these windows.
+        """Return what decides a decoded frame: data set, sequence, frame, and what it may be
+        reduced by for these windows.
         """
         dataset, seq_id = self.pool.locate(path)
         factor = 1

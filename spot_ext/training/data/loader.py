@@ -29,7 +29,7 @@ CHANNELS = 3
 
 @dataclass(frozen=True)
 class Draw:
-    """Which sample to make."""
+    """The place and kind of a sample to make."""
 
     stage: str
     unlabelled: bool
@@ -155,7 +155,7 @@ class EpochDraws(Sampler):
 
 
 class SparseLoader:
-    """One loader for the whole run; its workers live through all epochs and both stages.
+    """Loads batches for the whole run; its workers live through all epochs and both stages.
 
     More draws of an epoch than `max_fault_share` that meet unusable files end the run (`faults`).
     `largest_batch` is the number of pairs of the largest batch of the run, a triplet counting as

@@ -1,4 +1,4 @@
-"""What one training sample is, and the batches made of them."""
+"""Training samples, and the batches made of them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class LabelledPair:
 
 @dataclass(frozen=True)
 class Triplet:
-    """One unlabelled frame, seen from a key frame by the teacher and from a relay frame by the
+    """An unlabelled frame, seen from a key frame by the teacher and from a relay frame by the
     student.
     """
 
@@ -172,13 +172,13 @@ class TripletBatch(_Movable):
         return len(self.paths)
 
     def without_teachers_crops(self) -> TripletBatch:
-        """What is needed once pseudo-labels are found."""
+        """Return what is needed once pseudo-labels are found."""
         return dataclasses.replace(self, keys=self.keys[:0], unlabelled=self.unlabelled[:0])
 
 
 @dataclass(frozen=True)
 class SparseBatch(_Movable):
-    """One iteration's input: labelled pairs, unlabelled triplets, or both."""
+    """The input of an iteration: labelled pairs, unlabelled triplets, or both."""
 
     labelled: PairBatch | None
     unlabelled: TripletBatch | None

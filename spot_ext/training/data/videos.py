@@ -54,7 +54,7 @@ def stages_of(labels: LabelSet) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class _Source:
-    """One data set's part of the store: path `first + i` belongs to sequence `seq_ids[i]`."""
+    """A data set's part of the store: path `first + i` belongs to sequence `seq_ids[i]`."""
 
     dataset: BaseVideoDataset
     stages: tuple[str, ...]
@@ -218,7 +218,7 @@ class VideoPool:
         return source.dataset, int(source.seq_ids[path - source.first])
 
     def is_labelled(self, path: int) -> bool:
-        """Whether people drew the boxes of a path's key frames."""
+        """Say whether people drew the boxes of a path's key frames."""
         return self._source(path).labelled
 
     def _source(self, path: int) -> _Source:
