@@ -118,6 +118,10 @@ def _add_operators() -> None:
 _add_operators()
 
 
+def _is_dtype(args: tuple) -> bool:
+    return len(args) == 1 and isinstance(args[0], torch.dtype)
+
+
 def broadcast_method(owner: Any, name: str, over_elements: Callable[[Callable], Any]) -> Callable:
     """The function that calls tensor method `name` on every element of a collection (shared with
     TensorDict).
@@ -129,7 +133,11 @@ def broadcast_method(owner: Any, name: str, over_elements: Callable[[Callable], 
         raise AttributeError(f"'{type(owner).__name__}' object has no attribute '{name}'")
 
     def call_on_all(*args: Any, **kwargs: Any) -> Any:
-        return over_elements(lambda e: getattr(e, name)(*args, **kwargs) if hasattr(e, name) else e)
+        # Gradients come in other memory layouts than in torch 1.x, where trackers could view them.
+        method = "reshape" if name == "view" and not _is_dtype(args) else name
+        return over_elements(
+            lambda e: getattr(e, method)(*args, **kwargs) if hasattr(e, method) else e
+        )
 
     return call_on_all
 

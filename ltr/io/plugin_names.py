@@ -14,7 +14,6 @@ file of ours that stays has its twin imported as `<module>__plugin`.
 
 from __future__ import annotations
 
-import ast
 import functools
 import importlib
 import sys
@@ -25,6 +24,8 @@ from pathlib import Path
 from types import ModuleType
 
 from ltr.io import plugins
+from ltr.io.definitions import Import, definitions
+from ltr.io.lost_names import PluginLoader
 
 # Ends the name under which the plug-in's twin of a module of ours is imported.
 TWIN = "__plugin"
@@ -58,7 +59,10 @@ class CompletingFinder:
             attach_all()
         if fullname.endswith(TWIN):
             file = twin_of(_name_of_twin(fullname))
-            return None if file is None else spec_from_file_location(fullname, file)
+            if file is None:
+                return None
+            loader = PluginLoader(fullname, str(file))
+            return spec_from_file_location(fullname, file, loader=loader)
         file = plugins.own_file(fullname)
         if file is None:
             return None
@@ -116,14 +120,14 @@ def home_of(module: str, name: str) -> tuple[str, str | None] | None:
     module itself); None where no plug-in and no file of the package defines it.
     """
     twin = twin_of(module)
-    if twin is not None and name in (names := _definitions(twin)):
+    if twin is not None and name in (names := definitions(twin)):
         imported = names[name]
         if imported is None or twin.name != "__init__.py":
             return module_of_twin(module, twin), name
         return _absolute(module, imported)
     for folder in [*plugins.places(module), *plugins.own_places(module)]:
         for file in sorted(Path(folder).glob("*.py")):
-            if file.name != "__init__.py" and _definitions(file).get(name, "") is None:
+            if file.name != "__init__.py" and definitions(file).get(name, "") is None:
                 return f"{module}.{file.stem}", name
     return None
 
@@ -149,7 +153,7 @@ def _name_of_twin(fullname: str) -> str:
     return fullname.removesuffix(TWIN).removesuffix(".")
 
 
-def _absolute(package: str, imported: tuple[int, str, str | None]) -> tuple[str, str | None]:
+def _absolute(package: str, imported: Import) -> tuple[str, str | None]:
     """Return the module and name of an import that stands in the `__init__.py` of `package`."""
     level, module, name = imported
     if level == 0:
@@ -159,54 +163,3 @@ def _absolute(package: str, imported: tuple[int, str, str | None]) -> tuple[str,
     if module:
         return f"{base}.{module}", name
     return (base, None) if name is None else (f"{base}.{name}", None)
-
-
-def _definitions(file: Path) -> dict[str, tuple[int, str, str | None] | None]:
-    """Return the names that a file has at its top level.
-
-    The value is None for what is defined there, and (level, module, name) for what is imported.
-    """
-    return _parsed(file, file.stat().st_mtime_ns)
-
-
-@functools.cache
-def _parsed(file: Path, changed_ns: int) -> dict[str, tuple[int, str, str | None] | None]:
-    names: dict[str, tuple[int, str, str | None] | None] = {}
-    try:
-        tree = ast.parse(file.read_bytes(), str(file))
-    except SyntaxError:
-        # Importing the file tells its user; a search through a folder passes over it.
-        return names
-    for statement in _top_level(tree):
-        if isinstance(statement, (ast.FunctionDef, ast.ClassDef)):
-            names[statement.name] = None
-        elif isinstance(statement, ast.ImportFrom):
-            for alias in statement.names:
-                source = (statement.level, statement.module or "", alias.name)
-                names[alias.asname or alias.name] = source
-        elif isinstance(statement, ast.Import):
-            for alias in statement.names:
-                root = alias.name if alias.asname else alias.name.partition(".")[0]
-                names[alias.asname or root] = (0, root, None)
-        elif isinstance(statement, (ast.Assign, ast.AnnAssign)):
-            targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
-            for target in targets:
-                names |= {node.id: None for node in ast.walk(target) if isinstance(node, ast.Name)}
-    return names
-
-
-def _top_level(tree: ast.Module) -> list[ast.stmt]:
-    """Return the statements of a module, those inside `if` and `try` included."""
-    statements: list[ast.stmt] = []
-    waiting = list(reversed(tree.body))
-    while waiting:
-        statement = waiting.pop()
-        if isinstance(statement, (ast.If, ast.Try)):
-            branches = [*statement.body, *statement.orelse]
-            if isinstance(statement, ast.Try):
-                branches += [*statement.finalbody]
-                branches += [inner for handler in statement.handlers for inner in handler.body]
-            waiting.extend(reversed(branches))
-        else:
-            statements.append(statement)
-    return statements

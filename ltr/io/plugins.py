@@ -25,9 +25,11 @@ import os
 import pkgutil
 import sys
 from collections.abc import Iterable, Sequence
-from importlib.machinery import ModuleSpec, PathFinder
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from pathlib import Path
 from types import ModuleType
+
+from ltr.io.lost_names import PluginLoader
 
 VARIABLE = "PYTRACKING_PLUGINS"
 # Below these packages a plug-in's file replaces ours.
@@ -42,6 +44,8 @@ REGISTRY = "registry"
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
 _PACKAGES = ("ltr", "pytracking")
+# Modules at the top of this repository that pytracking's and TransT's files import.
+_BESIDE_OUR_PACKAGES = ("spatial_correlation_sampler", "util")
 # The paths of this machine, never those of the machine that a checkout was copied from.
 NEVER_FROM_PLUGINS = ("ltr.admin.local", "pytracking.evaluation.local")
 
@@ -160,6 +164,7 @@ class ReplacingFinder:
         if spec is None or spec.loader is None or spec.origin is None:
             # A folder without __init__.py adds files to a package and does not replace it.
             return None
+        spec.loader = _loader(spec)
         own_folder = _REPOSITORY.joinpath(*package.split("."))
         own = PathFinder.find_spec(fullname, [str(own_folder)])
         if own is not None:
@@ -179,10 +184,15 @@ class AddingFinder:
     ) -> ModuleSpec | None:
         if fullname in NEVER_FROM_PLUGINS:
             return None
+        if fullname in _BESIDE_OUR_PACKAGES:
+            # A script of this repository has its folder on the path; an importer may not.
+            return PathFinder.find_spec(fullname, [str(_REPOSITORY)], target)
         searched = places(fullname.rpartition(".")[0])
         spec = PathFinder.find_spec(fullname, searched, target) if searched else None
         if spec is not None and spec.loader is None:
             spec.submodule_search_locations = list(spec.submodule_search_locations or [])
+        elif spec is not None:
+            spec.loader = _loader(spec)
         return spec
 
 
@@ -191,6 +201,13 @@ def install() -> None:
     if ReplacingFinder not in sys.meta_path:
         sys.meta_path.insert(0, ReplacingFinder)
         sys.meta_path.append(AddingFinder)
+
+
+def _loader(spec: ModuleSpec):
+    """Return the loader for a plug-in's file; compiled modules keep their own."""
+    if type(spec.loader) is SourceFileLoader and spec.origin is not None:
+        return PluginLoader(spec.name, spec.origin)
+    return spec.loader
 
 
 def _is_replaceable(package: str) -> bool:

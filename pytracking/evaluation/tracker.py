@@ -130,10 +130,13 @@ class Tracker(LiveView):
                 "`return params`"
             )
         if self.device is not None:
-            params.use_gpu = not str(self.device).startswith("cpu")
             for value in vars(params).values():
                 if hasattr(type(value), "set_device"):
                     value.set_device(self.device)
+            _use_device(params, str(self.device))
+        elif getattr(params, "use_gpu", False) and not _has_gpu():
+            # The network says that it runs on the CPU; the tracker's own tensors follow it there.
+            _use_device(params, "cpu")
         return params
 
     def _parameter_module(self) -> ModuleType:
@@ -447,3 +450,19 @@ def _drawn_boxes(out: dict[str, Any]) -> list:
         for key in ("target_bbox", "clf_target_bbox", "clf_search_area", "segm_search_area")
         for box in as_boxes(out.get(key))
     ]
+
+
+def _has_gpu() -> bool:
+    import torch  # heavy: whoever only analyses results does without it
+
+    return torch.cuda.is_available()
+
+
+def _use_device(params: Any, device: str) -> None:
+    """Tell a tracker, and the features that its parameter file made, where to compute."""
+    params.use_gpu = not device.startswith("cpu")
+    params.device = device
+    extractor = getattr(params, "features", None)
+    for feature in getattr(extractor, "features", None) or ():
+        if hasattr(feature, "use_gpu"):
+            feature.use_gpu = params.use_gpu
