@@ -31,6 +31,7 @@ _FAMILIES = {
     "backbone.0.body.stem.conv.weight": "ltr.models.tracking.transt_light",
     "featurefusion_network.encoder.layers.0.linear11.weight": "ltr.models.tracking.transt",
     "connect_model.bbox_tower.0.weight": "ltr.models.tracking.ocean",
+    "correlation.gate.weight": "ltr.models.tracking.ocean_light",
     "box_head.conv1_ctr.0.weight": "ltr.models.tracking.ostrack",
 }
 _SKIP_PRETRAINING = {

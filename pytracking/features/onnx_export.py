@@ -17,6 +17,7 @@ from torch import nn
 from ltr.admin.errors import BadValue, NotConfigured
 from ltr.data.crops import IMAGENET_MEAN, IMAGENET_STD
 from ltr.io.files import atomic_write, write_text
+from ltr.models.tracking.ocean_light import OceanLight
 from ltr.models.tracking.ostrack import OSTrack
 from ltr.models.tracking.transt import TransT
 from pytracking.utils.loading import load_network
@@ -28,7 +29,7 @@ _WIDEST = 64  # crops in one call
 
 
 class _Track(nn.Module):
-    def __init__(self, net: TransT | OSTrack):
+    def __init__(self, net: TransT | OSTrack | OceanLight):
         super().__init__()
         self.net = net
 
@@ -44,7 +45,7 @@ class _Clip(nn.Module):
 
 
 class _Template(nn.Module):
-    def __init__(self, net: TransT | OSTrack):
+    def __init__(self, net: TransT | OSTrack | OceanLight):
         super().__init__()
         self.net = net
 
@@ -61,18 +62,18 @@ def load_for_export(network: str) -> nn.Module:
 
 
 def to_onnx(net: nn.Module) -> tuple[dict[str, bytes], dict]:
-    """Return the graphs 'template' (z -> zf) and 'track' (zf, x -> predictions) of a TransT or an
-    OSTrack, serialised, and what describes them.
+    """Return the graphs 'template' (z -> zf) and 'track' (zf, x -> predictions) of a TransT, an
+    OSTrack or a light Ocean, serialised, and what describes them.
 
     Crops are (B, 3, side, side) in ImageNet's normalisation, for any B; sides are those of
     `net.template_sz` and `net.search_sz`. Outputs carry the names that the network's `match` gives
     them. Takes seconds. Raises NotConfigured without the packages, BadValue for networks of another
     family.
     """
-    if not isinstance(net, (TransT, OSTrack)):
+    if not isinstance(net, (TransT, OSTrack, OceanLight)):
         raise BadValue(
             f"{type(net).__name__} has no ONNX form here; give a network of TransT's or OSTrack's "
-            "family"
+            "family, or a light Ocean"
         )
     try:
         import onnx  # noqa: F401 - torch's exporter uses both
