@@ -33,9 +33,20 @@ def no_waiting_for_the_disk():
 names = st.text(st.sampled_from("abcXYZ019 _-.,;'\"&<>#=?!é雪"), min_size=1, max_size=8).filter(
     lambda text: text == text.strip() and not text.startswith(".") and not text.endswith(".")
 )
-coordinates = st.floats(-500, 2000).map(lambda value: round(value, 6))
-extents = st.floats(0.01, 900).map(lambda value: round(value, 6))
-some_boxes = st.tuples(coordinates, coordinates, extents, extents)
+SMALLEST_SIDE = 1000  # px of a video; every box shows in part in it
+
+
+@st.composite
+def intervals(draw):
+    """Start and extent of a box along one side, which the frame shows in part."""
+    extent = round(draw(st.floats(0.01, 900)), 6)
+    start = round(draw(st.floats(-500, SMALLEST_SIDE - 1)), 6)
+    return max(start, round(0.01 - extent, 6)), extent
+
+
+some_boxes = st.tuples(intervals(), intervals()).map(
+    lambda sides: (sides[0][0], sides[1][0], sides[0][1], sides[1][1])
+)
 
 
 @st.composite
@@ -67,7 +78,7 @@ def some_videos(draw):
                 name,
                 tuple(draw(objects(object_id)) for object_id in ids),
                 draw(st.none() | st.just(LENGTH)),
-                (draw(st.integers(1000, 4000)), draw(st.integers(1000, 4000))),
+                (draw(st.integers(SMALLEST_SIDE, 4000)), draw(st.integers(SMALLEST_SIDE, 4000))),
                 draw(st.sampled_from([None, 30.0, 29.97])),
             )
         )
@@ -251,13 +262,20 @@ def test_what_was_written_comes_back(name, videos, tmp_path_factory):
 @settings(max_examples=15, deadline=None)
 @given(
     values=st.lists(
-        st.tuples(*[st.floats(-1e4, 1e4)] * 2, *[st.floats(1e-3, 1e4)] * 2), min_size=1, max_size=4
+        st.tuples(*[st.floats(-1e4, 1e4)] * 2, *[st.floats(1e-3, 1e4)] * 2).map(
+            # The frame shows a part of each.
+            lambda box: tuple(
+                -box[i] if i < 2 and box[i] + box[i + 2] <= 0 else box[i] for i in range(4)
+            )
+        ),
+        min_size=1,
+        max_size=4,
     )
 )
 def test_coordinates_of_any_precision(name, values, tmp_path_factory):
     """To the last bit, or to a millionth of a pixel."""
     video = VideoBoxes(
-        "walk", (ObjectTrack.drawn("1", range(len(values)), values),), len(values), (5000, 4999)
+        "walk", (ObjectTrack.drawn("1", range(len(values)), values),), len(values), (10001, 10002)
     )
     path = tmp_path_factory.mktemp(name) / f"boxes{SUFFIX.get(name, '')}"
     write([video], path, name)

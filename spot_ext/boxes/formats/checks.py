@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ltr.admin.errors import BadValue
+from spot_ext.boxes.checks import check_box
 from spot_ext.boxes.track import ObjectTrack, VideoBoxes
 
 _NOT_IN_NAMES = {
@@ -36,6 +37,7 @@ def check_videos(videos: Sequence[VideoBoxes]) -> None:
             if item.label:
                 _check_name(item.label, f"{where}: the label")
             _check_object(item, where, video.frame_count)
+            _check_places(item, where, video.size)
 
 
 def check_folder_names(videos: Sequence[VideoBoxes]) -> None:
@@ -63,6 +65,14 @@ def _check_name(name: str, what: str) -> None:
             raise BadValue(
                 f"{what} {name!r} holds {kind or 'a character no file can hold'}; rename it"
             )
+
+
+def _check_places(item: ObjectTrack, where: str, size: tuple[int, int] | None) -> None:
+    """Refuse boxes outside the frame: no reader that knows its size takes them."""
+    if size is None:
+        return
+    for row in item.present.rows():
+        check_box(row.box_xywh, f"{where}, frame {row.frame_id}", size)
 
 
 def _check_object(item: ObjectTrack, where: str, frame_count: int | None) -> None:

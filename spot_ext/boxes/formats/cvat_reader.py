@@ -319,16 +319,13 @@ class _Reader:
         self, track: _Track, absent_since: int | None, frame_id: int, where: str
     ) -> None:
         """List the absent frames between CVAT's first one and the next box."""
-        if absent_since is None or frame_id > MOST_FRAMES:
-            return
-        for absent in range(absent_since + 1, frame_id):
-            self.table.add(
+        if absent_since is not None and frame_id <= MOST_FRAMES:
+            self.table.add_absences(
                 where,
                 track.task.video,
                 track.object_id,
-                absent,
-                None,
-                1.0,
+                absent_since + 1,
+                frame_id,
                 True,
                 track.label,
             )

@@ -22,8 +22,8 @@ def load(path: Path) -> Any:
         raise BadValue(
             f"{path} line {error.lineno}: not JSON ({error.msg}); export it again"
         ) from None
-    except UnicodeDecodeError:
-        raise
+    except UnicodeDecodeError as error:
+        raise BadValue(f"{path} is not UTF-8 text ({error}); save it as UTF-8") from None
     # Numbers of thousands of digits.
     except ValueError as error:
         raise BadValue(f"{path}: not JSON ({in_short(error)}); export it again") from None
@@ -56,9 +56,17 @@ def records(
 def number(record: Mapping[str, Any], key: str, where: str) -> float:
     """A finite number that must be there."""
     value = need(record, key, where)
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise BadValue(f"{where}: '{key}' is {str(value)[:40]!r}, not a number; correct it")
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not _is_finite(value):
+        raise BadValue(f"{where}: '{key}' is {in_short(value)!r}, not a number; correct it")
     return value
+
+
+def _is_finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    # A whole number that no float holds.
+    except OverflowError:
+        return False
 
 
 def integer(record: Mapping[str, Any], key: str, where: str) -> int:

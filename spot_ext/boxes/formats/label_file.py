@@ -116,6 +116,8 @@ def read(path: str | os.PathLike, known_keys: Collection[str] | None = None) -> 
     for key, entries in _field(content, RESULT, dict, path).items():
         videos[key] = _video_labels(key, entries, path)
     dataset, split, mode = (_take(settings, name, where) for name in ("dataset", "split", "mode"))
+    if not isinstance(mode, str):
+        raise BadValue(f"{where}: mode is {in_short(mode)}, not a name; correct it")
     try:
         labels = LabelSet(
             str(dataset), str(split), mode, num, seed, videos, tuple(failures), settings

@@ -10,6 +10,7 @@ frames, which Label Studio keeps until someone edits them.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -113,8 +114,7 @@ def _read_region(region: _Region, video: str, drawn: bool, table: BoxTable) -> N
             continue
         # Not ours: the object is absent until the next key frame.
         next_frame = items[number + 1][0] if number + 1 < len(items) else end
-        for absent in range(frame_id + 1, next_frame):
-            table.add(place, video, region.region_id, absent, None, 1.0, drawn)
+        table.add_absences(place, video, region.region_id, frame_id + 1, next_frame, drawn)
 
 
 def _key_frames(
@@ -130,9 +130,9 @@ def _key_frames(
         for place, item in json_file.records(value, "sequence", where)
     ]
     if not clock.converts:
-        numbers = [number for number, _, _ in items]
+        counts = Counter(number for number, _, _ in items)
         for number, place, _ in items:
-            if numbers.count(number) > 1:
+            if counts[number] > 1:
                 raise BadValue(f"{place}: frame {number} has two boxes; remove one")
     found: dict[int, tuple[int, str, Mapping[str, Any]]] = {}
     for number, place, item in sorted(items, key=lambda entry: entry[0]):

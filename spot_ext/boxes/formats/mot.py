@@ -9,6 +9,7 @@ An id is a number; absences have no place in it.
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -146,7 +147,8 @@ def _read_info(path: Path, video: str, table: BoxTable) -> None:
         for key in ("seqLength", "imWidth", "imHeight")
     )
     fps = to_float(*values["frameRate"], "frameRate") if "frameRate" in values else None
-    if any(value is not None and not value > 0 for value in (count, width, height, fps)):
+    numbers = [value for value in (count, width, height, fps) if value is not None]
+    if not all(0 < value < math.inf for value in numbers):
         raise BadValue(
             f"{path}: seqLength, imWidth, imHeight and frameRate must be above 0; correct them or "
             "remove the lines"

@@ -23,6 +23,10 @@ from spot_ext.boxes.formats.table import DEFAULT_OBJECT, BoxTable
 from spot_ext.boxes.track import ObjectTrack, VideoBoxes
 
 BOXES, META, CONFIDENCE, HUMAN = "groundtruth.txt", "meta_info.ini", "confidence.txt", "human.label"
+
+# Lines of one file, 18 hours of video: writing them takes seconds and 200 MB.
+MOST_LINES = 2_000_000
+
 _NOT_IN_FOLDERS = re.compile(r"[^\w.\- ]")
 
 
@@ -57,6 +61,11 @@ def common_texts(
         count = max(
             (int(other.frame_ids[-1]) + 1 for other in video.objects if len(other.frame_ids)),
             default=0,
+        )
+    if count > MOST_LINES:
+        raise BadValue(
+            f"video '{video.video}': {BOXES} has a line for every frame, which would be {count} "
+            "lines; correct the frame numbers, or write another format"
         )
     boxes, absent = np.full((count, 4), np.nan), np.zeros(count, dtype=np.int64)
     boxes[ids] = np.where(item.absent[:, None], 0.0, item.boxes_xywh)

@@ -28,6 +28,10 @@ PIXEL_DIGITS = 6
 # Four days of video; a larger frame number is a mistake.
 MOST_FRAMES = 10**7
 
+# Frames that one absence may last in a video that is not there to tell its length: two hours. A
+# few bytes could otherwise stand for millions of rows.
+LONGEST_ABSENCE = 200_000
+
 # Frames by which two programs may count one video differently: containers with a sound track that
 # is longer than the pictures, and pictures that a decoder drops at the end.
 FRAMES_OF_DIFFERENCE = 2
@@ -49,6 +53,7 @@ class _Video:
     declared: VideoInfo = field(default_factory=VideoInfo)  # by the file
     objects: dict[str, _Object] = field(default_factory=dict)
     untracked: dict[int, int] = field(default_factory=dict)  # frame -> boxes without an object
+    unplaced: list[tuple[str, TrackRow]] = field(default_factory=list)  # while no size is known
     frame_scale: float = 1.0  # frames of the video for each frame of the file
     box_scale: tuple[float, float] = (1.0, 1.0)  # pixels of the video for each of the file
     mismatch: str = ""  # the sentence that refuses what is declared
@@ -169,7 +174,35 @@ class BoxTable:
                 f"{where}: the confidence {confidence:g} is not within 0 to 1; correct it"
             )
         drawn = confidence == 1 if human is None else human
-        rows[frame_id] = TrackRow(frame_id, box, confidence, drawn)
+        rows[frame_id] = row = TrackRow(frame_id, box, confidence, drawn)
+        if entry.size is None:
+            entry.unplaced.append((where, row))
+        elif box is not None:
+            check_box(box, where, entry.size)
+
+    def add_absences(
+        self,
+        where: str,
+        video: str,
+        object_id: str,
+        first: int,
+        end: int,
+        human: bool,
+        label: str = "",
+    ) -> None:
+        """Add an absence in every frame of the file from `first` to before `end`.
+
+        Raises BadValue for one that lasts longer than videos do, where no video tells its length.
+        """
+        is_there = self._videos[video].known.frame_count is not None
+        if not is_there and end - first > LONGEST_ABSENCE:
+            raise BadValue(
+                f"{where}: object '{in_short(object_id)}' of video '{in_short(video)}' would be "
+                f"absent for {in_short(end - first)} frames from frame {first} on; correct it, or "
+                "give the folder of the videos with --videos"
+            )
+        for frame_id in range(first, end):
+            self.add(where, video, object_id, frame_id, None, 1.0, human, label)
 
     def add_untracked(
         self,
@@ -198,6 +231,10 @@ class BoxTable:
         for video in self._videos.values():
             if video.mismatch and any(item.rows for item in video.objects.values()):
                 raise BadValue(video.mismatch)
+            if video.size is not None:
+                for where, row in video.unplaced:
+                    if row.box_xywh is not None:
+                        check_box(row.box_xywh, where, video.size)
             tracks = [
                 ObjectTrack.from_rows(object_id, item.rows.values(), item.label)
                 for object_id, item in video.objects.items()
