@@ -13,8 +13,10 @@ from __future__ import annotations
 import contextvars
 import functools
 import importlib.util
+import io
 import os
 import re
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, cast
@@ -23,6 +25,7 @@ import cv2
 import numpy as np
 
 from ltr.admin.errors import BadValue, MissingFile
+from ltr.io.reading import open_file, require_pixels
 
 _JPEG_START = b"\xff\xd8\xff"
 # Bytes at the start of a file within which Exif data begin: a segment has at most 64 KB.
@@ -136,6 +139,7 @@ def decode_image(data: bytes, name: object) -> np.ndarray:
     image = None
     # only OpenCV turns pictures as Exif asks
     is_plain_jpeg = data.startswith(_JPEG_START) and b"Exif\0" not in data[:EXIF_WITHIN]
+    require_announced_size(data, name)
     if is_plain_jpeg:
         image = _jpeg_decoder()(data, name)
     return _opencv_rgb(data, name) if image is None else image
@@ -143,12 +147,12 @@ def decode_image(data: bytes, name: object) -> np.ndarray:
 
 def opencv_loader(path: str | os.PathLike) -> np.ndarray:
     """Read an image with OpenCV."""
-    return _opencv_rgb(_read_bytes(path), path)
+    return _opencv_rgb(_checked_bytes(path), path)
 
 
 def opencv_seg_loader(path: str | os.PathLike) -> np.ndarray:
     """Read a segmentation image with OpenCV, channels in its order, BGR."""
-    return _opencv_bgr(_read_bytes(path), path)
+    return _opencv_bgr(_checked_bytes(path), path)
 
 
 def imread_indexed(filename: str | os.PathLike) -> np.ndarray:
@@ -157,10 +161,11 @@ def imread_indexed(filename: str | os.PathLike) -> np.ndarray:
 
     if not os.path.isfile(filename):
         raise MissingFile(f"there is no label image {filename}; correct the path")
+    _checked_bytes(filename)
     try:
         with Image.open(filename) as image:
             labels = np.array(image)
-    except OSError as error:
+    except (OSError, Image.DecompressionBombError) as error:
         raise BadValue(
             f"label image {filename} cannot be decoded ({error}); replace the file"
         ) from error
@@ -190,7 +195,7 @@ def imwrite_indexed(
 
 def _read_bytes(path: str | os.PathLike) -> bytes:
     try:
-        with open(path, "rb") as file:
+        with open_file(path) as file:
             data = file.read()
     except FileNotFoundError:
         raise MissingFile(
@@ -205,13 +210,63 @@ def _read_bytes(path: str | os.PathLike) -> bytes:
     return data
 
 
+def _checked_bytes(path: str | os.PathLike) -> bytes:
+    """Return the content of an image file that announces a size which fits into memory."""
+    data = _read_bytes(path)
+    require_announced_size(data, path)
+    return data
+
+
+def require_announced_size(data: bytes, name: object) -> None:
+    """Raise BadValue where the header of an image file announces more pixels than fit into memory.
+
+    Pillow reads the headers of all formats without decoding them.
+    """
+    if data.startswith(_JPEG_START):
+        size = _jpeg_size(data)
+        if size is not None:
+            require_pixels(*size, f"image {name}")
+            return
+    from PIL import Image
+
+    # Our own limit takes the place of Pillow's.
+    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            width, height = image.size
+    # No image, or a damaged header: the decoder says so.
+    except (OSError, ValueError, SyntaxError, struct.error):
+        return
+    finally:
+        Image.MAX_IMAGE_PIXELS = limit
+    require_pixels(width, height, f"image {name}")
+
+
+def _jpeg_size(data: bytes) -> tuple[int, int] | None:
+    """Return width and height of a JPEG by its header; None where simplejpeg cannot tell."""
+    if not _has_simplejpeg():
+        return None
+    import simplejpeg
+
+    try:
+        height, width = simplejpeg.decode_jpeg_header(data)[:2]
+    except ValueError:
+        return None
+    return width, height
+
+
+@functools.cache
+def _has_simplejpeg() -> bool:
+    return importlib.util.find_spec("simplejpeg") is not None
+
+
 JpegDecoder = Callable[[bytes, object], "np.ndarray | None"]
 
 
 @functools.cache
 def _jpeg_decoder() -> JpegDecoder:
     """Return a function that decodes JPEG bytes, or returns None for what it leaves to OpenCV."""
-    if importlib.util.find_spec("simplejpeg") is not None:
+    if _has_simplejpeg():
         default_image_loader.use_jpeg4py = False
         return _decode_by_simplejpeg
     try:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from pathlib import Path
 
 import numpy as np
 
 from ltr.admin.errors import BadValue, MissingFile
+from ltr.io.reading import open_file
 
 _LARGEST_FLAG = 2**31
 
@@ -73,7 +73,8 @@ def read_lines(path: str | os.PathLike) -> list[str]:
     it is no text.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8-sig")
+        with open_file(path) as file:
+            text = file.read().decode("utf-8-sig")
     except FileNotFoundError:
         raise MissingFile(
             f"there is no file {path}; check whether the data set is complete"

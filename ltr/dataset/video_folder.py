@@ -180,7 +180,7 @@ def _videos_in(root: Path) -> dict[str, Path]:
             place = image_folder(path) or find_packed(path, beside=False)
             if place is not None:
                 folders[path.name] = place
-        elif has_suffix(path, PACKED_SUFFIXES):
+        elif has_suffix(path, PACKED_SUFFIXES) and path.is_file():
             files.append(path)
         elif not has_suffix(path, COMPANION_SUFFIXES):
             others.append(path.name)

@@ -31,6 +31,7 @@ from ltr.frames.names import (
 from ltr.frames.source import FrameSource
 from ltr.frames.tar import TarFrames, folders_in
 from ltr.frames.video_file import VideoFile
+from ltr.io.reading import require_file
 
 # Shards lie beside a sequence's folder or one folder above it.
 SHARD_LEVELS = 2
@@ -73,6 +74,7 @@ def open_video(place: str | os.PathLike) -> FrameSource:
         raise MissingFile(f"there is no video file or folder {place}; correct the path")
     if place.is_dir():
         return open_source(image_folder(place) or place)
+    require_file(place)
     if has_suffix(place, (ARCHIVE_SUFFIX,)):
         return TarFrames(place)
     return VideoFile(place) if has_pyav() else CountedFrames(place)

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from ltr.admin.errors import BadValue
-from ltr.frames.pyav import import_av, open_container
+from ltr.frames.pyav import decoder_errors, import_av, open_container
 
 # Containers that hold the display time of every picture. AVI holds none: FFmpeg derives times from
 # the order of the packets there, which is not the order of pictures with B-frames.
@@ -101,12 +101,24 @@ def index_pictures(path: Path) -> PictureIndex:
 
 
 def numbered_pictures(
-    container: Any, stream: Any, packet_numbers: Iterator[tuple[int, Any]]
+    container: Any,
+    stream: Any,
+    packet_numbers: Iterator[tuple[int, Any]],
+    errors: list[str] | None = None,
 ) -> Iterator[Any]:
-    """Decode packets; the `pts` of each picture is the number of its packet."""
+    """Decode packets; the `pts` of each picture is the number of its packet.
+
+    What the decoder says of damage is added to `errors`, where a list is given.
+    """
     for number, packet in packet_numbers:
         packet.pts = number
-        yield from packet.decode()
+        if errors is None:
+            yield from packet.decode()
+            continue
+        with decoder_errors() as found:
+            pictures = packet.decode()
+        errors += found
+        yield from pictures
     # a packet of size 0 lets the decoder hand out the pictures that it holds back
     yield from stream.codec_context.decode(None)
 

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ltr.admin.errors import BadInput, BadValue, MissingFile
+from ltr.io.reading import require_file, require_pixels
+
+# Threads that listen to FFmpeg's errors now.
+_listeners = 0
+_listeners_lock = threading.Lock()
 
 # Entries of a display matrix may be this far from 0 or from each other (16.16 fixed point).
 MATRIX_TOLERANCE = 0.01
@@ -25,6 +34,7 @@ def import_av() -> Any:
 def open_container(path: Path) -> Any:
     """Open a video file. Raises BadInput where it cannot be opened or holds no readable video."""
     av = import_av()
+    require_file(path)
     try:
         container = av.open(str(path), metadata_errors="replace")
     except FileNotFoundError:
@@ -44,10 +54,48 @@ def open_container(path: Path) -> Any:
             "has no decoder for it (only some have one for AV1); copy it again, install PyAV from "
             "its wheels, or convert the video to mp4 with H.264"
         )
+    try:
+        require_pixels(context.width, context.height, f"video {path}")
+    except BadValue:
+        container.close()
+        raise
     # threads of a decoder would not survive a fork, and loader workers fill the cores anyway
     context.thread_count = 1
     context.thread_type = "NONE"
     return container
+
+
+@contextlib.contextmanager
+def decoder_errors() -> Iterator[list[str]]:
+    """Collect, in the list, what the decoder says of damage while the block runs in this thread.
+
+    FFmpeg fills damaged parts of a picture with what was there before, and only its log tells.
+    """
+    log = import_av().logging
+    texts: list[str] = []
+    with _listening(log), log.Capture() as messages:
+        yield texts
+        texts += [text.strip() for severity, _, text in messages if severity <= log.ERROR]
+
+
+@contextlib.contextmanager
+def _listening(log: Any) -> Iterator[None]:
+    """Let FFmpeg's errors through to PyAV while any thread is within such a block."""
+    global _listeners
+    with _listeners_lock:
+        if not _listeners:
+            log.set_level(log.ERROR)
+            log.set_skip_repeated(False)
+        _listeners += 1
+    try:
+        yield
+    finally:
+        with _listeners_lock:
+            _listeners -= 1
+            if not _listeners:
+                # PyAV's own setting: messages of other threads could meet a held lock
+                log.set_level(None)
+                log.set_skip_repeated(True)
 
 
 def upright_rgb(picture: Any) -> np.ndarray:
@@ -96,3 +144,14 @@ def apply_display_matrix(image: np.ndarray, matrix: np.ndarray | None) -> np.nda
     if mirrored_y:
         image = image[::-1]
     return np.ascontiguousarray(image)
+
+
+def _forget_listeners_after_fork() -> None:
+    """Threads of the parent, which may hold the lock, are not in the child."""
+    global _listeners, _listeners_lock
+    _listeners = 0
+    _listeners_lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_listeners_after_fork)

@@ -37,6 +37,10 @@ class FrameSource(ABC):
     def check_complete(self) -> None:  # noqa: B027 (not every source can tell)
         """Raise BadInput where the file promises more than it holds."""
 
+    def damage(self, frame_id: int) -> str | None:
+        """Return what was seen of damage when this frame was read; None where nothing was."""
+        return None
+
     def close(self) -> None:  # noqa: B027 (not every source holds a file)
         """Let go of files; the next `read` opens them again."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from bisect import bisect_right
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ltr.admin.errors import BadInput, BadValue
+from ltr.admin.errors import BadInput, BadValue, in_short
 from ltr.frames.picture_index import (
     PictureIndex,
     index_pictures,
@@ -21,6 +22,8 @@ from ltr.frames.picture_index import (
 )
 from ltr.frames.pyav import import_av, open_container, upright_rgb
 from ltr.frames.source import FOLDER_FPS, FrameSource
+
+logger = logging.getLogger(__name__)
 
 # Start of the file in place of a key picture.
 FILE_START = -1
@@ -35,6 +38,10 @@ class VideoFile(FrameSource):
 
     A file that ends before its duration is refused, unless `partial`: then the frames that are
     there can be read, and `check_complete` tells.
+
+    Damage within pictures is looked for while they are decoded from the start of the file on; a
+    decoder that begins later complains of sound files, too. The first one is told, and `damage`
+    knows them all.
     """
 
     def __init__(self, path: str | os.PathLike, partial: bool = False):
@@ -47,6 +54,9 @@ class VideoFile(FrameSource):
         # number of the picture that comes next
         self._next = 0
         self._last: tuple[int, np.ndarray] | None = None
+        # what the decoder says of damage; None: it did not begin at the start
+        self._errors: list[str] | None = None
+        self._damage: dict[int, str] = {}
 
     def __len__(self) -> int:
         return len(self._indexed())
@@ -62,6 +72,7 @@ class VideoFile(FrameSource):
             try:
                 picture = self._decode(frame_id)
                 self._last = frame_id, upright_rgb(picture)
+                self._note_damage(frame_id, picture)
             except av.FFmpegError as error:
                 self.close()
                 raise BadValue(
@@ -69,6 +80,25 @@ class VideoFile(FrameSource):
                     "again"
                 ) from error
         return self._last[1].copy()
+
+    def damage(self, frame_id: int) -> str | None:
+        return self._damage.get(frame_id)
+
+    def _note_damage(self, frame_id: int, picture: Any) -> None:
+        if self._errors is None:
+            return
+        texts = self._errors or (["the decoder marks it"] if picture.is_corrupt else [])
+        if texts and not self._damage:
+            logger.warning(
+                "%s: frame %d is damaged (%s), and frames after it may be; boxes there may be "
+                "wrong, copy the video again",
+                self.path,
+                frame_id,
+                in_short(texts[-1]),
+            )
+        if texts:
+            self._damage[frame_id] = in_short(texts[-1])
+            self._errors.clear()
 
     def check_complete(self) -> None:
         if self._index is None:
@@ -143,7 +173,9 @@ class VideoFile(FrameSource):
             self._container.seek(seek_time, stream=stream, backward=True)
             packets = self._packets_from(packet_number, stream)
             self._next = key_picture
-        decoded = numbered_pictures(self._container, stream, packets)
+        # Both mean the start: a file may begin with its first key picture.
+        self._errors = [] if key <= 0 else None
+        decoded = numbered_pictures(self._container, stream, packets, self._errors)
         self._pictures = enumerate(decoded) if index.counted else _by_packet(decoded)
 
     def _packets_from(self, first: int, stream: Any) -> Iterator[tuple[int, Any]]:

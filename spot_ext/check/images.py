@@ -8,6 +8,7 @@ from typing import BinaryIO
 
 from ltr.admin.errors import BadValue, MissingFile
 from ltr.data.image_loader import default_image_loader
+from ltr.io.reading import open_file, require_pixels
 
 _TAIL = 512  # bytes at the end in which a whole file has its end marker
 _PNG_START, _PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
@@ -38,7 +39,7 @@ def image_size(path: str | os.PathLike, decode: bool = False) -> tuple[int, int]
 def _size_of_whole_file(path: str | os.PathLike) -> tuple[int, int] | None:
     """None where header or end are not as they should be."""
     try:
-        with open(path, "rb") as file:
+        with open_file(path) as file:
             start = file.read(24)
             if start.startswith(b"\xff\xd8\xff"):
                 size, end = _jpeg_size(file), b"\xff\xd9"
@@ -48,6 +49,7 @@ def _size_of_whole_file(path: str | os.PathLike) -> tuple[int, int] | None:
                 return None
             if size is None or 0 in size:
                 return None
+            require_pixels(*size, f"image {path}")
             file.seek(max(file.seek(0, os.SEEK_END) - _TAIL, 0))
             return size if end in file.read() else None
     except FileNotFoundError:
@@ -98,7 +100,7 @@ def _refuse_unfinished(path: str | os.PathLike) -> None:
     """A decoder may fill what is missing; a JPEG without an end marker anywhere is cut off all the
     same.
     """
-    with open(path, "rb") as file:
+    with open_file(path) as file:
         data = file.read()
     if data.startswith(b"\xff\xd8\xff") and b"\xff\xd9" not in data:
         raise BadValue(f"image {path} is truncated (it has no end marker); copy the file again")

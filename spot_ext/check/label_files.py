@@ -4,6 +4,7 @@ trained.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -78,7 +79,8 @@ def check_label_file(
     where its numbers can be read all the same, with these. Raises BadInput where not even the
     format is recognised.
     """
-    options = options or formats.ReadOptions()
+    # Boxes outside their frame are findings of their own, all of them.
+    options = dataclasses.replace(options or formats.ReadOptions(), keeps_outside=True)
     name = formats.guess(path) if format is None else format
     formats.check_name(name)
     known = formats.infos_of(videos)
@@ -134,7 +136,7 @@ def _read_anyway(
     """Return what a refused file holds when its numbers are taken as they are."""
     for first_frame in (options.first_frame, 0):
         try:
-            ignoring = formats.ReadOptions(first_frame, "ignore")
+            ignoring = formats.ReadOptions(first_frame, "ignore", keeps_outside=True)
             return formats.read(path, name, known, ignoring)
         except BadInput:
             continue

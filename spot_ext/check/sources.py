@@ -19,6 +19,8 @@ from ltr.dataset.file_video_dataset import FileVideoDataset
 from ltr.dataset.registry import evaluation_sets, import_all, plain_name, training_sets
 from ltr.dataset.video_folder import VideoFolder
 from ltr.frames.names import PACKED_SUFFIXES, has_suffix
+from ltr.frames.opening import find_packed
+from ltr.frames.shared import shared_source
 from ltr.geometry.checks import is_box
 from ltr.io import plugins
 from pytracking.evaluation import environment
@@ -201,8 +203,19 @@ def _training_sequence(dataset, name: str, seq_id: int) -> SequenceFiles | Findi
         tracks,
         shown,
         optional,
-        read_size=lambda i: _size(dataset.get_frame(seq_id, i)),
+        read_size=lambda i: _packed_size(dataset, seq_id, i),
     )
+
+
+def _packed_size(dataset, seq_id: int, frame_id: int) -> tuple[int, int]:
+    """Return the size of a frame that is no file; raise BadValue where its video is damaged."""
+    size = _size(dataset.get_frame(seq_id, frame_id))
+    place = Path(dataset.frame_path(seq_id, frame_id)) if hasattr(dataset, "frame_path") else None
+    packed = place if place is None or place.is_file() else find_packed(place.parent)
+    damage = shared_source(packed).damage(frame_id) if packed is not None else None
+    if damage is not None:
+        raise BadValue(f"{packed}: frame {frame_id} is damaged ({damage}); copy the video again")
+    return size
 
 
 def _unreadable_video(dataset: VideoFolder, name: str, seq_id: int) -> Finding | None:

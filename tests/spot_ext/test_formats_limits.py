@@ -1,6 +1,7 @@
 """Files of boxes that ask for more than a video can hold: refused at once, with the place."""
 
 import json
+import unicodedata
 
 import pytest
 
@@ -146,3 +147,13 @@ def test_a_frame_rate_is_a_number_above_zero(rate, tmp_path):
     (tmp_path / "walk" / "seqinfo.ini").write_text(f"[Sequence]\nframeRate={rate}\n")
     with pytest.raises(BadValue, match="must be above 0"):
         read(tmp_path, "mot")
+
+
+@pytest.mark.parametrize(("folder", "file"), [("NFD", "NFC"), ("NFC", "NFD")])
+def test_names_match_in_either_spelling_of_unicode(folder, file, tmp_path):
+    known, written = (unicodedata.normalize(form, "Möwe é") for form in (folder, file))
+    assert known != written
+    path = tmp_path / "boxes.csv"
+    path.write_text(f"video,object,frame,x,y,w,h\n{written},1,0,1,2,3,4\n", encoding="utf-8")
+    (video,) = read(path, "csv", {known: VideoInfo(12, (160, 120)), "other": VideoInfo()})
+    assert video.video == known and video.size == (160, 120)

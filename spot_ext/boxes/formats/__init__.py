@@ -16,6 +16,7 @@ from pathlib import Path
 from ltr.admin.errors import BadInput, BadValue, MissingFile, in_short, suggestion
 from ltr.frames.names import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from ltr.io import outputs
+from ltr.io.reading import require_file
 from spot_ext.boxes.formats.candidate import Candidate
 from spot_ext.boxes.formats.checks import check_videos
 from spot_ext.boxes.formats.infos import ReadOptions, VideoInfo, complete, infos_of
@@ -64,6 +65,8 @@ def read(
     outputs.note_input(path)
     if not path.exists():
         raise MissingFile(f"there is no file or folder {path} with boxes; correct the path")
+    if not path.is_dir():
+        require_file(path)
     infos = infos_of(videos).with_options(options or ReadOptions())
     if format is None:
         format = guess(path)

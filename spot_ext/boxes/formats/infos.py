@@ -8,6 +8,7 @@ import functools
 import logging
 import os
 import re
+import unicodedata
 import urllib.parse
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -37,11 +38,13 @@ class ReadOptions:
     `first_frame` is the number that the file gives to the first frame where that comes from names
     or `frame_id`: 0 or 1; None finds out, or asks. `mismatch` says what to do where the file was
     made for a video of another length or size: `refuse` it, `scale` boxes and convert frames by
-    time, or `ignore` it and take the numbers as they are.
+    time, or `ignore` it and take the numbers as they are. `keeps_outside` takes boxes outside
+    their frame, too, for a reader that lists all that is wrong.
     """
 
     first_frame: int | None = None
     mismatch: str = "refuse"
+    keeps_outside: bool = False
 
     def __post_init__(self) -> None:
         if self.first_frame not in (None, 0, 1):
@@ -119,7 +122,15 @@ class Infos(Mapping[str, VideoInfo]):
         for candidate in (name, _UPLOAD.sub("", name, count=1)):
             if candidate in self._names:
                 return candidate
-        return written
+        return self._by_composed_name.get(_composed(name), written)
+
+    @functools.cached_property
+    def _by_composed_name(self) -> dict[str, str]:
+        """Return the known names by their one spelling in Unicode.
+
+        macOS and some archives write é as two signs, e and an accent, where others write one.
+        """
+        return {_composed(name): name for name in self._names}
 
     def only(self, otherwise: str, path: Path) -> str:
         """Return the video that a file without names is about.
@@ -156,6 +167,10 @@ class Infos(Mapping[str, VideoInfo]):
             near,
         )
         return videos
+
+
+def _composed(name: str) -> str:
+    return unicodedata.normalize("NFC", name)
 
 
 _NOTHING = VideoInfo()

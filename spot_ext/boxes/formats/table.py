@@ -175,9 +175,11 @@ class BoxTable:
             )
         drawn = confidence == 1 if human is None else human
         rows[frame_id] = row = TrackRow(frame_id, box, confidence, drawn)
+        if self.infos.options.keeps_outside or box is None:
+            return
         if entry.size is None:
             entry.unplaced.append((where, row))
-        elif box is not None:
+        else:
             check_box(box, where, entry.size)
 
     def add_absences(
