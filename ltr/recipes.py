@@ -96,13 +96,18 @@ def recipe_names(module: str) -> list[str]:
 
 
 def parse_assignments(texts: Iterable[str]) -> dict[str, str]:
-    """Return `NAME=VALUE` texts as a dict; BadValue for a text of another form."""
+    """Return `NAME=VALUE` texts as a dict; BadValue names every text of another form."""
     pairs = {}
+    faults = []
     for text in texts:
         name, sign, value = text.partition("=")
         if not sign or not name.strip():
-            raise BadValue(f"--set {text}: expected NAME=VALUE, for example --set epochs=10")
+            faults.append(text)
+            continue
         pairs[name.strip()] = value.strip()
+    if faults:
+        shown = ", ".join(f"--set {text}" for text in faults)
+        raise BadValue(f"{shown}: expected NAME=VALUE, for example --set epochs=10")
     return pairs
 
 

@@ -4,9 +4,8 @@ these values.
 
 from __future__ import annotations
 
-import ast
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,10 +13,11 @@ from ltr.admin.errors import BadValue, suggestion
 from ltr.data.faults import DEFAULT_SHARE, checked_share
 from ltr.parallel.precision import PRECISIONS
 from spot_ext.training import architectures
+from spot_ext.training.assignments import join_faults, read_assignments
 from spot_ext.training.augmentation import AugmentConfig
 from spot_ext.training.data.crops import CropConfig
 from spot_ext.training.data.videos import STAGES
-from spot_ext.training.limits import check_limits
+from spot_ext.training.limits import limit_faults
 
 
 @dataclass(frozen=True)
@@ -184,31 +184,17 @@ class SparseConfig:
         """Return a copy with the assignments of a command line.
 
         They are for example `{'k': '5', 'teacher.iou_threshold': '0.8', 'network.width': '8'}`. All
-        are made before the values are looked at: their order does not count.
+        are made before the values are looked at: their order does not count. BadValue tells every
+        fault of names, types and values in one answer.
         """
-        changes: dict[str, Any] = {}
-        for name, text in assignments.items():
-            part, _, key = name.rpartition(".")
-            owner = getattr(self, part, None) if part else self
-            if isinstance(owner, Mapping):
-                # The network's options; its factory knows which there are. Of several names a
-                # factory may also take one.
-                now = owner.get(key)
-                value = _parse(name, text, None if isinstance(now, tuple) else now)
-                changes[part] = {**changes.get(part, owner), key: value}
-                continue
-            known = [
-                f"{part}.{f.name}" if part else f.name
-                for f in dataclasses.fields(owner if dataclasses.is_dataclass(owner) else self)
-            ]
-            if not dataclasses.is_dataclass(owner) or name not in known:
-                raise BadValue(f"a SPOT recipe has no setting '{name}'{suggestion(name, known)}")
-            value = _parse(name, text, getattr(owner, key))
-            if part:
-                changes.setdefault(part, {})[key] = value
-            else:
-                changes[key] = value
-        return self.replace(**changes)
+        changes, faults = read_assignments(self, assignments)
+        try:
+            changed = self.replace(**changes)
+        except BadValue as fault:
+            faults.append(str(fault))
+        if faults:
+            raise join_faults(faults)
+        return changed
 
     def to_plain(self) -> dict[str, Any]:
         """The configuration as plain values, for checkpoints and reports."""
@@ -225,52 +211,31 @@ class SparseConfig:
             if not isinstance(getattr(self, part), kind):
                 raise BadValue(f"{part} must be a {kind.__name__}, e.g. {kind.__name__}()")
         checked_share(self.max_fault_share)
-        for name in ("k", "epochs", "iterations", "batch", "labelled", "accumulate"):
-            if getattr(self, name) is not None and getattr(self, name) < 1:
-                raise BadValue(f"{name} is {getattr(self, name)}: give at least 1")
-        check_limits(self)
-        if self.accumulate > min(self.batch, self.labelled):
-            raise BadValue(
+        faults = list(self._faults())
+        if faults:
+            raise join_faults(faults)
+
+    def _faults(self) -> Iterator[str]:
+        """Yield a sentence for each value that makes no training."""
+        yield from limit_faults(self)
+        # The limits have told a value below 1; what follows from it is not told.
+        if 1 <= min(self.batch, self.labelled) < self.accumulate:
+            yield (
                 f"accumulate is {self.accumulate}, but every part of a batch needs a labelled "
                 "pair: give at most "
                 f"{min(self.batch, self.labelled)}, or raise batch and labelled"
             )
         if self.precision not in PRECISIONS:
-            raise BadValue(
+            yield (
                 f"precision is '{self.precision}'{suggestion(self.precision, PRECISIONS)}: choose "
                 f"{', '.join(PRECISIONS)}"
             )
-        if self.unlabelled < 0 or (self.num_workers or 0) < 0:
-            raise BadValue("unlabelled and num_workers must not be negative")
         if not 0 <= self.absent_share < 1:
-            raise BadValue(
+            yield (
                 f"absent_share is {self.absent_share}: give a share of 0 or more and less than 1"
             )
-        if not 0 <= self.burn_in_epochs <= self.epochs:
-            raise BadValue(
+        if self.epochs >= 1 and not 0 <= self.burn_in_epochs <= self.epochs:
+            yield (
                 f"burn_in_epochs is {self.burn_in_epochs}: give a number from 0 to epochs "
                 f"({self.epochs})"
             )
-
-
-def _parse(name: str, text: str, current: Any) -> Any:
-    """Read a value of the type the setting has now."""
-    if isinstance(current, str):
-        return text
-    try:
-        value = {"true": True, "false": False, "none": None}.get(text.lower(), text)
-        value = ast.literal_eval(text) if value is text else value
-    except (ValueError, SyntaxError):
-        value = text
-    if isinstance(current, float) and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
-    if (
-        current is not None
-        and type(value) is not type(current)
-        and not isinstance(current, Mapping)
-    ):
-        raise BadValue(
-            f"--set {name}={text}: expected a value of type {type(current).__name__}, like "
-            f"{current}"
-        )
-    return value

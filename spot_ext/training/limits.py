@@ -7,8 +7,6 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from ltr.admin.errors import BadValue
-
 # Lowest and highest value of a setting. A share and a rate of an average lie in [0, 1]. Learning
 # rates above 100 are typing errors; 0 holds the backbone still, but teaches no network.
 _SHARE = (0.0, 1.0)
@@ -42,6 +40,8 @@ LIMITS: dict[str, tuple[float, float]] = {
     "crops.search_factor": (0.01, 100.0),
     "k": (1, 10_000),
     "epochs": (1, 1e6),
+    "iterations": (1, 1e9),
+    "accumulate": (1, 1e6),
     "batch": (1, 1e6),
     "labelled": (1, 1e6),
     "unlabelled": (0, 1e6),
@@ -54,15 +54,15 @@ LIMITS: dict[str, tuple[float, float]] = {
 _LARGEST = 1e12
 
 
-def check_limits(config: Any) -> None:
-    """Raise BadValue, naming the setting, for the first number of `config` outside its limits."""
+def limit_faults(config: Any) -> Iterator[str]:
+    """Yield a sentence, naming the setting, for each number of `config` outside its limits."""
     for name, value in _numbers(config, ""):
         lowest, highest = LIMITS.get(name, (-_LARGEST, _LARGEST))
         if not math.isfinite(value) or not lowest <= value <= highest:
             least = f"from {lowest:g}"
             if lowest == _SMALLEST_RATE:
                 least = "above 0"
-            raise BadValue(f"{name} is {value:.10g}: give a number {least} up to {highest:g}")
+            yield f"{name} is {value:.10g}: give a number {least} up to {highest:g}"
 
 
 def _numbers(part: Any, prefix: str) -> Iterator[tuple[str, float]]:

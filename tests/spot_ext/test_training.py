@@ -410,7 +410,7 @@ def test_checkpoint_of_another_seed_is_refused(settings, tree):
         ({"iterasions": "3"}, "did you mean 'iterations'"),
         ({"teacher.iou_treshold": "0.5"}, "did you mean 'teacher.iou_threshold'"),
         ({"iterations": "many"}, "expected a value of type int"),
-        ({"k": "0"}, "give at least 1"),
+        ({"k": "0"}, "k is 0: give a number from 1"),
         ({"network.widht": "3"}, "did you mean 'width'"),
         ({"network.iou_head": "false"}, "no option 'iou_head'"),
         ({"architecture": "transt_smal"}, "did you mean 'transt_small'"),

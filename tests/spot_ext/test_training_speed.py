@@ -199,7 +199,7 @@ def test_parts_of_a_batch_learn_what_the_whole_does(name, accumulate, accepted, 
 @pytest.mark.parametrize(
     ("accumulate", "message"),
     [
-        (0, "accumulate is 0: give at least 1"),
+        (0, "accumulate is 0: give a number from 1"),
         (9, "accumulate is 9, but every part .* labelled pair: give at most 8"),
     ],
 )
