@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import ModuleType
@@ -20,6 +21,12 @@ from ltr.parallel.threads import limit_openmp_spinning
 from ltr.trainers.base_trainer import seed_everything
 
 RECIPES = "ltr.train_settings"
+# Recipes of SPOT's release by module and name, and what they are called here.
+RECIPES_OF_SPOT = {
+    ("spot", f"spot_{network}_{release}"): f"{network}_sparse{ours}"
+    for network in ("transt", "ocean")
+    for release, ours in (("002", "_k2"), ("003", ""), ("003_got10k", "_got10k"), ("005", "_k5"))
+}
 
 
 def run_training(
@@ -28,18 +35,22 @@ def run_training(
     cudnn_benchmark: bool = True,
     seed: int | None = None,
     overrides: Mapping[str, str] | None = None,
+    run_name: str | None = None,
 ) -> None:
     """Run the recipe `ltr/train_settings/<train_module>/<train_name>.py`.
 
     `cudnn_benchmark` lets cuDNN choose its fastest algorithms, which may differ from run to run.
     `seed` is `settings.seed`, 0 unless given. `overrides`, values as text by name, go to recipes
-    that have settings of their own (a function `config`), as `settings.overrides`. Raises BadValue
-    for an unknown recipe, or overrides it cannot take.
+    that have settings of their own (a function `config`), as `settings.overrides`. `run_name` names
+    the run's folder instead of the recipe. Raises BadValue for an unknown recipe, a run_name that
+    is no folder's name, or overrides it cannot take.
     """
     limit_openmp_spinning()
     with main_first():
         ensure_local_file()
     recipe = find_recipe(train_module, train_name)
+    if run_name is not None:
+        check_run_name(run_name, train_module, train_name)
     if overrides and not callable(getattr(recipe, "config", None)):
         raise BadValue(
             f"the recipe {train_module} {train_name} takes no --set: it has no function config(); "
@@ -50,6 +61,8 @@ def run_training(
     torch.backends.cudnn.benchmark = cudnn_benchmark
     print(f"Training:  {train_module}  {train_name}")
     settings = make_settings(train_module, train_name, seed, overrides)
+    if run_name is not None:
+        settings.project_path = f"ltr/{train_module}/{run_name}"
     seed_everything(settings.seed)
     recipe.run(settings)
 
@@ -73,6 +86,12 @@ def make_settings(
 def find_recipe(module: str, name: str) -> ModuleType:
     """Import a recipe; BadValue names the nearest known ones when there is no such recipe."""
     names = recipe_names(module)
+    if name not in names and (module, name) in RECIPES_OF_SPOT:
+        ours = RECIPES_OF_SPOT[module, name]
+        raise BadValue(
+            f"'{name}' is a recipe of SPOT's release, which is called '{ours}' here; run "
+            f"`python ltr/run_training.py {module} {ours}`"
+        )
     if name not in names:
         raise BadValue(
             f"there is no recipe '{name}' in the module '{module}'"
@@ -82,6 +101,20 @@ def find_recipe(module: str, name: str) -> ModuleType:
     if not callable(getattr(recipe, "run", None)):
         raise BadValue(f"the recipe {recipe.__file__} defines no function run(settings); add one")
     return recipe
+
+
+def check_run_name(run_name: str, module: str, recipe: str) -> None:
+    """Raise BadValue for a run name that is no folder's name, or another recipe's."""
+    if not re.fullmatch(r"\w[\w.-]*", run_name):
+        raise BadValue(
+            f"--name {run_name}: a run's name has letters, digits, '_', '-' and '.' only, and "
+            "starts with a letter, a digit or '_'; give another"
+        )
+    if run_name != recipe and run_name in recipe_names(module):
+        raise BadValue(
+            f"--name {run_name}: that is a recipe of the module '{module}', whose runs lie in the "
+            "folder of that name; give another"
+        )
 
 
 def recipe_names(module: str) -> list[str]:

@@ -29,12 +29,13 @@ def run_training(
     cudnn_benchmark: bool = True,
     seed: int | None = None,
     overrides: Mapping[str, str] | None = None,
+    run_name: str | None = None,
 ) -> None:
     """Run a recipe; see `ltr.recipes.run_training`."""
     # Wrong arguments are refused, and help is shown, without the second that torch costs.
     from ltr import recipes
 
-    recipes.run_training(train_module, train_name, cudnn_benchmark, seed, overrides)
+    recipes.run_training(train_module, train_name, cudnn_benchmark, seed, overrides, run_name)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -60,6 +61,12 @@ def main(arguments: list[str] | None = None) -> None:
         dest="overrides",
         help="change a setting of the recipe; may be repeated",
     )
+    parser.add_argument(
+        "--name",
+        metavar="NAME",
+        dest="run_name",
+        help="name of this run, for a second attempt beside the first (default: the recipe's name)",
+    )
     if os.environ.get("RANK", "0") != "0":  # of several processes the first says what is wrong
         parser.error = lambda message: sys.exit(2)  # type: ignore[method-assign]
     args = parser.parse_args(arguments)
@@ -74,6 +81,7 @@ def main(arguments: list[str] | None = None) -> None:
             args.cudnn_benchmark,
             args.seed,
             parse_assignments(args.overrides),
+            args.run_name,
         )
 
 

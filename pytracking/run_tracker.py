@@ -7,6 +7,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from pathlib import Path
 
 if (
     not __package__
@@ -25,6 +26,7 @@ from pytracking.evaluation.environment import ensure_local_file, env_settings
 from pytracking.evaluation.running import Failure, run_dataset
 from pytracking.evaluation.tracker import Tracker
 from pytracking.utils.arguments import add_device, add_tracker, add_visdom, visdom_info
+from pytracking.utils.network_files import network_candidates
 
 
 def run_tracker(
@@ -41,6 +43,7 @@ def run_tracker(
     overwrite: bool = False,
     ray: str | None = None,
     ray_gpus: float | None = None,
+    network: str | None = None,
 ) -> list[Failure]:
     """Run a tracker on a data set, or on one sequence of it, and store the results.
 
@@ -57,6 +60,8 @@ def run_tracker(
         overwrite: run again what has results.
         ray: address of a Ray cluster that tracks.
         ray_gpus: share of a GPU that each of its workers takes.
+        network: checkpoint to track with instead of the parameter file's; its results get a folder
+            named after it.
 
     Returns:
         The sequences that failed.
@@ -65,7 +70,11 @@ def run_tracker(
     dataset = get_dataset(dataset_name)
     if sequence is not None:
         dataset = SequenceList([dataset[_name_or_number(sequence, dataset)]])
-    trackers = [Tracker(tracker_name, tracker_param, run_id, device=device)]
+    tracker = Tracker(tracker_name, tracker_param, run_id, device=device)
+    if network is not None:
+        tracker = _with_network(tracker, network)
+        print(f"Results with {network}: {tracker.results_dir}")
+    trackers = [tracker]
     return run_dataset(
         dataset,
         trackers,
@@ -76,6 +85,25 @@ def run_tracker(
         overwrite=overwrite,
         ray=ray,
         ray_gpus=ray_gpus,
+    )
+
+
+def _with_network(tracker: Tracker, network: str) -> Tracker:
+    """Return `tracker` with the weights in a file, which `network_path` of local.py may hold."""
+    # It needs torch, which the help and a wrong argument do not wait for.
+    from pytracking.evaluation.network_tracker import NetworkTracker
+
+    file = Path(network).expanduser()
+    if not file.is_file():
+        file = network_candidates(network)[0]
+    return NetworkTracker(
+        tracker.name,
+        tracker.parameter_name,
+        file,
+        Path(env_settings().results_path, tracker.name),
+        f"{tracker.parameter_name}_{file.name.partition('.')[0]}",
+        tracker.device,
+        tracker.run_id,
     )
 
 
@@ -105,6 +133,11 @@ def main() -> int:
         help=f"one of {', '.join(dataset_dict)}, or one of your own (default otb)",
     )
     parser.add_argument("--sequence", help="name or number (from 0) of a single sequence")
+    parser.add_argument(
+        "--network",
+        metavar="FILE",
+        help="checkpoint to track with instead of the parameter file's",
+    )
     parser.add_argument(
         "--debug",
         type=DEBUG_LEVEL,
@@ -155,6 +188,7 @@ def main() -> int:
         overwrite=args.overwrite,
         ray=args.ray,
         ray_gpus=args.ray_gpus,
+        network=args.network,
     )
     return 1 if failures else 0
 

@@ -40,31 +40,42 @@ SEQUENCES = [f"GOT-10k_Test_{number:06d}" for number in range(1, 181)]
 
 
 def pack_got10k_results(
-    tracker_name: str, param_name: str, output_name: str, all_times: bool = False
+    tracker_name: str,
+    param_name: str,
+    output_name: str,
+    all_times: bool = False,
+    deterministic: bool = False,
 ) -> Path:
     """Write `<got_packed_results_path>/<output_name>.zip` from the runs 0, 1 and 2 on the 180 test
     sequences.
 
     Per sequence the archive holds a folder with `<seq>_001.txt` to `<seq>_003.txt` (boxes x,y,w,h,
     `%f`, commas) and `<seq>_time.txt`: seconds per frame of run 2, as pytracking packs them; with
-    `all_times` a column for each run, as the GOT-10k toolkit writes them. Returns the archive's
-    path.
+    `all_times` a column for each run, as the GOT-10k toolkit writes them. With `deterministic` the
+    one run without a number, else run 0, stands for all three: the tracker gives the same boxes
+    every time. Returns the archive's path.
 
     Raises MissingFile, before anything is written, when results are missing.
     """
     archive = archive_path("got_packed_results_path", output_name)
     folders = [result_folder(tracker_name, param_name, run) for run in RUNS]
+    runs = "--runid 0`, and again with --runid 1 and 2"
+    if deterministic:
+        unnumbered = result_folder(tracker_name, param_name)
+        has_results = (unnumbered / f"{SEQUENCES[0]}.txt").is_file()
+        # As a tracker is run without --runid, or as three runs are made of it.
+        folders = [unnumbered if has_results else folders[0]] * len(RUNS)
+        runs = "--runid 0`"
     require_files(
         (
             folder / f"{name}{ending}.txt"
-            for folder in folders
+            for folder in dict.fromkeys(folders)
             for name in SEQUENCES
             for ending in ("", "_time")
         ),
         "GOT-10k",
         f"run `python pytracking/run_tracker.py {tracker_name} {param_name} --dataset_name "
-        "got10k_test "
-        "--runid 0`, and again with --runid 1 and 2",
+        f"got10k_test {runs}",
     )
     write_archive(archive, _entries(folders, all_times))
     return archive
@@ -98,6 +109,11 @@ def main() -> int:
     parser.add_argument(
         "--all_times", action="store_true", help="times of all three runs rather than of the last"
     )
+    parser.add_argument(
+        "--deterministic",
+        action="store_true",
+        help="one run stands for all three: the tracker gives the same boxes every time",
+    )
     add_overwrite(parser, always=True)
     args = parser.parse_args()
 
@@ -105,7 +121,11 @@ def main() -> int:
     with declared_places(parser, args):
         return tell_problems(
             pack_got10k_results(
-                args.tracker_name, args.param_name, args.output_name, args.all_times
+                args.tracker_name,
+                args.param_name,
+                args.output_name,
+                args.all_times,
+                args.deterministic,
             )
         )
 

@@ -264,6 +264,14 @@ def split_name(dataset: LabelledVideos) -> str:
     return str(getattr(dataset, "split", None) or "train")
 
 
+def split_spellings(dataset: LabelledVideos) -> list[str]:
+    """Return the split's name as we write it, and as SPOT's release does: TrackingNet `0,1,2,3`."""
+    if display_name(dataset) != "TrackingNet":
+        return [split_name(dataset)]
+    sets = sorted({int(set_id) for set_id, _ in dataset.sequence_list})
+    return list(dict.fromkeys([split_name(dataset), ",".join(map(str, sets))]))
+
+
 def _draw(rng: np.random.Generator, count: int) -> int:
     """A uniform index below `count`, from the raw 64-bit stream.
 

@@ -234,12 +234,17 @@ def _labels(part: DatasetConfig, dataset, k: int | None, seed: int, folder: Path
         return label_file.read(part.labels, keys)
     if k is None:
         return _all_labels(dataset, keys)
-    name = f"{key_frames.display_name(dataset)}_{key_frames.split_name(dataset)}_kf_{k:03d}.json"
-    path = Path(folder) / name
-    if path.is_file():
-        labels = label_file.read(path, keys)
-        log.info("%s: labels from %s (seed %s)", dataset.get_name(), path, labels.seed)
-        return labels
+    title = key_frames.display_name(dataset)
+    paths = [
+        Path(folder) / f"{title}_{split}_kf_{k:03d}.json"
+        for split in key_frames.split_spellings(dataset)
+    ]
+    for path in paths:
+        if path.is_file():
+            labels = label_file.read(path, keys)
+            log.info("%s: labels from %s (seed %s)", dataset.get_name(), path, labels.seed)
+            return labels
+    path = paths[0]
     labels = key_frames.choose(dataset, k, seed, part.walk_back)
     if not labels.videos:
         raise BadInput(

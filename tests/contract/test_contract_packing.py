@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -47,6 +48,21 @@ def got_results(place) -> Path:
             (folder / f"{name}.txt").write_text(f"{run}\t10\t20\t20\n{run + 2}\t10\t20\t20\n")
             (folder / f"{name}_time.txt").write_text(f"{run}.500000\n" * 2)
     return place / "results" / "toy"
+
+
+@pytest.mark.parametrize("folder", ["default", "default_000"])
+def test_one_run_of_a_deterministic_tracker_stands_for_three(got_results, folder):
+    (got_results / "default_000").rename(got_results / "one_run")
+    for run in (1, 2):
+        shutil.rmtree(got_results / f"default_{run:03d}")
+    (got_results / "one_run").rename(got_results / folder)
+    with pytest.raises(FileNotFoundError, match="--runid 1 and 2"):
+        pack_got10k_results("toy", "default", "three")
+    with zipfile.ZipFile(
+        pack_got10k_results("toy", "default", "one", deterministic=True)
+    ) as archive:
+        texts = {archive.read(f"{FIRST}/{FIRST}_{run:03d}.txt") for run in (1, 2, 3)}
+    assert len(texts) == 1 and texts.pop().startswith(b"0.000000,10")
 
 
 @pytest.fixture

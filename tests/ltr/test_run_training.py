@@ -127,7 +127,18 @@ def test_plugins_may_add_to_a_shipped_module(recipes, tmp_path):
     assert sys.modules["ltr.train_settings.transt.mine"].seen["project_path"] == "ltr/transt/mine"
     with pytest.raises(BadValue, match=r"did you mean 'mine'\?.*small, start, transt"):
         recipes_library.find_recipe("transt", "mime")
+    with pytest.raises(BadValue, match=r"run_training.py spot ocean_sparse_k5"):
+        recipes_library.find_recipe("spot", "spot_ocean_005")
     assert recipes_library.find_recipe("transt", "transt").run
+
+
+def test_a_run_may_have_a_name_of_its_own(recipes):
+    script.main(["mymod", "myset", "--name", "second.try-2"])
+    seen = sys.modules["ltr.train_settings.mymod.myset"].seen
+    assert seen["project_path"] == "ltr/mymod/second.try-2"
+    for name, complaint in (("../up", "letters, digits"), ("small", "that is a recipe")):
+        with pytest.raises(BadValue, match=complaint):
+            script.run_training("transt", "transt", run_name=name)
 
 
 def test_transt_recipe_asks_for_data_first(recipes):

@@ -1,6 +1,8 @@
 """A tracker made from a network file: where its results go, and that trackers share the weights."""
 
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -9,7 +11,13 @@ from ltr.admin.errors import BadInput
 from ltr.io import checkpoint
 from ltr.models.tracking.transt_light import transt_light
 from pytracking.evaluation.network_tracker import NetworkTracker
+from pytracking.features.net_wrappers import NetWithBackbone
+from pytracking.utils import TrackerParams
 
+# The package gives the function of the same name; the module is what it came from.
+import pytracking.run_tracker  # noqa: F401  isort:skip
+
+script = sys.modules["pytracking.run_tracker"]
 SMALL = {
     "hidden_dim": 32,
     "dim_feedforward": 64,
@@ -51,6 +59,48 @@ def test_results_of_another_network_are_never_taken_for_its_own(network, tmp_pat
     assert [folder.parent for folder in folders] == [tmp_path / "results"] * 2
     assert all(folder.name.startswith("my_run__3_") for folder in folders)
     assert folders[0] != folders[1]
+
+
+def test_other_weights_keep_the_image_format_of_the_parameter_file(
+    network, no_local_file, monkeypatch
+):
+    params = TrackerParams()
+    params.use_gpu = False
+    params.net = NetWithBackbone("other", use_gpu=False, image_format="bgr255", mean=[1, 2, 3])
+    module = SimpleNamespace(parameters=lambda: params)
+    monkeypatch.setattr(NetworkTracker, "_parameter_module", lambda self: module)
+    net = NetworkTracker("transt", "light", network).get_parameters().net
+    assert (net.net_path, net.image_format) == (str(network), "bgr255")
+    assert net._mean.flatten().tolist() == [1, 2, 3]
+    net.initialize()
+    assert params.net.net is not None
+
+
+@pytest.mark.parametrize("name", ["net.safetensors", "absent.pth"])
+def test_run_tracker_takes_a_network(name, network, tmp_path, monkeypatch):
+    local_file = tmp_path / "local.py"
+    local_file.write_text(
+        "from pytracking.evaluation.environment import EnvSettings\n"
+        "def local_env_settings():\n    settings = EnvSettings()\n"
+        f"    settings.results_path = {str(tmp_path / 'results')!r}\n"
+        f"    settings.network_path = {str(tmp_path)!r}\n    return settings\n"
+    )
+    monkeypatch.setenv("PYTRACKING_LOCAL", str(local_file))
+    asked = []
+    monkeypatch.setattr(script, "get_dataset", lambda name: [])
+    monkeypatch.setattr(
+        script, "run_dataset", lambda data, trackers, *_, **__: asked.extend(trackers)
+    )
+    if name == "absent.pth":
+        with pytest.raises(BadInput, match=r"Failed to load network 'absent.pth'"):
+            script.run_tracker("transt", "light", network=name)
+        return
+    # A name is looked up in network_path, as those of parameter files are.
+    script.run_tracker("transt", "light", 4, network=name)
+    folder = Path(asked[0].results_dir)
+    assert folder.parent == tmp_path / "results" / "transt"
+    assert folder.name.startswith("light_net_") and folder.name.endswith("_004")
+    assert asked[0].get_parameters().net.net_path == str(network)
 
 
 def test_a_tracker_that_is_not_there_is_a_sentence(network, no_local_file):

@@ -18,6 +18,7 @@ from spot_ext.boxes.key_frames import (
     draw_key_frames,
     sequence_key,
     split_name,
+    split_spellings,
     walk_back_to_human_box,
 )
 
@@ -148,9 +149,13 @@ def test_names(name, sequence, key, file):
     assert label_file.file_name(choose(videos, 3, seed=0)) == file
 
 
-@pytest.mark.parametrize(("sets", "split"), [([0, 1, 2, 3], "0-3"), ([0, 2], "0,2"), ([5], "5")])
-def test_split_of_trackingnet_sets(sets, split):
-    assert split_name(Videos({(s, "v"): [True] for s in sets}, "trackingnet")) == split
+@pytest.mark.parametrize(
+    ("sets", "spellings"),
+    [([0, 1, 2, 3], ["0-3", "0,1,2,3"]), ([0, 2], ["0,2"]), ([5], ["5"])],
+)
+def test_split_of_trackingnet_sets(sets, spellings):
+    videos = Videos({(s, "v"): [True] for s in sets}, "trackingnet")
+    assert (split_name(videos), split_spellings(videos)) == (spellings[0], spellings)
 
 
 def test_split_can_be_given_or_found():
