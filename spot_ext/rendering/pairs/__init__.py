@@ -1,0 +1,1 @@
+"""Groups of crops of one target, of cut-outs, photographs with boxes and frames of videos."""
