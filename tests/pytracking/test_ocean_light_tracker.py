@@ -88,13 +88,6 @@ def test_the_search_region_has_the_scale_of_the_template():
     assert tracker.net.net.x.shape == (1, 3, 97, 97)
 
 
-def test_the_search_crop_can_be_wider_than_the_networks():
-    tracker = started(AnsweringNet(), search_size=129)
-    tracker.track(IMAGE)
-    assert tracker.net.net.x.shape == (1, 3, 129, 129)
-    assert tracker.side == round(60 * 129 / 49)
-
-
 def test_the_window_favours_positions_near_the_last_one():
     net = AnsweringNet(best=0, sure=0.6, unsure=0.5)
     far, near = (started(net, window_influence=value).track(IMAGE) for value in (0.0, 0.5))

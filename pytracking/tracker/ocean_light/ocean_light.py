@@ -25,9 +25,7 @@ class OceanLightTracker(MatchingTracker):
 
     `params.penalty_k` (default 0.04): higher resists changes of size and shape.
     `params.window_influence` (0.3): higher favours targets that moved little. `params.lr` (0.6):
-    higher follows the size faster, 1 takes it as the network says. `params.search_size` (default:
-    the network's): side of the search crop in px, a multiple of 16 plus one; higher finds targets
-    that jump farther, and time grows with its square.
+    higher follows the size faster, 1 takes it as the network says.
     """
 
     default_sizes = (113, 193)
@@ -43,12 +41,6 @@ class OceanLightTracker(MatchingTracker):
         self.penalty_k = params.get("penalty_k", 0.04)
         self.window_influence = params.get("window_influence", 0.3)
         self.lr = params.get("lr", 0.6)
-
-    def initialize(self, image: np.ndarray, info: dict[str, Any]) -> dict[str, Any]:
-        """See `MatchingTracker.initialize`."""
-        answer = super().initialize(image, info)
-        self.search_size = int(self.params.get("search_size", self.search_size))
-        return answer
 
     def template_side(self) -> float:
         return context_side(self.size[0], self.size[1], TEMPLATE_FACTOR)
