@@ -28,6 +28,7 @@ from spot_ext.boxes.formats import label_file
 from spot_ext.boxes.labels import LabelSet, VideoLabels, labelled_track
 from spot_ext.training.actor import SparseActor
 from spot_ext.training.architectures import Architecture, get_architecture
+from spot_ext.training.architectures.base import with_iou_head
 from spot_ext.training.compiling import compile_networks
 from spot_ext.training.config import DatasetConfig, SparseConfig
 from spot_ext.training.data.loader import SampleSource, SparseLoader
@@ -188,7 +189,9 @@ def check_sources(config: SparseConfig, settings) -> None:
     It is called before anything is rendered, read or trained.
     """
     architecture = get_architecture(config.architecture, config.reference.targets)
-    initial_weights(architecture, config, settings)
+    if initial_weights(architecture, config, settings) is None:
+        with_iou_head(architecture.name, config.network, architecture.known_options())
+        _with_weights_file(dict(config.network), settings, architecture.weights_file)
 
 
 def _check_crop_sizes(net: torch.nn.Module, config: SparseConfig) -> None:

@@ -3,10 +3,12 @@
 import functools
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from ltr.recipes import run_training
+from ltr.admin.errors import BadValue
+from ltr.recipes import find_recipe, run_training
 from spot_ext import __main__ as command
 from spot_ext.boxes.formats import label_file
 from spot_ext.rendering import drawn
@@ -97,6 +99,26 @@ def test_quickstart_runs_with_another_network(configured, capsys):
     assert table["settings"]["architecture"] == "ocean_small" and len(table["rows"]) == 3
     assert "run_tracker.py ocean spot_ocean_quickstart" in out
     assert (configured / "networks/spot_ocean_quickstart.pth.tar").is_file()
+
+
+@pytest.mark.parametrize("arch", ["transt", "ocean", "ostrack"])
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("backbone_pretrained=true", r"no ImageNet weights.*_small'.*leave network\.backbone_pre"),
+        ("template_size=64", r"no option 'template_size', did you mean 'template_sz'"),
+    ],
+)
+def test_options_that_the_network_lacks_are_refused_before_anything_is_rendered(
+    configured, arch, setting, message
+):
+    config = find_recipe("spot", quickstart.recipe_for(arch)).config()
+    settings = SimpleNamespace(
+        overrides={f"network.{setting.split('=')[0]}": setting.split("=")[1]}
+    )
+    with pytest.raises(BadValue, match=message):
+        quickstart.run(settings, config)
+    assert not (configured / "toy").exists()
 
 
 @pytest.mark.parametrize(

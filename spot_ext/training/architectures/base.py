@@ -17,6 +17,9 @@ from ltr.models.decoding import Prediction
 
 Outputs = Mapping[str, Tensor]  # what a network's forward returns; only its architecture reads it
 
+# Options of networks whose backbone has ImageNet weights; the small networks have neither.
+BACKBONE_WEIGHTS = ("backbone_pretrained", "backbone_weights")
+
 
 def with_iou_head(network: str, options: Mapping[str, Any], known: Iterable[str]) -> dict[str, Any]:
     """`options` of a network's factory, and the IoU head that the method needs; BadValue for one
@@ -25,6 +28,11 @@ def with_iou_head(network: str, options: Mapping[str, Any], known: Iterable[str]
     known = [name for name in known if name != "iou_head"]
     for option in options:
         if option not in known:
+            if option in BACKBONE_WEIGHTS:
+                raise BadValue(
+                    f"network.{option}: there are no ImageNet weights for the backbone of "
+                    f"'{network}', it starts from random ones; leave network.{option} out"
+                )
             raise BadValue(
                 f"network '{network}' has no option '{option}'{suggestion(option, known)}; it "
                 "takes "
@@ -82,6 +90,9 @@ class Architecture(Protocol):
     @property
     def criterion(self) -> Criterion:
         """The losses that the network is trained with."""
+
+    def known_options(self) -> Iterable[str]:
+        """Return the names of the options that `build` takes."""
 
     def build(self, options: Mapping[str, Any]) -> nn.Module:
         """Make the network; unknown options are errors. Its forward takes `(search, template)`."""

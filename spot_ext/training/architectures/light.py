@@ -5,7 +5,7 @@ are.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +27,13 @@ class TransTLightArchitecture(TransTArchitecture):
     weights_file: str | None = None
     shipped: Path | None = LIGHT_NETWORK
 
+    def known_options(self) -> Iterable[str]:
+        """Return the names of the options that `build` takes."""
+        return inspect.signature(transt_light).parameters
+
     def build(self, options: Mapping[str, Any]) -> nn.Module:
         """Make the network with an IoU head; `options` are the factory's keyword arguments."""
-        net = transt_light(
-            **with_iou_head(self.name, options, inspect.signature(transt_light).parameters)
-        )
+        net = transt_light(**with_iou_head(self.name, options, self.known_options()))
         self.criterion.positions = lattice
         # A quarter faster on CPUs, as most of it is 1x1 convolutions.
         return net.to(memory_format=torch.channels_last)

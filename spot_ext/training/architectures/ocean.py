@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -33,17 +33,20 @@ class OceanArchitecture:
 
     def __init__(self, name: str, reference_targets: bool = False):
         self.name = name
+        if name == "ocean_small":
+            self.weights_file = None
         self.criterion = OceanCriterion(reference=reference_targets)
+
+    def known_options(self) -> Iterable[str]:
+        """Return the names of the options that `build` takes."""
+        if self.name == "ocean":
+            return [field.name for field in dataclasses.fields(ocean.OceanSettings)]
+        return inspect.signature(ocean.ocean_small).parameters
 
     def build(self, options: Mapping[str, Any]) -> nn.Module:
         """Make the network with an IoU head; `options` are the factory's keyword arguments."""
-        if self.name == "ocean":
-            known = [field.name for field in dataclasses.fields(ocean.OceanSettings)]
-            net = ocean.ocean_resnet50(**with_iou_head(self.name, options, known))
-        else:
-            net = ocean.ocean_small(
-                **with_iou_head(self.name, options, inspect.signature(ocean.ocean_small).parameters)
-            )
+        factory = ocean.ocean_resnet50 if self.name == "ocean" else ocean.ocean_small
+        net = factory(**with_iou_head(self.name, options, self.known_options()))
         self.criterion.crop_size = net.search_sz
         return net
 

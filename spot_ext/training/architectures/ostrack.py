@@ -5,7 +5,7 @@ embedded videos.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -32,16 +32,23 @@ class OSTrackArchitecture:
     def __init__(self, name: str, reference_targets: bool = False):
         # OSTrack has one kind of targets, so `reference_targets` changes nothing.
         self.name = name
+        if name == "ostrack_small":
+            self.weights_file = None
         self.criterion = OSTrackCriterion()
+
+    def known_options(self) -> Iterable[str]:
+        """Return the names of the options that `build` takes."""
+        return inspect.signature(self._factory()).parameters
+
+    def _factory(self) -> Callable[..., nn.Module]:
+        return ostrack.ostrack if self.name == "ostrack" else ostrack.ostrack_small
 
     def build(self, options: Mapping[str, Any]) -> nn.Module:
         """Make the network with an IoU head, for crops as the method cuts them; `options` are the
         factory's keyword arguments.
         """
-        factory = ostrack.ostrack if self.name == "ostrack" else ostrack.ostrack_small
-        known = inspect.signature(factory).parameters
-        options = with_iou_head(self.name, options, known)
-        return factory(**{"context_crops": True, **options})
+        options = with_iou_head(self.name, options, self.known_options())
+        return self._factory()(**{"context_crops": True, **options})
 
     def backbone(self, net: nn.Module) -> Backbone:
         """Return the transformer."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -33,16 +33,20 @@ class TransTArchitecture:
 
     def __init__(self, name: str, reference_targets: bool = False):
         self.name = name
+        if name == "transt_small":
+            self.weights_file = None
         self.criterion = TransTCriterion(reference_edges=reference_targets)
+
+    def known_options(self) -> Iterable[str]:
+        """Return the names of the options that `build` takes."""
+        if self.name == "transt":
+            return [field.name for field in dataclasses.fields(transt.TransTSettings)]
+        return inspect.signature(transt.transt_small).parameters
 
     def build(self, options: Mapping[str, Any]) -> nn.Module:
         """Make the network with an IoU head; `options` are the factory's keyword arguments."""
-        if self.name == "transt":
-            known = [field.name for field in dataclasses.fields(transt.TransTSettings)]
-            return transt.transt_resnet50(**with_iou_head(self.name, options, known))
-        return transt.transt_small(
-            **with_iou_head(self.name, options, inspect.signature(transt.transt_small).parameters)
-        )
+        factory = transt.transt_resnet50 if self.name == "transt" else transt.transt_small
+        return factory(**with_iou_head(self.name, options, self.known_options()))
 
     def backbone(self, net: nn.Module) -> Backbone:
         """The ResNet."""
