@@ -15,6 +15,9 @@ from typing import TypeVar
 
 import cv2
 
+from ltr.admin.errors import BadInput
+from ltr.parallel.cores import usable_cores
+
 Job = TypeVar("Job")
 
 
@@ -24,11 +27,11 @@ def render_in_processes(
     """Call `render(job)` for each job in so many processes; yield each job when it is done.
 
     `render` and the jobs are pickled. When the caller stops early or a job fails, jobs that wait
-    are dropped and jobs under way are finished. Raises the job's own error, and RuntimeError when a
-    process ended without one.
+    are dropped and jobs under way are finished. Raises the job's own error, and BadInput when a
+    process ended without one. No more processes are started than there are cores and jobs.
     """
     executor = ProcessPoolExecutor(
-        processes,
+        max(1, min(processes, usable_cores(), len(jobs))),
         mp_context=multiprocessing.get_context("spawn"),
         # The processes fill the cores; more threads would only wait for each other.
         initializer=cv2.setNumThreads,
@@ -40,7 +43,7 @@ def render_in_processes(
             future.result()
             yield job_of[future]
     except BrokenProcessPool as error:
-        raise RuntimeError(
+        raise BadInput(
             "rendering: a process ended early, perhaps for lack of memory; start the same command "
             "again, finished videos are kept"
         ) from error

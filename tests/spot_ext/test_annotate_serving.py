@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
+import random
 import subprocess
 import sys
 import threading
@@ -30,6 +32,7 @@ from spot_ext.annotate.app import create_app  # noqa: E402
 from spot_ext.annotate.session import Session  # noqa: E402
 
 FRAMES = 12
+SAVES, KILLS = 1000, 20
 TOKEN = "t0ken"
 ANSWERS = "spot_ext.annotate.address.answers"
 GOOD = {"video": "walk", "object": "dog", "frame": 1, "box": [1, 2, 30, 40]}
@@ -251,21 +254,54 @@ def start(folder, *arguments) -> tuple[subprocess.Popen, str]:
     return process, process.stdout.readline().strip()
 
 
+def save(url: str, object_id: str, frame: int) -> int:
+    """Send one box, whose x is its frame; return the status of the answer."""
+    edit = {"video": "walk", "object": object_id, "frame": frame, "box": [frame, 1, 5, 5]}
+    request = urllib.request.Request(
+        f"{url}api/edits",
+        json.dumps({"edits": [edit]}).encode(),
+        {"Content-Type": "application/json"},
+    )
+    return urllib.request.urlopen(request, timeout=60).status
+
+
+@pytest.mark.slow
+def test_a_thousand_acknowledged_saves_outlive_twenty_kills(videos):
+    """The server is ended by SIGKILL at random moments, also while a save is under way."""
+    draw = random.Random(20)
+    todo = [(str(number // FRAMES), number % FRAMES) for number in range(SAVES)]
+    acknowledged: set[tuple[str, int]] = set()
+    kills = 0
+    while len(acknowledged) < SAVES or kills < KILLS:
+        process, url = start(videos)
+        killer = threading.Timer(draw.uniform(0.05, 1.5), process.kill)
+        killer.start()
+        try:
+            for object_id, frame in [*todo[len(acknowledged) :], *todo]:
+                if save(url, object_id, frame) == 200:
+                    acknowledged.add((object_id, frame))
+        except (OSError, http.client.HTTPException):
+            kills += 1
+        finally:
+            killer.cancel()
+            process.kill()
+            process.wait()
+            process.stdout.close()
+    [video] = formats.read(videos / "boxes.csv")
+    kept = {
+        (track.object_id, row.frame_id)
+        for track in video.objects
+        for row in track.rows()
+        if row.box_xywh[0] == row.frame_id
+    }
+    assert kills >= KILLS and acknowledged <= kept
+
+
 def test_a_killed_server_loses_nothing_and_comes_back_at_the_same_address(videos):
     process, url = start(videos, "any port")
     try:
         for frame in range(FRAMES):
-            body = json.dumps(
-                {
-                    "edits": [
-                        {"video": "walk", "object": "1", "frame": frame, "box": [frame, 1, 5, 5]}
-                    ]
-                }
-            ).encode()
-            request = urllib.request.Request(
-                f"{url}api/edits", body, {"Content-Type": "application/json"}
-            )
-            assert urllib.request.urlopen(request, timeout=60).status == 200
+            assert save(url, "1", frame) == 200
         with pytest.raises(BadInput, match="open already at http"):
             Address(videos / "boxes.csv")
     finally:

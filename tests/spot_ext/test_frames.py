@@ -173,6 +173,7 @@ def test_what_is_kept_stays_within_its_limit(puts):
         (None, 2, "4", 0),
         (5, 2, None, 5),
         (0, 8, None, 0),
+        (1000, 2, None, 32),
     ],
 )
 def test_workers_fill_the_cores_unless_told(monkeypatch, wanted, cores, processes, count):

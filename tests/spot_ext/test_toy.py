@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ltr.admin.errors import BadValue
+from ltr.admin.errors import BadInput, BadValue
 from spot_ext.rendering import drawn
 from spot_ext.rendering.drawn import tree as toy_tree
 from spot_ext.rendering.drawn.backdrops import BACKDROPS, backdrop
@@ -352,7 +352,7 @@ def test_a_video_that_another_process_finished_first_is_kept(tiny, copy):
 
 @pytest.mark.parametrize(
     ("job", "error", "message"),
-    [(int, ValueError, "invalid literal"), (os._exit, RuntimeError, "ended early")],
+    [(int, ValueError, "invalid literal"), (os._exit, BadInput, "ended early")],
     ids=["a job that fails", "a process that dies"],
 )
 def test_a_failure_in_another_process_is_an_error(job, error, message):
