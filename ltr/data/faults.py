@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, TypeVar
 
 from ltr.admin.errors import BadInput, BadValue
+from ltr.admin.invocation import spot_command
 from ltr.parallel.distributed import all_gather
 
 log = logging.getLogger(__name__)
@@ -167,7 +168,7 @@ class FaultLog:
             raise TooManyFaults(
                 f"{self.summary()}, more than the {100 * self.share:g} % that max_fault_share "
                 "allows, the last one: "
-                f"{fault}; check the data with `python -m spot_ext check`, or raise "
+                f"{fault}; check the data with `{spot_command('check')}`, or raise "
                 "max_fault_share in the recipe"
             )
 

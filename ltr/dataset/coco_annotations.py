@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from ltr.admin.errors import BadInput, BadValue, MissingFile
+from ltr.admin.installing import install_command
 from ltr.dataset.sequence_index import index_file, stamps_of
 from ltr.io.array_file import open_arrays, write_arrays
 
@@ -201,8 +202,8 @@ def _runs(mask: list | Mapping[str, Any]) -> np.ndarray:
         from pycocotools.mask import decode
     except ImportError:
         raise BadInput(
-            "compressed masks in COCO's format need the package pycocotools: pip install "
-            '"spot-tracking[coco]"'
+            "compressed masks in COCO's format need the package pycocotools: "
+            f"{install_command('coco')}"
         ) from None
     flat = decode({**mask, "counts": mask["counts"].encode()}).ravel(order="F")
     changes = np.flatnonzero(np.diff(flat, prepend=0)).tolist()

@@ -18,6 +18,7 @@ from concurrent.futures import Future
 import cv2
 
 from ltr.admin.errors import BadInput, NotConfigured
+from ltr.admin.installing import install_command
 from ltr.io import plugins
 from pytracking.evaluation.workers import Part
 
@@ -96,9 +97,7 @@ def _ray():
         import ray.cloudpickle
         import ray.exceptions
     except ImportError:
-        raise NotConfigured(
-            '--ray needs the package ray: pip install "spot-tracking[ray]"'
-        ) from None
+        raise NotConfigured(f"--ray needs the package ray: {install_command('ray')}") from None
     return ray
 
 

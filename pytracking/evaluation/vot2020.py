@@ -5,6 +5,7 @@ channels.
 from __future__ import annotations
 
 from ltr.admin.errors import BadInput, BadValue
+from ltr.admin.installing import install_command
 from pytracking.evaluation import vot
 from pytracking.evaluation.vot import (
     Point,
@@ -48,7 +49,7 @@ class VOT(vot.VOT):
         if channels not in CHANNELS:
             raise BadValue(f"VOT: unknown channels '{channels}', use None, rgbd, rgbt or ir")
         if not vot._has_trax():
-            raise BadInput('VOT 2020 needs the package trax: pip install "spot-tracking[vot]"')
+            raise BadInput(f"VOT 2020 needs the package trax: {install_command('vot')}")
         self._open(region_format, channels=CHANNELS[channels], several_starts=several_starts)
 
     def region(self) -> Region:

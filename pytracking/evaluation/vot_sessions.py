@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ltr.admin.errors import BadInput, BadValue, MissingFile
+from ltr.admin.installing import install_command
 from ltr.io.files import write_text
 from pytracking.evaluation.vot_regions import (
     NO_TARGET,
@@ -147,8 +148,8 @@ class FileSession:
         path = self._folder / name
         if not path.is_file():
             raise MissingFile(
-                f"VOT: no {name} in {self._folder} - install the TraX protocol, `pip install "
-                '"spot-tracking[vot]"`, or write images.txt and region.txt there'
+                f"VOT: no {name} in {self._folder} - install the TraX protocol, "
+                f"`{install_command('vot')}`, or write images.txt and region.txt there"
             )
         return [
             line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()

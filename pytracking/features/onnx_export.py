@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from ltr.admin.errors import BadValue, NotConfigured
+from ltr.admin.installing import install_command
 from ltr.data.crops import IMAGENET_MEAN, IMAGENET_STD
 from ltr.io.files import atomic_write, write_text
 from ltr.models.tracking.ocean_light import OceanLight
@@ -80,7 +81,7 @@ def to_onnx(net: nn.Module) -> tuple[dict[str, bytes], dict]:
         import onnxscript  # noqa: F401
     except ImportError as error:
         raise NotConfigured(
-            f'the ONNX export needs the package {error.name}: pip install "spot-tracking[onnx]"'
+            f"the ONNX export needs the package {error.name}: {install_command('onnx')}"
         ) from None
     net = copy.deepcopy(net).cpu().requires_grad_(False)
     net.eval()

@@ -19,6 +19,8 @@ from torch import Tensor
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from ltr.admin.errors import BadValue, MissingFile, NotConfigured
+from ltr.admin.installing import install_command
+from ltr.admin.invocation import spot_command
 from pytracking.features.net_wrappers import NetWrapper
 from pytracking.features.onnx_export import FILES, INFO, to_onnx
 
@@ -56,7 +58,7 @@ class OnnxNet:
             if not (self.source / name).is_file():
                 raise MissingFile(
                     f"there is no {name} in '{self.source}'; write it with "
-                    f"`python -m spot_ext export-onnx NET {self.source}`"
+                    f"`{spot_command('export-onnx', 'NET', self.source)}`"
                 )
 
     def set_device(self, device: torch.device | str) -> None:
@@ -146,7 +148,7 @@ def _session(graph: bytes, threads: int | None):
         import onnxruntime
     except ImportError:
         raise NotConfigured(
-            'the ONNX backend needs the package onnxruntime: pip install "spot-tracking[onnx]"'
+            f"the ONNX backend needs the package onnxruntime: {install_command('onnx')}"
         ) from None
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads or torch.get_num_threads()

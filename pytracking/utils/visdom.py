@@ -19,6 +19,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ltr.admin.errors import BadValue, NotConfigured, suggestion
+from ltr.admin.installing import install_command
 from pytracking.utils.visdom_panels import (
     VisBase,
     VisBBReg,
@@ -159,7 +160,7 @@ def connect(server: str, port: int):
             import websocket
     except ImportError:
         raise NotConfigured(
-            'the live view needs the package visdom: pip install "spot-tracking[visdom]"'
+            f"the live view needs the package visdom: {install_command('visdom')}"
         ) from None
     host = server.split("://")[-1].rstrip("/")
     try:

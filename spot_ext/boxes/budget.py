@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ltr.admin.errors import BadInput, BadValue, suggestion
+from ltr.admin.invocation import spot_command
 from ltr.data.seeding import generator
 from spot_ext.boxes.diversity import content_features, farthest_first
 from spot_ext.boxes.key_frames import (
@@ -93,7 +94,7 @@ def choose(
         raise BadInput(
             f"{dataset.get_name()}: none of its {dataset.get_num_sequences()} videos has two "
             "frames that show the "
-            "target; check its annotation with `python -m spot_ext check`"
+            f"target; check its annotation with `{spot_command('check')}`"
         )
     lengths = [len(video.visible) for video in videos]
     count = _number_of_videos(budget, len(videos))

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ltr.admin.errors import BadValue, MissingFile, in_short
+from ltr.admin.invocation import spot_command
 from ltr.io.files import write_text
 
 COLUMNS = ("video", "object", "frame", "score", "reason")
@@ -106,8 +107,8 @@ def read(path: Path) -> list[FileEntry]:
     """
     if not path.is_file():
         raise MissingFile(
-            f"there is no file {path} with frames to label; write it with `python -m spot_ext "
-            "suggest`"
+            f"there is no file {path} with frames to label; write it with "
+            f"`{spot_command('suggest')}`"
         )
     if path.suffix.lower() == ".json":
         rows = _json_rows(path)
@@ -143,8 +144,8 @@ def _json_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     )
     if not is_list_of_objects:
         raise BadValue(
-            f"{path} holds no list of frames, each with video and frame; write it with `python -m "
-            "spot_ext suggest`"
+            f"{path} holds no list of frames, each with video and frame; write it with "
+            f"`{spot_command('suggest')}`"
         )
     for number, row in enumerate(lists[0], 1):
         yield f"{path} entry {number}", row

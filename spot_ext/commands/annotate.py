@@ -9,6 +9,7 @@ from importlib.util import find_spec
 
 from ltr.admin.arguments import LABELS_OF_A_VIDEO, PORT, SEED
 from ltr.admin.errors import BadInput
+from ltr.admin.installing import install_command
 from ltr.admin.invocation import spot_command
 from ltr.admin.places import edited_file, input_place
 from spot_ext.commands import verb
@@ -96,9 +97,7 @@ def run(options: argparse.Namespace) -> None:
 def _require_page_packages() -> None:
     lacking = [name for name in ("starlette", "uvicorn") if find_spec(name) is None]
     if lacking:
-        raise BadInput(
-            f'the page needs the package {lacking[0]}: pip install "spot-tracking[annotate]"'
-        )
+        raise BadInput(f"the page needs the package {lacking[0]}: {install_command('annotate')}")
 
 
 def _announce(session, url: str, as_json: bool) -> None:

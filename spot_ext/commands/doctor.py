@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ltr.admin.installing import DISTRIBUTION, install_command, optional_requirements
 from spot_ext.commands import verb
 
-DISTRIBUTION = "spot-tracking"
 SHOWN_PACKAGES = ("torch", "torchvision", "numpy", "opencv-python", "simplejpeg", "av")
 
 # Codecs of the video files that people have, by the names of FFmpeg's decoders.
@@ -148,7 +148,7 @@ def codec_lines() -> Iterator[Line]:
     try:
         import av
     except ImportError:
-        yield Line("video", "OpenCV only", f"PyAV counts frames exactly; {_extra_command('video')}")
+        yield Line("video", "OpenCV only", f"PyAV counts frames exactly; {_install_command()}")
         return
     known = av.codecs_available
     absent = [codec for codec in VIDEO_CODECS if codec not in known]
@@ -160,26 +160,14 @@ def codec_lines() -> Iterator[Line]:
 
 def extra_lines() -> Iterator[Line]:
     """Give each optional group of packages; the names are those of pyproject.toml."""
-    for extra, packages in _extras().items():
+    for extra, requirements in optional_requirements().items():
+        # The name ends where the version begins.
+        packages = [re.split(r"[^\w.-]", text)[0] for text in requirements]
         absent = [package for package in packages if _version(package) is None]
         if absent:
-            yield Line(extra, f"without {', '.join(absent)}", _extra_command(extra))
+            yield Line(extra, f"without {', '.join(absent)}", install_command(extra))
         else:
             yield Line(extra, "installed")
-
-
-def _extras() -> dict[str, list[str]]:
-    try:
-        requirements = importlib.metadata.requires(DISTRIBUTION) or []
-    except importlib.metadata.PackageNotFoundError:
-        return {}
-    extras: dict[str, list[str]] = {}
-    for requirement in requirements:
-        match = re.match(r"([\w.-]+).*extra == ['\"]([\w-]+)['\"]", requirement)
-        if match:
-            package, extra = match.groups()
-            extras.setdefault(extra, []).append(package)
-    return extras
 
 
 def _folders(name: str, value: Any) -> Iterator[Line]:
@@ -263,16 +251,3 @@ def _install_command() -> str:
     if (REPOSITORY / "install.sh").is_file():
         return f"bash {REPOSITORY / 'install.sh'}"
     return f"{sys.executable} -m pip install --upgrade {DISTRIBUTION}"
-
-
-def _extra_command(extra: str) -> str:
-    """Return the command that installs an optional group."""
-    from ltr.admin.environment import REPOSITORY
-
-    target = f"{REPOSITORY}[{extra}]" if (REPOSITORY / "pyproject.toml").is_file() else None
-    if shutil.which("uv") or (REPOSITORY / ".venv-tools").is_dir():
-        uv = shutil.which("uv") or str(REPOSITORY / ".venv-tools" / "bin" / "uv")
-        return (
-            f"{uv} pip install --python {sys.executable} '{target or f'{DISTRIBUTION}[{extra}]'}'"
-        )
-    return f"{sys.executable} -m pip install '{target or f'{DISTRIBUTION}[{extra}]'}'"

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from ltr.admin.errors import BadInput, MissingFile
+from ltr.admin.invocation import spot_command
 from ltr.dataset.video_folder import VideoFolder
 from ltr.io.checkpoint import checkpoint_files
 from spot_ext.boxes import formats
@@ -90,8 +91,8 @@ def labelled_videos(folder: Path, videos_folder: Path | None = None) -> Labelled
     notes: list[str] = []
     if not is_labelled_folder(folder):
         raise MissingFile(
-            f"{folder} holds no {BOXES}; give the folder that `python -m spot_ext label … --out` "
-            "wrote"
+            f"{folder} holds no {BOXES}; give the folder that "
+            f"`{spot_command('label')} … --out` wrote"
         )
     videos = formats.read(folder / BOXES, "csv")
     tracks = [(video, item) for video in videos for item in video.objects]

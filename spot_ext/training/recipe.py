@@ -13,6 +13,7 @@ import torch
 
 import spot_ext.rendering.photographed  # noqa: F401  registers its data set, RenderedVideos
 from ltr.admin.errors import BadInput, BadValue, MissingFile, NotConfigured
+from ltr.admin.invocation import spot_command
 from ltr.admin.loading import load_weights
 from ltr.admin.tensorboard import TensorboardWriter
 from ltr.io import run_lock
@@ -280,7 +281,7 @@ def _all_labels(dataset, keys: Sequence[str]) -> LabelSet:
         raise BadInput(
             f"{dataset.get_name()}: none of its {len(keys)} videos has a frame that shows the "
             "target; check its "
-            "annotation with `python -m spot_ext check`"
+            f"annotation with `{spot_command('check')}`"
         )
     log.info("%s: all labels of %d videos", dataset.get_name(), len(videos))
     return LabelSet(

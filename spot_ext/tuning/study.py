@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ltr.admin.errors import BadInput
+from ltr.admin.installing import install_command
 from ltr.frames.fingerprint import changed_videos
 from spot_ext.tuning.scores import Part, score
 from spot_ext.tuning.space import Space, written
@@ -220,7 +221,7 @@ def _optuna() -> ModuleType:
     try:
         import optuna
     except ImportError:
-        raise BadInput('tune needs the package optuna: pip install "spot-tracking[tune]"') from None
+        raise BadInput(f"tune needs the package optuna: {install_command('tune')}") from None
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     return optuna
 

@@ -159,7 +159,7 @@ def test_damaged_files_are_named(damaged, sentence, tmp_path):
 
 
 def test_missing_file_says_how_to_make_it(tmp_path):
-    with pytest.raises(MissingFile, match="spot_ext sample"):
+    with pytest.raises(MissingFile, match=r"write it with `.*sample`"):
         label_file.read(tmp_path / "none.json")
 
 

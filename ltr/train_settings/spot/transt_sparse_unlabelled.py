@@ -10,6 +10,7 @@ docs/budget-study.md:
 from pathlib import Path
 
 from ltr.admin.errors import BadInput, MissingFile
+from ltr.admin.invocation import spot_command
 from ltr.train_settings.spot import transt_sparse
 from spot_ext.training import recipe
 from spot_ext.training.config import DatasetConfig, SparseConfig
@@ -40,9 +41,8 @@ def found_targets(folder: Path) -> str:
     files = sorted(file for mode in ("det", "mot") for file in folder.glob(f"*_{mode}_*.json"))
     if not files:
         raise MissingFile(
-            f"no targets of unlabelled videos in '{folder}': find some with `python -m spot_ext "
-            "discover VIDEOS "
-            f"--out {folder}`"
+            f"no targets of unlabelled videos in '{folder}': find some with "
+            f"`{spot_command('discover', 'VIDEOS', '--mode', 'motion', '--out', folder)}`"
         )
     if len(files) > 1:
         raise BadInput(

@@ -31,6 +31,7 @@ from typing import Any
 import numpy as np
 
 from ltr.admin.errors import BadValue, MissingFile, in_short, suggestion
+from ltr.admin.invocation import spot_command
 from ltr.io.files import atomic_write, write_text
 from spot_ext.boxes.formats.candidate import Candidate
 from spot_ext.boxes.formats.infos import Infos
@@ -205,8 +206,7 @@ def _check_version(version: Any, path: Path) -> None:
 def _load_labels(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise MissingFile(
-            f"no label file '{path}'; write it with `python -m spot_ext sample`, or correct the "
-            "path"
+            f"no label file '{path}'; write it with `{spot_command('sample')}`, or correct the path"
         )
     try:
         content = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_each_key_once)
@@ -216,7 +216,7 @@ def _load_labels(path: Path) -> dict[str, Any]:
         raise BadValue(f"{path}: not a JSON file ({error}); choose the key frames again") from None
     if not isinstance(content, dict):
         raise BadValue(
-            f"{path}: holds no {RESULT}; give a file written by `python -m spot_ext sample`"
+            f"{path}: holds no {RESULT}; give a file written by `{spot_command('sample')}`"
         )
     return content
 
@@ -236,7 +236,7 @@ def _field(content: dict[str, Any], key: str, kind: type, path: Path) -> Any:
     if not isinstance(content.get(key), kind):
         raise BadValue(
             f"{path}: no {key}{suggestion(key, content)};"
-            " give a file written by `python -m spot_ext sample`"
+            f" give a file written by `{spot_command('sample')}`"
         )
     return content[key]
 
@@ -279,7 +279,8 @@ def read_boxes(path: Path, infos: Infos) -> list[VideoBoxes]:
             if boxes is None or not np.isfinite(boxes).all():
                 raise BadValue(
                     f"{where}: frame numbers without boxes, and no groundtruth.txt of the video "
-                    "has them; draw them: `python -m spot_ext annotate FOLDER --suggest` this file"
+                    "has them; draw them: "
+                    f"`{spot_command('annotate', 'FOLDER', '--suggest', path)}`"
                 )
             for frame_id, box in zip(track.frame_ids.tolist(), boxes.tolist(), strict=True):
                 table.add(where, video, track.object_id, frame_id, box)
