@@ -28,7 +28,8 @@ def install_command(extra: str) -> str:
         uv = str(REPOSITORY / ".venv-tools" / "bin" / "uv")
     if uv is not None:
         return shlex.join([uv, "pip", "install", "--python", sys.executable, *wanted])
-    return shlex.join([sys.executable, "-m", "pip", "install", *wanted])
+    # -I: a pip.py in the working folder is not what is meant.
+    return shlex.join([sys.executable, "-I", "-m", "pip", "install", *wanted])
 
 
 def optional_requirements() -> dict[str, list[str]]:

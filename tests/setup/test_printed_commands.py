@@ -72,7 +72,7 @@ def test_an_install_hint_is_for_this_interpreter_and_checkout(uv, monkeypatch, t
     monkeypatch.setattr(installing.shutil, "which", lambda _name: uv)
     words = shlex.split(installing.install_command("tune"))
     if uv is None:
-        assert words == [sys.executable, "-m", "pip", "install", f"{checkout}[tune]"]
+        assert words == [sys.executable, "-I", "-m", "pip", "install", f"{checkout}[tune]"]
     else:
         start = [uv, "pip", "install", "--python", sys.executable]
         assert words == [*start, f"{checkout}[tune]"]
