@@ -51,6 +51,24 @@ def test_an_absence_longer_than_videos_is_refused(format, tmp_path):
         read(path, format)
 
 
+def test_many_long_absences_are_refused_together(tmp_path):
+    absence = cvat_box(0, outside=1) + cvat_box(LONGEST_ABSENCE)
+    tracks = "".join(f'<track id="{number}">{absence}</track>' for number in range(50))
+    path = tmp_path / "boxes.xml"
+    path.write_text(f"<annotations>{tracks}</annotations>")
+    with pytest.raises(BadValue, match=r"object '5' .* would be absent for"):
+        read(path, "cvat")
+
+
+def test_aliases_of_yaml_do_not_grow(tmp_path):
+    lines = ["a0: &a0 [x]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 12)]
+    (tmp_path / "data.yaml").write_text("\n".join([*lines, "names: [*a11]"]))
+    (tmp_path / "000001.txt").write_text("")
+    with pytest.raises(BadValue, match=r"data\.yaml: the class name .* is no text"):
+        read(tmp_path, "yolo", WALK)
+
+
 def test_an_absence_as_long_as_the_video_is_read_where_the_video_is_there(tmp_path):
     path = tmp_path / "boxes.xml"
     path.write_text(cvat(cvat_box(0), cvat_box(1, outside=1)))

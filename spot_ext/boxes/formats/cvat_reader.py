@@ -178,10 +178,12 @@ class _Reader:
             for key in ("source", "width", "height"):
                 if key in self.head:
                     self.tasks[0].texts.setdefault(key, self.head[key])
+        seen: set[str] = set()
         for task in self.tasks:
             task.video = self._video_of(task)
-            if sum(other.video == task.video for other in self.tasks) > 1:
+            if task.video in seen:
                 raise BadValue(f"{self.where}: two tasks are the video '{task.video}'; rename one")
+            seen.add(task.video)
             self._declare(task)
 
     def _video_of(self, task: _Task) -> str:

@@ -32,6 +32,9 @@ MOST_FRAMES = 10**7
 # few bytes could otherwise stand for millions of rows.
 LONGEST_ABSENCE = 200_000
 
+# Frames of all such absences of one file together: they take seconds and some 400 MB.
+MOST_CLAIMED_ABSENCES = 1_000_000
+
 # Frames by which two programs may count one video differently: containers with a sound track that
 # is longer than the pictures, and pictures that a decoder drops at the end.
 FRAMES_OF_DIFFERENCE = 2
@@ -78,6 +81,7 @@ class BoxTable:
     def __init__(self, path: Path, infos: Infos):
         self.path, self.infos = path, infos
         self._videos: dict[str, _Video] = {}
+        self._claimed_absences = 0
 
     def video(
         self,
@@ -197,7 +201,10 @@ class BoxTable:
         Raises BadValue for one that lasts longer than videos do, where no video tells its length.
         """
         is_there = self._videos[video].known.frame_count is not None
-        if not is_there and end - first > LONGEST_ABSENCE:
+        if not is_there:
+            self._claimed_absences += max(0, end - first)
+        is_too_long = not is_there and end - first > LONGEST_ABSENCE
+        if is_too_long or self._claimed_absences > MOST_CLAIMED_ABSENCES:
             raise BadValue(
                 f"{where}: object '{in_short(object_id)}' of video '{in_short(video)}' would be "
                 f"absent for {in_short(end - first)} frames from frame {first} on; correct it, or "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from pathlib import Path
 from typing import Any
 
@@ -74,8 +75,8 @@ def _from_yaml(path: Path) -> list[str]:
         return [_text(name, path) for name in names]
     if not isinstance(names, dict):
         raise BadValue(
-            f"{path}: names is {str(names)[:40]!r}, not a list of names or a mapping from numbers "
-            "to names; correct it"
+            f"{path}: names is {reprlib.repr(names)[:40]}, not a list of names or a mapping from "
+            "numbers to names; correct it"
         )
     return _from_mapping(names, path)
 
@@ -93,5 +94,6 @@ def _from_mapping(names: dict[Any, Any], path: Path) -> list[str]:
 
 def _text(name: Any, path: Path) -> str:
     if isinstance(name, (dict, list)) or name is None:
-        raise BadValue(f"{path}: the class name {str(name)[:40]!r} is no text; correct it")
+        # Its whole text may have no end: an alias of YAML can stand for nine others.
+        raise BadValue(f"{path}: the class name {reprlib.repr(name)[:40]} is no text; correct it")
     return str(name)
