@@ -29,7 +29,9 @@ if (
 
 from ltr.admin.arguments import true_or_false
 from ltr.admin.errors import BadInput, BadValue, MissingFile, NotConfigured, run_script, suggestion
-from ltr.io.files import atomic_write
+from ltr.admin.places import add_overwrite, declared_places, output_tree
+from ltr.io.files import atomic_write, require_replaceable
+from ltr.io.outputs import note_input
 from pytracking.evaluation.environment import ensure_local_file, env_settings
 
 pytracking_results_link_dict: dict[
@@ -56,7 +58,7 @@ def unpack_tracking_results(
     """Unpack every `<download_path>/<tracker>/<name>.zip` to `<output_path>/<tracker>/<name>/`.
 
     `output_path` is by default `results_path` of local.py. Result files that are there already are
-    replaced.
+    replaced, except where a guard of outputs protects them, as in the command line below.
     """
     if not os.path.isdir(download_path):
         raise MissingFile(
@@ -72,6 +74,8 @@ def unpack_tracking_results(
             "tracker's name"
         )
     for archive in archives:
+        note_input(archive)
+    for archive in archives:
         print(f"Unpacking {archive}")
         _unpack(archive, output / archive.parent.name / archive.stem)
 
@@ -86,6 +90,9 @@ def _unpack(archive: Path, folder: Path) -> None:
                         f"{archive} wants to write to '{info.filename}', outside its folder - do "
                         "not trust it"
                     )
+            # All are looked at first, so that a refusal leaves no half of an archive behind.
+            for info in infos:
+                require_replaceable(folder / info.filename)
             for info in infos:
                 with atomic_write(folder / info.filename) as temporary:
                     temporary.write_bytes(content.read(info))
@@ -159,7 +166,9 @@ def main() -> None:
         help="'all', 'pytracking', 'external' or a tracker's name",
     )
     parser.add_argument(
-        "--output_path", help="where results go (default: results_path of local.py)"
+        "--output_path",
+        type=output_tree,
+        help="where results go (default: results_path of local.py)",
     )
     parser.add_argument(
         "--temp_download_path",
@@ -169,12 +178,16 @@ def main() -> None:
     parser.add_argument(
         "--download", type=true_or_false, default=True, help="False: only unpack what is there"
     )
+    add_overwrite(parser)
     args = parser.parse_args()
 
     ensure_local_file()
-    if args.download:
-        download_results(args.temp_download_path, args.tracker)
-    unpack_tracking_results(args.temp_download_path, args.output_path)
+    if args.output_path is None:
+        args.output_path = output_tree(env_settings().results_path)
+    with declared_places(parser, args):
+        if args.download:
+            download_results(args.temp_download_path, args.tracker)
+        unpack_tracking_results(args.temp_download_path, args.output_path)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,8 @@ import importlib
 import json
 import shutil
 import sys
+import zipfile
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -16,6 +18,7 @@ from ltr.admin.errors import BadInput
 from ltr.io.files import write_text
 from ltr.io.outputs import LEDGER, Kept, OutputGuard, guarding
 from pytracking.analysis import __main__ as analysis
+from pytracking.util_scripts import download_results
 from spot_ext.__main__ import build_parser, main
 from spot_ext.commands import find_verbs
 
@@ -252,3 +255,40 @@ def test_outputs_of_a_version_without_lists_are_taken_over(desk):
     (out / "boxes.csv").write_text(BOXES + "walk,dog,3,1,2,3,4\n")
     with guarding(OutputGuard()), pytest.raises(Kept, match=r"boxes.csv was changed since"):
         guard_outputs(out)
+
+
+@pytest.fixture
+def unpack(tmp_path, monkeypatch):
+    """Unpack one archive of results through the command line into `tmp_path/out`."""
+    archive = tmp_path / "downloads" / "trk" / "p.zip"
+    archive.parent.mkdir(parents=True)
+    with zipfile.ZipFile(archive, "w") as content:
+        content.writestr("a.txt", "1,2,3,4\n")
+        content.writestr("b.txt", "5,6,7,8\n")
+
+    def unpack(out: Path, *more: str) -> None:
+        places = ["--temp_download_path", str(tmp_path / "downloads"), "--output_path", str(out)]
+        monkeypatch.setattr(sys, "argv", ["download_results", "--download", "0", *places, *more])
+        monkeypatch.setattr(download_results, "ensure_local_file", lambda: None)
+        download_results.main()
+
+    return unpack
+
+
+def test_downloaded_results_do_not_replace_own_ones(unpack, tmp_path):
+    own = tmp_path / "out" / "trk" / "p" / "b.txt"
+    own.parent.mkdir(parents=True)
+    own.write_text("mine\n")
+    with pytest.raises(Kept, match=r"b\.txt was not written by this toolkit .*--overwrite"):
+        unpack(tmp_path / "out")
+    assert own.read_text() == "mine\n"
+    assert not own.with_name("a.txt").exists(), "half of an archive was unpacked"
+    unpack(tmp_path / "out", "--overwrite")
+    assert own.read_text() == "5,6,7,8\n"
+
+
+@pytest.mark.parametrize("folder", ["out", "downloads"])
+def test_downloaded_results_are_unpacked_twice(unpack, tmp_path, folder):
+    for _ in range(2):
+        unpack(tmp_path / folder)
+    assert (tmp_path / folder / "trk" / "p" / "a.txt").read_text() == "1,2,3,4\n"
