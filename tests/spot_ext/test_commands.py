@@ -24,10 +24,13 @@ LIGHT_MODULES = {
     "ltr.io.registry",
     "ltr.admin",
     "ltr.admin.arguments",
+    "ltr.admin.environment",
     "ltr.admin.errors",
+    "ltr.admin.installing",
     "ltr.admin.invocation",
     "ltr.admin.places",
     "ltr.io.files",
+    "ltr.io.local_file",
     "ltr.io.outputs",
 } | {
     "ltr.parallel",

@@ -211,6 +211,7 @@ def test_every_path_of_a_verb_says_what_it_is_for(verb):
 
 
 MINIMAL = {
+    "evaluate": "evaluate transt light --dataset toy",
     "annotate": "annotate f",
     "check": "check toy",
     "discover": "discover f --mode det --out o",

@@ -68,11 +68,15 @@ def _check_name(name: str, what: str) -> None:
 
 
 def _check_places(item: ObjectTrack, where: str, size: tuple[int, int] | None) -> None:
-    """Refuse boxes outside the frame: no reader that knows its size takes them."""
+    """Refuse boxes of a person outside the frame: no reader that knows its size takes them.
+
+    Trackers keep their boxes within it; what one found in hours is not refused here.
+    """
     if size is None:
         return
     for row in item.present.rows():
-        check_box(row.box_xywh, f"{where}, frame {row.frame_id}", size)
+        if row.human:
+            check_box(row.box_xywh, f"{where}, frame {row.frame_id}", size)
 
 
 def _check_object(item: ObjectTrack, where: str, frame_count: int | None) -> None:
