@@ -43,6 +43,7 @@ def test_architectures_have_the_protocols_methods(architecture):
         if inspect.isfunction(member) and not name.startswith("_")
     }
     assert wanted.keys() == {
+        "known_options",
         "build",
         "backbone",
         "parameter_groups",

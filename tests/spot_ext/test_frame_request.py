@@ -49,5 +49,5 @@ def test_what_cannot_be_read_is_named(tmp_path, name, text, says):
 
 
 def test_missing_file_says_what_writes_it(tmp_path):
-    with pytest.raises(MissingFile, match="spot_ext suggest"):
+    with pytest.raises(MissingFile, match=r"`.*suggest`"):
         frame_request.read(tmp_path / "s.csv")

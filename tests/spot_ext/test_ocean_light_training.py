@@ -12,9 +12,9 @@ from ltr.models.loss.ocean_light_criterion import distance_ious, ocean_light_los
 from ltr.models.tracking.ocean_light import ocean_light, positions
 from spot_ext.rendering.pairs import groups, views
 from spot_ext.rendering.pairs.pictures import Boxed, Cutout, read_bank
-from spot_ext.training import cached_heads
-from spot_ext.training.cached_heads import HeadConfig, train_heads
-from spot_ext.training.cached_maps import CHUNK, MapBatches
+from spot_ext.training.architectures import cached_heads
+from spot_ext.training.architectures.cached_heads import HeadConfig, train_heads
+from spot_ext.training.architectures.cached_maps import CHUNK, MapBatches
 
 HEADER = "name,value,class,area,borders,x,y,w,h\n"
 RED = (255, 0, 0)

@@ -8,7 +8,7 @@ trained, for example `pytracking/networks/transt_light.safetensors`.
 
 from pathlib import Path
 
-from spot_ext.training.cached_heads import HeadConfig, train_heads
+from spot_ext.training.architectures.cached_heads import HeadConfig, train_heads
 
 
 def config() -> HeadConfig:

@@ -17,7 +17,7 @@ from ltr.io import checkpoint
 from ltr.models.loss.ocean_light_criterion import ocean_light_losses
 from ltr.models.tracking.ocean_light import DEEP, DETAIL, OceanLight, ocean_light
 from spot_ext.rendering.pairs.pictures import read_bank
-from spot_ext.training.cached_maps import MapBatches, write_maps
+from spot_ext.training.architectures.cached_maps import MapBatches, write_maps
 
 log = logging.getLogger(__name__)
 
