@@ -13,10 +13,10 @@ from spot_ext.commands import verb
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `evaluate`."""
     parser.add_argument(
-        "tracker_name", metavar="TRACKER", help="folder under pytracking/tracker, e.g. transt"
+        "tracker_name", metavar="TRACKER", help="folder under pytracking/tracker"
     )
     parser.add_argument(
-        "tracker_param", metavar="PARAM", help="file in pytracking/parameter/TRACKER, e.g. light"
+        "tracker_param", metavar="PARAM", help="file in pytracking/parameter/TRACKER"
     )
     parser.add_argument(
         "--dataset", required=True, metavar="NAME", help="data set, for example toy, otb, lasot"
@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     "evaluate",
     "Track a data set with a tracker and print the table of its scores. Sequences that have "
     "results are not tracked again, so a stopped command goes on where it was.",
-    examples=["evaluate transt light --dataset toy"],
+    examples=["evaluate TRACKER PARAM --dataset toy"],
     arguments=add_arguments,
 )
 def run(options: argparse.Namespace) -> None:

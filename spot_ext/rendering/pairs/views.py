@@ -1,4 +1,4 @@
-"""Crops of a target as the light Ocean sees it: at a fixed scale, shifted, in another light."""
+"""Crops of a target as a light network sees it: at a fixed scale, shifted, in another light."""
 
 from __future__ import annotations
 
