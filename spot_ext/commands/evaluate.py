@@ -12,9 +12,7 @@ from spot_ext.commands import verb
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `evaluate`."""
-    parser.add_argument(
-        "tracker_name", metavar="TRACKER", help="folder under pytracking/tracker"
-    )
+    parser.add_argument("tracker_name", metavar="TRACKER", help="folder under pytracking/tracker")
     parser.add_argument(
         "tracker_param", metavar="PARAM", help="file in pytracking/parameter/TRACKER"
     )
